@@ -1,0 +1,77 @@
+# Works from any working directory (make -C PATH, make -f PATH/Makefile) and writes only inside this folder.
+
+# MAKEFILE_LIST holds one name after a space; a path may have spaces of its own, which make's functions would split at.
+ROOT := $(shell cd "$$(dirname "$$(printf '%s' '$(MAKEFILE_LIST)' | sed 's/^ *//')")" && pwd)
+BIN := $(ROOT)/.venv/bin
+RUN := cd "$(ROOT)" &&
+
+export TMPDIR := $(ROOT)/.gridgrade/tmp
+# pip asks rustc for its version, and a rustc of rustup's makes itself a home.
+export RUSTUP_HOME := $(TMPDIR)/rustup
+# Imports without byte code are several times slower; the others would point Python at somebody else's packages.
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.PHONY: help demo test test-slow test-compose up down bench lint lock venv
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@$(RUN) sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' Makefile | while IFS='	' read -r name what; do \
+	    printf '  make %-14s %s\n' "$$name" "$$what"; done
+
+demo: venv  ## a sample utility, rated through Airflow's scheduler: grades, rebates, Data Docs (ARGS="--customers 5000")
+	@$(RUN) "$(BIN)/gridgrade" demo $(ARGS)
+
+up: venv  ## Airflow with its UI on localhost, until Ctrl-C
+	@$(RUN) "$(BIN)/gridgrade" up
+
+down: venv  ## stop what make up or make demo left running
+	@$(RUN) "$(BIN)/gridgrade" down
+
+test: venv  ## the tests, under ten minutes (ARGS="-k month")
+	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery" $(ARGS)
+
+test-slow: venv  ## the long trials
+	@$(RUN) "$(BIN)/python" -m pytest -m slow $(ARGS)
+
+test-compose: venv  ## docker-compose.yaml's services, started natively; needs redis-server
+	@$(RUN) "$(BIN)/python" -m pytest -m celery $(ARGS)
+
+bench: venv  ## a month of a million customers: seconds and memory per step, beside plain pandas
+	@$(RUN) "$(BIN)/python" -m benchmarks $(ARGS)
+
+lint: venv  ## style and format
+	@$(RUN) "$(BIN)/ruff" check . && "$(BIN)/ruff" format --check .
+
+lock: venv  ## compile requirements.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	@$(RUN) $(INDEX) "$(BIN)/uv" pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	    --generate-hashes --custom-compile-command "make lock" --no-cache --quiet $(ARGS) -o requirements.txt
+
+# pip's own configuration decides where packages come from; uv does not read it.
+INDEX = pip() { "$(BIN)/python" -m pip config get "$$1" 2>/dev/null || true; }; \
+    index="$${PIP_INDEX_URL:-$$(pip global.index-url)}"; certificates="$${PIP_CERT:-$$(pip global.cert)}"; \
+    if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; fi; \
+    if [ -n "$$certificates" ]; then export SSL_CERT_FILE="$${SSL_CERT_FILE:-$$certificates}"; fi;
+
+# What the virtual environment was built from; it is built anew when that changes, or when a build broke off.
+BUILT_FROM = cat requirements.txt pyproject.toml && pwd
+
+venv:
+	@$(RUN) mkdir -p .gridgrade/tmp; \
+	if [ -x .venv/bin/python ] && { $(BUILT_FROM); } | cmp -s - .venv/built-from; then exit 0; fi; \
+	for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if "$$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	        2>/dev/null; then break; fi; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "gridgrade needs Python 3.11, 3.12 or 3.13 with venv (Debian: apt-get install python3-venv);" \
+	        "or name one: make PYTHON=/path/to/python" >&2; exit 1; \
+	fi; \
+	echo "installing the locked packages into .venv" && \
+	"$$python" -m venv --clear .venv && \
+	sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt && \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps --require-hashes \
+	    -r .venv/uv.txt && \
+	$(INDEX) export UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=.venv && \
+	.venv/bin/uv pip install --quiet --require-hashes -r requirements.txt && \
+	.venv/bin/uv pip install --quiet --no-deps --editable . && \
+	{ $(BUILT_FROM); } > .venv/built-from

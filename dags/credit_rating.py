@@ -1,0 +1,150 @@
+"""# Credit rating: the monthly cycle
+
+**Makes** one credit grade per customer for one rating month, in `rating.credit_grades`, with the indices it rests on.
+Each task replaces its own output for the month and hands on a small summary:
+
+| task | leaves |
+|---|---|
+| `wait_for_billing_close` | nothing; looks every 15 minutes, for three weeks, whether billing has closed the month |
+| `extract` | the records the lake does not have yet, one partition per source table and month |
+| `validate` | rows that fail set aside with the reasons, in `ops.validation_results` and the Data Docs |
+| `compute_indices` | one row of indices per customer |
+| `choose_model`, `retrain` or `apply` | the model version of each segment family |
+| `grade` | score, default probability and grade per customer |
+| `publish` | the month's new revision, if it differs from the published one |
+
+**Read by** `service_actions`, which starts on each month this publishes, and by everybody who reads `report.*`.
+
+**Started** by the policy's schedule for the month before, by `airflow backfill create --dag-id credit_rating`, or by
+hand with the param `rating_month`. `dry_run` does everything but publish, and starts nobody.
+
+**When a task fails** its log ends with a line that says why and what to do. Readers still see the last good
+publication. What may heal by itself (a source, a warehouse or a lake that is away) has been tried four times by then;
+mend the rest and clear the failed task. A month is done again with
+`airflow dags clear credit_rating --partition-key YYYY-MM`; publishing what is published already changes nothing.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import Param, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+from gridgrade_assets import billing_snapshot, credit_grades, monthly
+from gridgrade_run import RATING_MONTH, TASK_DEFAULTS, current_run
+
+
+@task.sensor(mode="reschedule", poke_interval=timedelta(minutes=15), timeout=timedelta(weeks=3))
+def wait_for_billing_close(dag_run=None):
+    """Whether billing has closed the month; a month that is not over cannot be waited for."""
+    from pipeline.errors import MonthNotClosedError
+    from pipeline.extract import is_month_closed
+
+    month, settings, policy = current_run().inputs
+    is_closed = is_month_closed(month, settings, policy)
+    if not is_closed and month.cutoff(policy.timezone) > dag_run.start_date:
+        raise MonthNotClosedError(f"{month} is not over yet: rate it after {month.cutoff(policy.timezone):%Y-%m-%d}")
+    return is_closed
+
+
+@task(outlets=[billing_snapshot])
+def extract(outlet_events=None):
+    """Copy what the lake lacks from the billing system."""
+    from pipeline import extract
+
+    run = current_run()
+    outlet_events[billing_snapshot].add_partitions(str(run.month))
+    return extract.extract(*run.inputs, basis=run.params["basis"])
+
+
+@task(inlets=[billing_snapshot])
+def validate():
+    """Set aside the rows that cannot be right, or stop the run."""
+    from pipeline import validate
+
+    run = current_run()
+    return validate.validate(*run.inputs, basis=run.params["basis"])
+
+
+@task
+def compute_indices():
+    """One row of indices per customer."""
+    from pipeline import indices
+
+    run = current_run()
+    return indices.compute_indices(*run.inputs, basis=run.params["basis"])
+
+
+@task.branch
+def choose_model():
+    """Name the task that follows: retrain or apply."""
+    from pipeline import train
+
+    run = current_run()
+    asked = {name: run.params[name] for name in ("mode", "model_version")}
+    return train.choose(*run.inputs, **asked)
+
+
+@task
+def retrain():
+    """A new model version per segment family."""
+    from pipeline import train
+
+    run = current_run()
+    asked = {name: run.params[name] for name in ("basis", "dry_run")}
+    return train.retrain(*run.inputs, **asked)
+
+
+@task
+def apply():
+    """The model versions in force for the month."""
+    from pipeline import train
+
+    run = current_run()
+    return train.apply(*run.inputs, model_version=run.params["model_version"])
+
+
+@task(trigger_rule="none_failed_min_one_success")
+def grade(retrained, applied):
+    """Score, default probability and grade per customer."""
+    from pipeline import grade
+
+    run = current_run()
+    return grade.grade(*run.inputs, basis=run.params["basis"], models=(retrained or applied)["models"])
+
+
+@task(outlets=[credit_grades])
+def publish(outlet_events=None):
+    """Stage, audit and swap in the month's new revision."""
+    from pipeline import publish
+
+    run = current_run()
+    asked = {name: run.params[name] for name in ("basis", "dry_run")}
+    outcome = publish.publish(*run.inputs, run_id=run.id, run_kind=run.kind, **asked)
+    if asked["dry_run"]:
+        raise AirflowSkipException(f"{run.month} dry run, nothing published: {outcome}")
+    outlet_events[credit_grades].add_partitions(str(run.month))
+    return outcome
+
+
+@dag(
+    schedule=monthly(),
+    catchup=False,
+    max_active_runs=1,
+    default_args=TASK_DEFAULTS,
+    doc_md=__doc__,
+    tags=["rating", "monthly"],
+    params={
+        "rating_month": RATING_MONTH,
+        "mode": Param("auto", enum=["auto", "retrain", "apply"]),
+        "model_version": Param(None, type=["null", "string"], description="apply this version"),
+        "basis": Param("as_known_then", enum=["as_known_then", "as_known_now"]),
+        "dry_run": Param(False, type="boolean", description="do everything but publish"),
+    },
+)
+def credit_rating():
+    retrained, applied = retrain(), apply()
+    graded = grade(retrained, applied)
+    wait_for_billing_close() >> extract() >> validate() >> compute_indices() >> choose_model() >> [retrained, applied]
+    graded >> publish()
+
+
+credit_rating()

@@ -1,0 +1,178 @@
+"""``gridgrade demo``: a sample utility, rated month by month through Airflow's own scheduler, in databases of its own.
+
+Everything lies under GRIDGRADE_HOME. A second run finds the sample, rates the same months again and changes nothing.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from decimal import Decimal
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import inspect, text
+
+from pipeline.errors import ConfigError
+from pipeline.local_airflow import LocalAirflow, free_port, stop
+from pipeline.month import RatingMonth
+from pipeline.settings import Settings, connect
+
+LAST_MONTH = RatingMonth(2026, 10)
+UI_PORT = 8080
+RUN_SECONDS = 3600
+
+_GRADES = text("""
+select p.grade, sum(p.customers) as customers
+from report.portfolio_summary as p
+where p.rating_month = :month
+group by p.grade
+""")
+_REBATES = text("""
+select count(*) as customers, coalesce(sum(r.rebate), 0) as rebate
+from ops.arrears_rebates as r
+where r.rating_month = :month
+""")
+
+
+def run(
+    settings: Settings,
+    *,
+    customers: int = 2000,
+    months_of_history: int = 36,
+    rate_last: int = 3,
+    echo: Callable[[str], None] = lambda line: None,
+) -> dict:
+    """Rate the last months of the sample utility; what came out, JSON-safe:
+
+    ``{"months": {month: {"changed", "grades": {grade: customers}, "rebates", "rebate_amount"}}, "data_docs", "logs",
+    "home", "seconds"}``. ConfigError where the home holds something else, AirflowError with the failed task's own line.
+    """
+    started = time.monotonic()
+    _prepare_sample(settings, customers, months_of_history, echo)
+    _prepare_warehouse(settings, echo)
+    months = RatingMonth.span(LAST_MONTH - (rate_last - 1), LAST_MONTH)
+    with LocalAirflow.running(settings, echo=echo) as airflow:
+        airflow.give_up_unfinished()
+        outcome = {str(month): _rate(airflow, month, settings, echo) for month in months}
+        echo("stopping Airflow")
+    return {
+        "months": outcome,
+        "data_docs": str(settings.data_docs_path / "index.html"),
+        "logs": str(settings.home / "logs"),
+        "home": str(settings.home),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def show(summary: dict, console: Console) -> None:
+    """The outcome as a table, and where to look next."""
+    months = summary["months"]
+    grades = {grade: None for month in months.values() for grade in month["grades"]}
+    table = Table(title="Customers by grade, from Airflow's scheduler")
+    table.add_column("rating month")
+    for grade in grades:
+        table.add_column(grade, justify="right")
+    table.add_column("rebates proposed", justify="right")
+    table.add_column("publication")
+    for name, month in months.items():
+        counts = [f"{month['grades'].get(grade, 0):,}" for grade in grades]
+        rebates = f"{month['rebates']:,} ({month['rebate_amount']})"
+        table.add_row(name, *counts, rebates, "new" if month["changed"] else "unchanged")
+    console.print(table)
+    if not any(month["changed"] for month in months.values()):
+        console.print("Nothing changed: these months were published already, with the same content.")
+    console.print(f"Data Docs   {summary['data_docs']}", soft_wrap=True)
+    console.print(f"task logs   {summary['logs']}", soft_wrap=True)
+    console.print("next        make up: Airflow's own pages", soft_wrap=True)
+    console.print(f"            .venv/bin/gridgrade grades {next(reversed(months))}", soft_wrap=True)
+
+
+def up(settings: Settings, echo: Callable[[str], None] = print) -> None:
+    """Airflow with its UI, until it is interrupted."""
+    with LocalAirflow.running(settings, port=free_port(UI_PORT), echo=echo) as airflow:
+        echo(f"Airflow: {airflow.url}, user admin, password in {airflow.password_file}; Ctrl-C or make down stops it")
+        while True:
+            airflow.check()
+            time.sleep(1)
+
+
+def down(settings: Settings) -> None:
+    """Stop the Airflow and the PostgreSQL of this home, whoever started them."""
+    from pipeline.embedded import EmbeddedPostgres
+
+    stop(settings)
+    EmbeddedPostgres.stop(settings.home / "postgres")
+
+
+def _prepare_sample(settings: Settings, customers: int, months: int, echo: Callable[[str], None]) -> None:
+    """Fill the embedded source, unless it holds this very sample; never write over anything else."""
+    from pipeline.sample.utility import Utility
+    from pipeline.source.write import replace_tables
+
+    if settings.source_url or settings.warehouse_url or settings.lake:
+        raise ConfigError(
+            "the demo keeps to databases and a lake of its own: "
+            "unset GRIDGRADE_SOURCE_URL, GRIDGRADE_WAREHOUSE_URL and GRIDGRADE_LAKE"
+        )
+    recipe = {"customers": customers, "months": months, "last": str(LAST_MONTH)}
+    kept = settings.home / "sample.json"
+    before = json.loads(kept.read_text()) if kept.exists() else None
+    echo("starting PostgreSQL")
+    filled = inspect(connect(settings.source_owner)).has_table("customers")
+    if filled and before == recipe:
+        return
+    if filled:
+        held = f"a sample of {before['customers']:,} customers over {before['months']} months" if before else "records"
+        raise ConfigError(
+            f"{settings.home} holds {held} already, and what was made from them: "
+            "name an empty folder in GRIDGRADE_HOME for the demo, or remove this one"
+        )
+    echo(f"making a utility of {customers:,} customers and {months} months")
+    kept.write_text(json.dumps(recipe))
+    replace_tables(settings.source_owner, Utility(customers, months, LAST_MONTH).batches())
+
+
+def _prepare_warehouse(settings: Settings, echo: Callable[[str], None]) -> None:
+    from pipeline.warehouse.migrations import migrate
+
+    echo("migrating the warehouse")
+    migrate(settings)
+
+
+def _rate(airflow: LocalAirflow, month: RatingMonth, settings: Settings, echo: Callable[[str], None]) -> dict:
+    """One month through both DAGs."""
+    name = str(month)
+    earlier = {run["dag_run_id"] for run in airflow.runs("service_actions", name)}
+
+    def follow(dag_id: str, run_id: str) -> None:
+        airflow.wait(dag_id, run_id, RUN_SECONDS, lambda tasks: echo(f"{name}: {_progress(tasks)}"))
+
+    rating = airflow.trigger("credit_rating", name)
+    follow("credit_rating", rating)
+    follow("service_actions", airflow.wait_for_run("service_actions", name, earlier))
+    return {"changed": airflow.result("credit_rating", rating, "publish")["changed"], **_published(month, settings)}
+
+
+def _progress(tasks: dict[str, dict]) -> str:
+    """What goes on, for people."""
+    now = [name for name, task in tasks.items() if task["state"] == "running"]
+    again = [
+        f"{name} failed and will be tried again" for name, task in tasks.items() if task["state"] == "up_for_retry"
+    ]
+    done = sum(task["state"] in ("success", "skipped") for task in tasks.values())
+    return f"{', '.join(now + again) or 'waiting for the scheduler'}, {done} of {len(tasks)} tasks done"
+
+
+def _published(month: RatingMonth, settings: Settings) -> dict:
+    """What the warehouse holds of a month now."""
+    from pipeline.policy import Policy
+
+    order = Policy.load(settings.policy).grades.names
+    with connect(settings.warehouse).connect() as connection:
+        counts = dict(connection.execute(_GRADES, {"month": month.first_day}).tuples().all())
+        rebates = connection.execute(_REBATES, {"month": month.first_day}).one()
+    return {
+        "grades": {grade: int(counts.get(grade, 0)) for grade in order},
+        "rebates": rebates.customers,
+        "rebate_amount": str(Decimal(rebates.rebate)),
+    }

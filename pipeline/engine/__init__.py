@@ -1,0 +1,52 @@
+"""Run the rating's SQL over the lake's Parquet files. One protocol, so that another engine can take DuckDB's place."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import pyarrow as pa
+
+from pipeline.queries import Query
+from pipeline.settings import Settings
+
+
+class Engine(Protocol):
+    """A session over named views. Parameters are bound, never formatted in."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def bind_facts(
+        self,
+        name: str,
+        columns: Mapping[str, str],
+        files: Sequence[tuple[str, str | None]],
+        only: str | None = None,
+    ) -> None:
+        """View ``name`` with these columns over ``(facts, rows to leave out)`` pairs; no files: an empty view.
+
+        ``only`` names a bound view of customer_id: rows of other customers are left out.
+        """
+
+    def bind_files(self, name: str, files: Sequence[str]) -> None:
+        """View ``name`` over Parquet files as they are."""
+
+    def bind_table(self, name: str, table: pa.Table) -> None:
+        """View ``name`` over a small Arrow table."""
+
+    def fetch(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """The result whole: for what is known to be small."""
+
+    def batches(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
+        """The result as a stream of Arrow batches, in the order the query asks for."""
+
+    def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
+        """The result as one Parquet file; returns its rows."""
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The engine the settings name, bounded by their memory limit and threads."""
+    from pipeline.engine.duckdb import DuckDBEngine
+
+    return DuckDBEngine(settings)

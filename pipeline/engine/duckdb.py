@@ -1,0 +1,83 @@
+"""DuckDB: out of core, in bounded memory, on every core it may use."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+
+from pipeline.engine.session import open_connection
+from pipeline.queries import Query
+from pipeline.settings import Settings
+
+BATCH_ROWS = 100_000
+
+
+class DuckDBEngine:
+    """See ``pipeline.engine.Engine``. What does not fit in ``memory_limit`` spills under ``settings.scratch_path``."""
+
+    def __init__(self, settings: Settings):
+        self._connection = open_connection(settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def bind_facts(
+        self,
+        name: str,
+        columns: Mapping[str, str],
+        files: Sequence[tuple[str, str | None]],
+        only: str | None = None,
+    ) -> None:
+        listed = ", ".join(f'"{column}"' for column in columns)
+        clean = [facts for facts, left_out in files if left_out is None]
+        branches = []
+        if clean:
+            branches.append(f"select {listed} from read_parquet({_list(clean)})")
+        for facts, left_out in files:
+            if left_out is not None:
+                branches.append(
+                    f"select {listed} from read_parquet({_list([facts])}, file_row_number = true) as f "
+                    f"where not exists (select 1 from read_parquet({_list([left_out])}) as q "
+                    "where q.file_row_number = f.file_row_number)"
+                )
+        if not branches:
+            empty = ", ".join(f'cast(null as {kind}) as "{column}"' for column, kind in columns.items())
+            branches.append(f"select {empty} where false")
+        rows = " union all ".join(branches)
+        if only:
+            rows = f"select * from ({rows}) where customer_id in (select customer_id from {only})"
+        self._connection.execute(f'create or replace temp view "{name}" as {rows}')
+
+    def bind_files(self, name: str, files: Sequence[str]) -> None:
+        self._connection.execute(f'create or replace temp view "{name}" as select * from read_parquet({_list(files)})')
+
+    def bind_table(self, name: str, table: pa.Table) -> None:
+        self._connection.register(name, table)
+
+    def fetch(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        return self._relation(query, parameters).to_arrow_table()
+
+    def batches(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
+        return self._relation(query, parameters).to_arrow_reader(BATCH_ROWS)
+
+    def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
+        target = str(path).replace("'", "''")
+        copy = f"copy ({query.sql()}) to '{target}' (format parquet, compression zstd)"
+        return self._connection.execute(copy, _bound(query, parameters)).fetchone()[0]
+
+    def _relation(self, query: Query, parameters: Mapping[str, Any] | None):
+        return self._connection.sql(query.sql(), params=_bound(query, parameters))
+
+
+def _bound(query: Query, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Of the parameters, those that the query asks for."""
+    return {name: value for name, value in (parameters or {}).items() if name in query.parameters}
+
+
+def _list(paths: Sequence[str]) -> str:
+    """File names as a SQL list: the lake's own paths, quoted; DuckDB takes no parameter in a view."""
+    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"

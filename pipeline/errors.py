@@ -1,0 +1,52 @@
+"""Everything that can refuse a run, by who has to act on it.
+
+Each message is one line that names the month or the table and the way out. The scheduler retries what may heal by
+itself (a source or a warehouse that is away) and nothing else: see RETRIED.
+"""
+
+
+class GridgradeError(Exception):
+    """Base of every refusal; the command line prints it as one line and exits with 1."""
+
+
+class ConfigError(GridgradeError):
+    """A setting or the policy cannot be used as it stands."""
+
+
+class MonthError(GridgradeError):
+    """A text is not a rating month, or a range of months makes no sense."""
+
+
+class SourceContractError(GridgradeError):
+    """The billing system, or an adapted extract query, does not give what the source contract asks for."""
+
+
+class SourceUnavailableError(GridgradeError):
+    """The billing system cannot be reached, or dropped the connection half-way."""
+
+
+class MonthNotClosedError(GridgradeError):
+    """Billing has not closed the month yet."""
+
+
+class LakeError(GridgradeError):
+    """The lake cannot be read or written."""
+
+
+class DataQualityError(GridgradeError):
+    """More rows failed validation than the policy allows, or a whole-table check failed."""
+
+
+class ModelError(GridgradeError):
+    """A model cannot be trained, found or applied."""
+
+
+class AuditError(GridgradeError):
+    """A staged revision failed its audit; readers stay on the last good publication."""
+
+
+class WarehouseUnavailableError(GridgradeError):
+    """The warehouse cannot be reached or is locked by somebody else."""
+
+
+RETRIED = (SourceUnavailableError, WarehouseUnavailableError, LakeError)

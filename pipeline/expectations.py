@@ -1,0 +1,254 @@
+"""What Great Expectations holds the rows of a source table to: derived from the source contract and the policy.
+
+Great Expectations takes seconds to import and so is imported where rows are checked, not here.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from pipeline.errors import DataQualityError
+from pipeline.policy import Policy
+from pipeline.source import Between, Check, Expression, FirstOfMonth, InSet, NotBefore, SourceTable
+
+WRONG_TYPES = "_wrong_types"
+FIRST = "_is_first"
+IN_MONTH = "_is_in_month"
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One expectation: ``kind`` is its class in Great Expectations, ``column`` the contract's column it is about."""
+
+    name: str
+    column: str | None
+    kind: str
+    arguments: dict[str, Any]
+
+
+@dataclass
+class Suite:
+    """The rules of a table and the columns they look at, each as a DuckDB expression over a row of the lake.
+
+    FIRST, IN_MONTH and ``reference_column`` are not in ``columns``: they look past the row, and whoever makes the
+    frame has to add them.
+    """
+
+    table: SourceTable
+    rules: list[Rule] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        content = {"rules": [asdict(rule) for rule in self.rules], "columns": self.columns}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+    def expect(self, name: str, about: str | None, kind: str, **arguments: Any) -> None:
+        self.rules.append(Rule(name, about, kind, arguments))
+
+
+def row_suite(table: SourceTable, policy: Policy) -> Suite:
+    """Every expectation on a row of the table."""
+    suite = Suite(table)
+    suite.columns[WRONG_TYPES] = WRONG_TYPES
+    suite.expect("values have the contract's types", None, "ExpectColumnValuesToBeNull", column=WRONG_TYPES)
+    for column in table.columns:
+        if column.is_required:
+            # whether it is there is all that matters here, and a number is cheaper to hold and to hash than a text
+            suite.columns[column.name] = f"case when {column.name} is not null then 1.0::double end"
+            suite.expect(f"{column.name} is given", column.name, "ExpectColumnValuesToNotBeNull", column=column.name)
+    _expect_flag(suite, f"{', '.join(table.key)} occurs once", table.key[0], FIRST)
+    _expect_flag(suite, f"{table.recorded_column} is in the month", table.recorded_column, IN_MONTH)
+    for check in table.checks:
+        _expect_check(suite, check)
+    for reference in table.references:
+        _expect_flag(suite, _words(table, reference.name), reference.column, reference_column(reference.name))
+    limits = {"DECIMAL(18, 2)": policy.validation.max_amount, "DECIMAL(18, 3)": policy.validation.max_energy}
+    for column in table.columns:
+        if limit := limits.get(column.sql_type):
+            suite.expect(
+                f"{column.name} is not absurd",
+                column.name,
+                "ExpectColumnValuesToBeBetween",
+                column=_plain(suite, column.name),
+                min_value=-limit,
+                max_value=limit,
+            )
+    return suite
+
+
+def total_suite(table: SourceTable) -> Suite:
+    """Expectations on a partition as a whole: a frame of these has a row a partition, with totals as text."""
+    suite = Suite(table)
+    for name in ("rows", *table.money_columns):
+        suite.expect(
+            "as many rows as the source" if name == "rows" else f"{name} adds up to the source's total",
+            None if name == "rows" else name,
+            "ExpectColumnPairValuesToBeEqual",
+            column_A=name,
+            column_B=f"source_{name}",
+            ignore_row_if="either_value_is_missing",
+        )
+    return suite
+
+
+def reference_column(reference: str) -> str:
+    """The frame's flag that a reference leads somewhere."""
+    return f"_{reference}"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Positions in the frame of the rows that fail a rule, and a few of the values."""
+
+    rule: Rule
+    positions: list[int]
+    examples: list[str]
+
+
+class Checker:
+    """Great Expectations, holding frame after frame to one suite."""
+
+    def __init__(self, suite: Suite):
+        gx = great_expectations()
+        context = gx.get_context(mode="ephemeral", project_config=in_memory())
+        context.variables.progress_bars = {"globally": False}
+        asset = context.data_sources.add_pandas("lake").add_dataframe_asset(suite.table.name)
+        self._batches = asset.add_batch_definition_whole_dataframe("frame")
+        self._suite = suite
+        self._gx_suite = gx.ExpectationSuite(
+            name=suite.table.name, expectations=[as_expectation(rule) for rule in suite.rules]
+        )
+
+    def failures(self, frame: pd.DataFrame) -> Iterator[Failure]:
+        """What fails, rule by rule. A value that cannot be read fails as that alone, not as one that is missing."""
+        batch = self._batches.get_batch({"dataframe": frame})
+        validated = batch.validate(self._gx_suite, result_format={"result_format": "COMPLETE"})
+        results = {result.expectation_config.meta["rule"]: result for result in validated.results}  # in no given order
+        unreadable: dict[str, set[int]] = {}
+        for rule in self._suite.rules:
+            result = results[rule.name]
+            if result.exception_info.get("raised_exception"):
+                message = result.exception_info.get("exception_message")
+                raise DataQualityError(f"{self._suite.table.name}: {rule.name!r} cannot be checked: {message}")
+            if result.success:
+                continue
+            positions, values = result.result["unexpected_index_list"], result.result["unexpected_list"]
+            if rule.arguments.get("column") == WRONG_TYPES:
+                for position, names in zip(positions, values, strict=True):
+                    for name in names.split(","):
+                        unreadable.setdefault(name, set()).add(position)
+            elif rule.kind == "ExpectColumnValuesToNotBeNull":
+                hidden = unreadable.get(rule.column, ())
+                positions, values = [position for position in positions if position not in hidden], []
+            elif rule.arguments.get("value_set") == [True]:
+                values = []
+            if positions:
+                yield Failure(rule, positions, [str(value) for value in values[:_EXAMPLES]])
+
+
+def as_expectation(rule: Rule):
+    """The rule in Great Expectations' terms, said in our words."""
+    great_expectations()
+    from great_expectations import expectations
+
+    return getattr(expectations, rule.kind)(**rule.arguments, description=rule.name, meta={"rule": rule.name})
+
+
+def great_expectations():
+    """The library, without its telemetry."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations
+
+    return great_expectations
+
+
+def in_memory(**changed: Any):
+    """A configuration of Great Expectations that keeps nothing, or only what ``changed`` says, and not in /tmp."""
+    great_expectations()
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+
+    defaults = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    return DataContextConfig(store_backend_defaults=defaults, analytics_enabled=False, **changed)
+
+
+def chunked(batches: Iterable, rows: int) -> Iterator[pd.DataFrame]:
+    """Arrow batches gathered into frames of at least ``rows`` rows, the last one apart."""
+    import pyarrow as pa
+
+    gathered, held = [], 0
+    for batch in batches:
+        gathered.append(batch)
+        held += batch.num_rows
+        if held >= rows:
+            yield pa.Table.from_batches(gathered).to_pandas()
+            gathered, held = [], 0
+    if held:
+        yield pa.Table.from_batches(gathered).to_pandas()
+
+
+def _expect_check(suite: Suite, check: Check) -> None:
+    name = _words(suite.table, check.name)
+    match check:
+        case InSet():
+            column = _plain(suite, check.column)
+            suite.expect(name, check.column, "ExpectColumnValuesToBeInSet", column=column, value_set=list(check.values))
+        case Between():
+            bounds = {"min_value": check.low, "max_value": check.high}
+            bounds = {bound: float(value) for bound, value in bounds.items() if value is not None}
+            if check.strict_low:
+                bounds["strict_min"] = True
+            column = _plain(suite, check.column)
+            suite.expect(name, check.column, "ExpectColumnValuesToBeBetween", column=column, **bounds)
+        case NotBefore():
+            types = {column.name: column.sql_type for column in suite.table.columns}
+            as_dates = "DATE" in (types[check.later], types[check.earlier])
+            as_frame = _date if as_dates else _plain
+            suite.expect(
+                name,
+                check.later,
+                "ExpectColumnPairValuesAToBeGreaterThanB",
+                column_A=as_frame(suite, check.later),
+                column_B=as_frame(suite, check.earlier),
+                or_equal=True,
+                ignore_row_if="either_value_is_missing",
+            )
+        case FirstOfMonth():
+            day = f"day of {check.column}"
+            suite.columns[day] = f"cast(extract(day from {check.column}) as double)"
+            suite.expect(name, check.column, "ExpectColumnValuesToBeInSet", column=day, value_set=[1])
+        case Expression():
+            suite.columns[check.name] = f"coalesce({check.sql}, true)"
+            _expect_flag(suite, name, None, check.name)
+
+
+def _expect_flag(suite: Suite, name: str, column: str | None, flag: str) -> None:
+    suite.expect(name, column, "ExpectColumnValuesToBeInSet", column=flag, value_set=[True])
+
+
+def _plain(suite: Suite, name: str) -> str:
+    """The column in a type that pandas keeps as plain arrays, nulls included: numbers as doubles, dates as instants."""
+    kind = next(column.sql_type for column in suite.table.columns if column.name == name)
+    as_instant = {"DATE": f"cast({name} as timestamp)", "TIMESTAMPTZ": f"({name} at time zone 'UTC')"}
+    suite.columns[name] = name if kind == "VARCHAR" else as_instant.get(kind, f"cast({name} as double)")
+    return name
+
+
+def _date(suite: Suite, name: str) -> str:
+    """The column as a date of the utility's calendar, which is the session's time zone."""
+    kind = next(column.sql_type for column in suite.table.columns if column.name == name)
+    if kind == "DATE":
+        return _plain(suite, name)
+    suite.columns[f"{name} as a date"] = f"cast(cast({name} as date) as timestamp)"
+    return f"{name} as a date"
+
+
+def _words(table: SourceTable, constraint: str) -> str:
+    """``bills_due_after_issued`` as words: the contract's own names are what people read."""
+    return constraint.removeprefix(f"{table.name}_").replace("_", " ")

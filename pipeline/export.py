@@ -1,0 +1,79 @@
+"""``gridgrade grades``: what is published for a month, as a table, CSV or JSON."""
+
+from pathlib import Path
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.errors import ConfigError, GridgradeError
+from pipeline.month import RatingMonth
+from pipeline.settings import Settings
+from pipeline.warehouse.connection import bulk_transaction
+from pipeline.warehouse.migrations import migrate
+
+SHOWN_ROWS = 20
+_COLUMNS = (
+    "customer_id, segment, region, grade, score, default_probability, previous_grade, notch_change, rating_basis, "
+    "reason_1, reason_2, reason_3, reason_4, model_version"
+)
+
+
+class NothingPublishedError(GridgradeError):
+    """The month has no publication."""
+
+
+def export_grades(settings: Settings, month: RatingMonth, output: str, target: Path | None) -> None:
+    """Write the published grades by customer_id, streamed: ``csv`` or ``json`` whole, ``table`` its first rows.
+
+    ``target`` None is standard output.
+    """
+    migrate(settings)
+    query = f"select {_COLUMNS} from rating.credit_grades where rating_month = $1 order by customer_id"
+    with bulk_transaction(settings) as connection, connection.cursor() as cursor:
+        cursor.execute("select count(*) from rating.credit_grades where rating_month = $1", [month.first_day])
+        [published] = cursor.fetchone()
+        if not published:
+            raise NothingPublishedError(f"nothing is published for {month}: gridgrade rate {month} rates it")
+        cursor.execute(query + (f" limit {SHOWN_ROWS}" if output == "table" else ""), [month.first_day])
+        rows = cursor.fetch_record_batch()
+        if output == "table":
+            _show(rows.read_all().to_pylist(), published, month, target)
+        else:
+            _copy(rows, output, target)
+
+
+def _copy(rows, output: str, target: Path | None) -> None:
+    options = "format json, array true" if output == "json" else "format csv, header true"
+    path = str(target or "/dev/stdout").replace("'", "''")
+    try:
+        with duckdb.connect() as database:
+            database.register("rows", rows)
+            database.execute(f"copy rows to '{path}' ({options})")
+    except duckdb.IOException as error:
+        if target is None and "Broken pipe" in str(error):
+            return  # the reader, head say, has seen enough
+        raise ConfigError(f"{path} cannot be written: {' '.join(str(error).split())}") from None
+
+
+def _show(rows: list[dict], published: int, month: RatingMonth, target: Path | None) -> None:
+    table = Table("customer", "segment", "grade", "score", "default", "before", "basis", "reasons", title=f"{month}")
+    for row in rows:
+        reasons = [row[f"reason_{position}"] for position in range(1, 5)]
+        table.add_row(
+            row["customer_id"],
+            row["segment"],
+            row["grade"],
+            f"{row['score']:.0f}",
+            f"{row['default_probability']:.2%}",
+            row["previous_grade"] or "",
+            row["rating_basis"],
+            " ".join(reason for reason in reasons if reason),
+        )
+    if published > len(rows):
+        table.caption = f"{len(rows)} of {published:,} customers; --format csv gives all"
+    if target is None:
+        Console().print(table)
+    else:
+        with target.open("w", encoding="utf-8") as file:
+            Console(file=file, width=120).print(table)

@@ -1,0 +1,171 @@
+"""Step: score, default probability and grade of every rated customer."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import measure, queries
+from pipeline.engine import Engine, open_engine
+from pipeline.errors import ModelError
+from pipeline.lake import Lake
+from pipeline.model import CreditModel, ExpertScorecard, GradeScale, ModelFitError, model_from_dict
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+from pipeline.warehouse import publications, registry
+
+REASONS = 4
+SCHEMA = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        ("segment", pa.string()),
+        ("region", pa.string()),
+        ("score", pa.float64()),
+        ("default_probability", pa.float64()),
+        ("grade", pa.string()),
+        ("previous_grade", pa.string()),
+        ("notch_change", pa.int32()),
+        ("rating_basis", pa.string()),
+        *((f"reason_{position}", pa.string()) for position in range(1, REASONS + 1)),
+        ("model_version", pa.string()),
+    ]
+)
+
+
+def grade(
+    month: RatingMonth,
+    settings: Settings,
+    policy: Policy,
+    *,
+    basis: str = measure.AS_KNOWN_THEN,
+    models: dict[str, str],
+) -> dict:
+    """Write the lake's ``grades`` partition: one row per row of ``indices``, graded by its family's model version.
+
+    Columns as rating.credit_grades. A customer in default has the worst grade and probability 1; the score stays the
+    model's. notch_change counts grades up (+) or down (-) from the month before, where there is one.
+    """
+    lake = Lake(settings.lake_path)
+    fitted = {family: registry.model(settings, version) for family, version in models.items()}
+    graders = {
+        family: Grader(model.version, model_from_dict(model.parameters), policy) for family, model in fitted.items()
+    }
+    measured = lake.manifest("indices", rating_month=month, basis=basis)
+    counts = pd.Series(0, index=list(policy.grades.names))
+    with (
+        open_engine(settings) as engine,
+        TemporaryDirectory(dir=settings.scratch_path) as scratch,
+        lake.writing("grades", rating_month=month, basis=basis) as partition,
+    ):
+        engine.bind_files("indices", lake.files("indices", rating_month=month, basis=basis))
+        engine.bind_files("previous", [str(_previous_grades(month, settings, Path(scratch)))])
+        with pq.ParquetWriter(partition.folder / "part-0.parquet", SCHEMA, compression="zstd") as writer:
+            for frame in _customers(engine, policy):
+                graded = _graded(frame, graders, month)
+                counts = counts.add(graded["grade"].value_counts(), fill_value=0)
+                writer.write_table(pa.Table.from_pandas(graded, SCHEMA, preserve_index=False))
+        partition.manifest(
+            rows=int(counts.sum()),
+            population=measured["rows"],
+            input_sha256=measured["input_sha256"],
+            policy_sha256=policy.sha256,
+            model_versions=models,
+        )
+    return {
+        "month": str(month),
+        "basis": basis,
+        "models": models,
+        "grades": {name: int(counts[name]) for name in policy.grades.names},
+    }
+
+
+class Grader:
+    """A family's model and the policy's scale, applied to a frame of customers at a time."""
+
+    def __init__(self, version: str, model: CreditModel | ExpertScorecard, policy: Policy):
+        self.version = version
+        self._model = model
+        self._scale = GradeScale(policy.grades.names, policy.grades.cutoffs)
+        self._basis = "expert" if isinstance(model, ExpertScorecard) else "model"
+        self._codes = {name: index.code for name, index in policy.indices.items()}
+
+    def grade(self, frame: pd.DataFrame) -> pd.DataFrame:
+        in_default = frame["is_in_default"].to_numpy(dtype=bool)
+        probability = np.where(in_default, 1.0, self._model.default_probability(frame))
+        grades = np.where(in_default, self._scale.names[-1], self._scale.grade(probability))
+        basis = np.where(frame["is_thin_file"].to_numpy(dtype=bool), "thin_file", self._basis)
+        graded = frame[["customer_id", "segment", "region", "previous_grade"]].assign(
+            score=self._model.score(frame),
+            default_probability=probability,
+            grade=grades,
+            rating_basis=np.where(in_default, "default", basis),
+            model_version=self.version,
+            notch_change=self._notches(frame["previous_grade"], grades),
+        )
+        return graded.join(self._reasons(frame))
+
+    def _notches(self, previous: pd.Series, grades: np.ndarray) -> pd.Series:
+        position = {name: rank for rank, name in enumerate(self._scale.names)}
+        return (previous.map(position) - pd.Series(grades, index=previous.index).map(position)).astype("Int32")
+
+    def _reasons(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Codes of the indices that cost the most points, the costliest first; none that cost nothing."""
+        points = self._model.contributions(frame)
+        codes = np.array([self._codes[column.removesuffix("_band")] for column in points], dtype=object)
+        costliest = np.argsort(points.to_numpy(), axis=1, kind="stable")[:, :REASONS]
+        costs = np.take_along_axis(points.to_numpy(), costliest, axis=1) < 0
+        reasons = np.where(costs, codes[costliest], None)
+        return pd.DataFrame({f"reason_{at + 1}": reasons[:, at] for at in range(reasons.shape[1])}, index=frame.index)
+
+
+def _customers(engine: Engine, policy: Policy) -> Iterator[pd.DataFrame]:
+    """Indices (null where missing), bands and the previous grade, by customer_id, a batch at a time."""
+    query = queries.compose(f"""
+        select
+            i.customer_id,
+            i.segment,
+            i.family,
+            i.region,
+            i.is_in_default,
+            i.is_thin_file,
+            p.grade as previous_grade,
+            {measure.model_columns(policy.indices)},
+            {", ".join(f"i.{name}_band" for name in policy.indices)}
+        from indices as i
+        left join previous as p on p.customer_id = i.customer_id
+        order by i.customer_id
+    """)
+    with closing(engine.batches(query)) as batches:
+        for batch in batches:
+            yield batch.to_pandas()
+
+
+def _graded(frame: pd.DataFrame, graders: dict[str, Grader], month: RatingMonth) -> pd.DataFrame:
+    families = frame["family"]
+    if unknown := sorted(set(frame.loc[~families.isin(graders), "segment"])):
+        raise ModelError(
+            f"{month}: no model for segment {', '.join(map(str, unknown))}; policy families must name every segment"
+        )
+    try:
+        parts = [graders[family].grade(part) for family, part in frame.groupby("family", sort=False)]
+    except ModelFitError as error:
+        raise ModelError(f"{month}: {error}; the policy's indices have changed since: rate with mode retrain") from None
+    return pd.concat(parts).sort_index().reindex(columns=SCHEMA.names)
+
+
+def _previous_grades(month: RatingMonth, settings: Settings, scratch: Path) -> Path:
+    """What is published for the month before, as a file: customer_id and grade; empty where nothing is."""
+    path = scratch / "previous.parquet"
+    with (
+        publications.published_grades(settings, month - 1) as batches,
+        pq.ParquetWriter(path, pa.schema([("customer_id", pa.string()), ("grade", pa.string())])) as writer,
+    ):
+        for batch in batches:
+            writer.write_batch(batch.cast(writer.schema))
+    return path

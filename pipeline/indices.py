@@ -1,0 +1,21 @@
+"""Step: one row per rated customer with every credit index of the policy."""
+
+from pipeline import measure
+from pipeline.engine import open_engine
+from pipeline.lake import Lake
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+
+
+def compute_indices(
+    month: RatingMonth, settings: Settings, policy: Policy, *, basis: str = measure.AS_KNOWN_THEN
+) -> dict:
+    """Write the lake's ``indices`` partition of the month and basis; see ``measure.write_indices`` for its columns."""
+    lake = Lake(settings.lake_path)
+    known = measure.known_in(lake, month, basis)
+    with open_engine(settings) as engine, lake.writing("indices", rating_month=month, basis=basis) as partition:
+        input_sha256 = measure.bind(engine, lake, policy, month, known_in=known)
+        rows = measure.write_indices(engine, policy, month, partition.folder / "part-0.parquet")
+        partition.manifest(rows=rows, input_sha256=input_sha256, policy_sha256=policy.sha256)
+    return {"month": str(month), "basis": basis, "customers": rows, "indices": len(policy.indices)}

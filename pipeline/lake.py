@@ -1,0 +1,241 @@
+"""The lake: immutable folders of Parquet, one a table and month, each moved into place whole with its manifest.
+
+    <lake>/bills/recorded_month=2026-10/part-0.parquet              facts: written once, never changed
+    <lake>/bills/recorded_month=2026-10/_manifest.json
+    <lake>/customers/snapshot_month=2026-10/...
+    <lake>/quarantine/bills/recorded_month=2026-10/...              rows of the partition above that readers leave out
+    <lake>/indices/rating_month=2026-10/basis=as_known_then/...     derived: replaced by the next run of its month
+
+A folder without a manifest is not a partition. Writers work in ``<lake>/.staging`` and rename, so a reader never sees
+half of one, and a writer that dies leaves nothing but a folder in staging, which the next writer removes.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import LakeError, MonthError
+from pipeline.month import RatingMonth
+
+MANIFEST = "_manifest.json"
+QUARANTINE = "quarantine/"
+_DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
+
+
+def fact_key(table: str) -> str:
+    """The partition key of a source table: customers are snapshots, everything else is kept by recorded month."""
+    return "snapshot_month" if table.removeprefix(QUARANTINE) == "customers" else "recorded_month"
+
+
+@dataclass
+class Partition:
+    """A partition being written: put ``*.parquet`` files into ``folder``, then call ``manifest`` once."""
+
+    folder: Path
+    document: dict[str, Any] = field(default_factory=dict)
+
+    def manifest(self, *, rows: int, sums: dict[str, Any] | None = None, **more: Any) -> None:
+        """What the partition holds: its rows, exact sums by money column, and whatever else its writer has to say."""
+        self.document = {"rows": rows, "sums": {name: str(value) for name, value in (sums or {}).items()}, **more}
+
+
+class Lake:
+    """The partitions under ``root``. Partition keys are given by name: ``recorded_month=month``, ``basis="..."``."""
+
+    def __init__(self, root: Path):
+        self.root = Path(root)
+
+    def path(self, table: str, **keys: Any) -> Path:
+        """The folder of a partition, there or not; with no keys the folder of the table."""
+        ordered = sorted(keys.items(), key=lambda item: (not item[0].endswith("_month"), item[0]))
+        return self.root.joinpath(*table.split("/"), *(f"{name}={value}" for name, value in ordered))
+
+    def has(self, table: str, **keys: Any) -> bool:
+        return (self.path(table, **keys) / MANIFEST).is_file()
+
+    def manifest(self, table: str, **keys: Any) -> dict[str, Any]:
+        """The manifest of a partition; LakeError when there is no such partition or it cannot be read."""
+        folder = self.path(table, **keys)
+        try:
+            return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise LakeError(f"the lake has no partition {folder}: run the step that writes {table} first") from None
+        except (OSError, ValueError) as error:
+            raise _lake_error(folder, "read", error) from error
+
+    def files(self, table: str, **keys: Any) -> list[str]:
+        """The Parquet files of a partition in name order; LakeError when there is no such partition."""
+        folder = self.path(table, **keys)
+        return [str(folder / name) for name in self.manifest(table, **keys)["files"]]
+
+    def facts(self, table: str) -> list[RatingMonth]:
+        """The months a source table has partitions of, oldest first."""
+        prefix = fact_key(table) + "="
+        months = []
+        for folder in self.path(table).glob(prefix + "*"):
+            try:
+                month = RatingMonth.parse(folder.name.removeprefix(prefix))
+            except MonthError:
+                continue
+            if (folder / MANIFEST).is_file():
+                months.append(month)
+        return sorted(months)
+
+    def fact_files(self, table: str, months: Iterable[RatingMonth]) -> list[tuple[str, str | None]]:
+        """For those of ``months`` that are there, oldest first: the facts, and the rows to leave out of them.
+
+        The second file holds ``file_row_number`` of the first's rows in quarantine; it is None when no row is. A
+        partition that was never validated is a LakeError.
+        """
+        key = fact_key(table)
+        pairs = []
+        for month in sorted(months):
+            if self.has(table, **{key: month}):
+                [facts] = self.files(table, **{key: month})
+                quarantined = self.manifest(QUARANTINE + table, **{key: month})["rows"] > 0
+                pairs.append((facts, self.files(QUARANTINE + table, **{key: month})[0] if quarantined else None))
+        return pairs
+
+    @contextmanager
+    def writing(self, table: str, **keys: Any) -> Iterator[Partition]:
+        """A partition to fill; moved into place on a clean exit, removed on an error.
+
+        Facts stand as first written: where another writer was faster, its partition stays. A derived partition, and a
+        quarantine, replaces what was there. LakeError where the lake cannot be written.
+        """
+        target = self.path(table, **keys)
+        try:
+            staging = _Staging(self.root / ".staging")
+        except OSError as error:
+            raise _lake_error(target, "written", error) from error
+        try:
+            partition = Partition(staging.folder)
+            yield partition
+            self._seal(partition)
+            self._move_into_place(staging, target, replace=table.startswith(QUARANTINE) or fact_key(table) not in keys)
+        except Exception as error:
+            if _is_disk_fault(error, staging.folder):
+                raise _lake_error(target, "written", error) from error
+            raise
+        finally:
+            staging.close()
+
+    @staticmethod
+    def _seal(partition: Partition) -> None:
+        if not partition.document:
+            raise LakeError(f"{partition.folder}: a partition needs a manifest before it can be moved into place")
+        files = sorted(partition.folder.glob("*.parquet"))
+        digest = hashlib.sha256()
+        for path in files:
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+                os.fsync(file.fileno())
+        document = {
+            **partition.document,
+            "files": [path.name for path in files],
+            "sha256": digest.hexdigest(),
+            "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        with (partition.folder / MANIFEST).open("w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_folder(partition.folder)
+
+    @staticmethod
+    def _move_into_place(staging: "_Staging", target: Path, *, replace: bool) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (target / MANIFEST).is_file() and not replace:
+            return
+        with suppress(FileNotFoundError):
+            target.rename(staging.aside)
+        try:
+            staging.folder.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            return  # a concurrent writer of the same month was faster; both wrote the same rows
+        _sync_folder(target.parent)
+
+
+class _Staging:
+    """Two folders of one writer under ``.staging``, alive as long as the writer holds the lock on the file beside them.
+
+    A lock, not an age or a process id, tells the dead from the slow: the kernel drops it with the process, on any host
+    that shares the folder.
+    """
+
+    def __init__(self, root: Path):
+        root.mkdir(parents=True, exist_ok=True)
+        self._sweep(root)
+        name = uuid.uuid4().hex
+        self.folder, self.aside = root / name, root / f"{name}.aside"
+        self._lock_path = root / f"{name}.lock"
+        self._lock = self._acquire()
+        self.folder.mkdir()
+
+    def close(self) -> None:
+        _remove(self._lock_path)
+        os.close(self._lock)
+
+    def _acquire(self) -> int:
+        while True:
+            descriptor = os.open(self._lock_path, os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if self._lock_path.exists():  # else a sweeper took the file between its creation and the lock
+                return descriptor
+            os.close(descriptor)
+
+    @staticmethod
+    def _sweep(root: Path) -> None:
+        for lock_path in root.glob("*.lock"):
+            try:
+                descriptor = os.open(lock_path, os.O_RDWR)
+            except OSError:
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(lock_path)
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(descriptor)
+
+
+def _remove(lock_path: Path) -> None:
+    """Both folders of a writer and then its lock file, which is what the next sweep would look for."""
+    shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
+    shutil.rmtree(lock_path.with_suffix(".aside"), ignore_errors=True)
+    lock_path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_disk_fault(error: Exception, folder: Path) -> bool:
+    """Whether an error of the writer is the disk's, and not, say, its source's dropped connection."""
+    if isinstance(error, OSError):
+        return error.errno in _DISK_FAULTS or "No space left" in str(error)
+    return type(error).__name__ == "IOException" and str(folder) in str(error)  # duckdb's
+
+
+def _lake_error(path: Path, done: str, error: Exception) -> LakeError:
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    way_out = "check GRIDGRADE_LAKE, its permissions and free space"
+    return LakeError(f"lake partition {path} cannot be {done}: {reason}; {way_out}")

@@ -1,0 +1,198 @@
+"""Measure customers by the queries under sql/, on the facts of the lake that a month may know.
+
+The steps that need indices or labels (the month's own, or those of the cohorts a model learns from) all ask here, so
+that a customer is measured in one way only.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from pipeline import queries
+from pipeline.engine import Engine
+from pipeline.errors import ConfigError, LakeError
+from pipeline.lake import QUARANTINE, Lake, fact_key
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.source import SourceTable, contract
+
+AS_KNOWN_THEN = "as_known_then"
+AS_KNOWN_NOW = "as_known_now"
+BASES = (AS_KNOWN_THEN, AS_KNOWN_NOW)
+_BILLING = ("bills", "payments")
+_WINDOWS = (1, 3, 6, 12, 15, 24, 36, 48)
+
+
+def bind(
+    engine: Engine,
+    lake: Lake,
+    policy: Policy,
+    month: RatingMonth,
+    *,
+    known_in: RatingMonth | None = None,
+    customers_of: RatingMonth | None = None,
+    only: str | None = None,
+) -> str:
+    """Bind every source table to what ``known_in`` (default: the month itself) knew of the time before the cut-off.
+
+    ``customers_of``: the snapshot of customers to take, where it is not that of ``known_in``. ``only``: the name of a
+    bound view of customer_id, to measure just these. Returns the sha256 of all that is bound.
+    """
+    known_in = known_in or month
+    customers_of = customers_of or known_in
+    digest = hashlib.sha256()
+    for table in contract().values():
+        months = _months(table, lake, policy, month, customers_of if table.snapshot else known_in)
+        held = [_held(lake, table.name, recorded) for recorded in months]
+        columns = {column.name: column.sql_type for column in table.columns}
+        engine.bind_facts(table.name, columns, [part.files for part in held], _filtered(table, only))
+        for part in held:
+            digest.update(part.sha256.encode())
+    families = [(s, f, policy.label.days_past_due[f]) for f, segments in policy.families.items() for s in segments]
+    names = ("segment", "family", "days_past_due")
+    engine.bind_table("families", pa.table(dict(zip(names, zip(*families, strict=True), strict=True))))
+    return digest.hexdigest()
+
+
+def known_in(lake: Lake, month: RatingMonth, basis: str) -> RatingMonth:
+    """The last recorded month that a rating of ``month`` on this basis may read."""
+    if basis == AS_KNOWN_THEN:
+        return month
+    if basis == AS_KNOWN_NOW:
+        return max([month, *lake.facts("bills")])
+    raise ConfigError(f"{basis!r} is not a basis: choose {' or '.join(BASES)}")
+
+
+def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
+    """What the queries bind by name for a cut-off at the end of ``month``."""
+    label, index = policy.label, policy.index_parameters
+    return {
+        "as_of": _cutoff_day(month),
+        "history_start": _cutoff_day(month - index.bill_history_months),
+        **{f"months_ago_{months}": _cutoff_day(month - months) for months in _WINDOWS},
+        "min_bills_due": index.min_bills_due,
+        "min_months_of_reads": index.min_months_of_reads,
+        "delinquency_half_life_months": index.delinquency_half_life_months,
+        **{f"severity_{event}": severity for event, severity in index.delinquency_severity.items()},
+        "default_memory_start": _cutoff_day(month - label.default_memory_months),
+        "min_bills": label.min_bills,
+        "good_max_days_past_due": label.good_max_days_past_due,
+        "materiality_floor": label.materiality_floor,
+        "materiality_share": label.materiality_share,
+        **{
+            f"band_{name}_{position}": bound
+            for name, definition in policy.indices.items()
+            for position, bound in enumerate(definition.bands)
+        },
+        **{f"fill_{name}": d.missing for name, d in policy.indices.items() if d.missing != "median"},
+    }
+
+
+def write_indices(engine: Engine, policy: Policy, month: RatingMonth, path: Path) -> int:
+    """One row per rated customer, by customer_id: segment, family, region, bills, is_in_default, is_thin_file and, for
+    each index, its value, whether it was missing (``_missing``; the value is then the policy's number, or null for the
+    median that only a model knows) and its band. Returns the rows."""
+    return engine.write(_indices_query(policy), parameters(policy, month), path)
+
+
+def write_labels(engine: Engine, policy: Policy, cohort: RatingMonth, path: Path) -> int:
+    """What became of the customers of view ``cohort`` within the policy's horizon: customer_id, segment, is_default.
+
+    The source tables must be bound to what was known when the window had ended. Returns the rows."""
+    end = cohort + policy.label.horizon_months
+    bound = parameters(policy, end) | {
+        "cohort_as_of": _cutoff_day(cohort),
+        "cohort_months_ago_12": _cutoff_day(cohort - 12),
+    }
+    return engine.write(queries.compose("select * from default_label order by customer_id"), bound, path)
+
+
+def _indices_query(policy: Policy) -> queries.Query:
+    groups = sorted({index.group for index in policy.indices.values()})
+    for name, index in policy.indices.items():
+        if name not in queries.columns(index.group):
+            raise ConfigError(f"policy indices.{name}: sql/indices/{index.group}.sql returns no column of that name")
+    columns = ",\n".join(_index_columns(name, policy) for name in policy.indices)
+    joins = "\n".join(f"inner join {group} on {group}.customer_id = p.customer_id" for group in groups)
+    return queries.compose(f"""
+        select
+            p.customer_id,
+            p.segment,
+            f.family,
+            p.region,
+            coalesce(b.bills, 0) as bills,
+            d.customer_id is not null as is_in_default,
+            payment.on_time_payment_rate is null as is_thin_file,
+            {columns}
+        from population as p
+        {joins}
+        left join families as f on f.segment = p.segment
+        left join default_status as d on d.customer_id = p.customer_id
+        left join (select customer_id, count(*) as bills from live_bills group by customer_id) as b
+            on b.customer_id = p.customer_id
+        order by p.customer_id
+    """)
+
+
+def _index_columns(name: str, policy: Policy) -> str:
+    index = policy.indices[name]
+    source = f"{index.group}.{name}"
+    value = source if index.missing == "median" else f"coalesce({source}, :fill_{name})"
+    better = ">=" if index.direction == "+" else "<="
+    bands = " ".join(f"when {value} {better} :band_{name}_{at} then '{letter}'" for at, letter in enumerate("ABC"))
+    return (
+        f"cast({value} as double) as {name}, {source} is null as {name}_missing, "
+        f"case when {value} is null then null {bands} else 'D' end as {name}_band"
+    )
+
+
+class _Held(NamedTuple):
+    """A partition of facts: its file with that of the rows to leave out, and a hash of both."""
+
+    files: tuple[str, str | None]
+    sha256: str
+
+
+# A step asks for a dozen cohorts, and its Lake may see the facts as they were when first asked.
+@lru_cache(maxsize=4096)
+def _held(lake: Lake, table: str, month: RatingMonth) -> _Held:
+    [files] = lake.fact_files(table, [month])
+    key = {fact_key(table): month}
+    return _Held(files, " ".join(lake.manifest(part, **key)["sha256"] for part in (table, QUARANTINE + table)))
+
+
+@lru_cache(maxsize=64)
+def _facts(lake: Lake, table: str) -> list[RatingMonth]:
+    return lake.facts(table)
+
+
+def _months(
+    table: SourceTable, lake: Lake, policy: Policy, month: RatingMonth, known: RatingMonth
+) -> list[RatingMonth]:
+    held = _facts(lake, table.name)
+    if table.snapshot:
+        if known not in held:
+            raise LakeError(f"the lake has no {table.name} of {known}: extract {known} first")
+        return [known]
+    history = (
+        policy.index_parameters.bill_history_months + 2 if table.name in _BILLING else policy.extract.history_months
+    )
+    return [recorded for recorded in held if month - history < recorded <= known]
+
+
+def _filtered(table: SourceTable, only: str | None) -> str | None:
+    return only if "customer_id" in table.column_names else None
+
+
+def _cutoff_day(month: RatingMonth) -> date:
+    return (month + 1).first_day
+
+
+def model_columns(names: Iterable[str], alias: str = "i") -> str:
+    """A select list of index values for a model: null where the value was missing, whatever stands in its place."""
+    return ", ".join(f"case when not {alias}.{name}_missing then {alias}.{name} end as {name}" for name in names)

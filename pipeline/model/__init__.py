@@ -1,0 +1,47 @@
+"""Fisher's linear discriminant as a credit rating, for any table of numbers with gaps.
+
+>>> import numpy as np, pandas as pd
+>>> from pipeline.model import CreditModel, GradeScale, auc, model_from_dict
+>>> rng = np.random.default_rng(1)
+>>> indices = pd.DataFrame({"on_time_rate": rng.beta(8, 2, 4000), "arrears_ratio": rng.exponential(1, 4000)})
+>>> risk = indices["arrears_ratio"] - 4 * indices["on_time_rate"]
+>>> default = (rng.logistic(size=4000) < risk).astype(int)
+>>> fit, later = slice(0, 3000), slice(3000, 4000)
+>>> model = CreditModel().fit(indices[fit], default[fit], calibration=(indices[later], default[later]))
+>>> float(np.round(auc(default[later], model.log_odds(indices[later])).value, 2))
+0.82
+>>> GradeScale().grade(model.default_probability(indices[:3])).tolist()
+['B', 'C', 'C']
+>>> bool((model_from_dict(model.to_dict()).score(indices) == model.score(indices)).all())
+True
+
+The parts (IndexTransformer, FisherLDA, PlattCalibrator, Scorecard) work alone as well. Whatever cannot be fitted,
+scored or read is a ModelFitError that names the column.
+"""
+
+from pipeline.model.calibration import PlattCalibrator
+from pipeline.model.credit_model import CreditModel, model_from_dict
+from pipeline.model.errors import ModelFitError
+from pipeline.model.fisher import FisherLDA
+from pipeline.model.grades import GradeScale
+from pipeline.model.metrics import Interval, auc, brier, default_rate_by_grade, ks
+from pipeline.model.scorecard import ExpertScorecard, LogOddsModel, Scorecard
+from pipeline.model.transform import IndexTransformer
+
+__all__ = [
+    "CreditModel",
+    "ExpertScorecard",
+    "FisherLDA",
+    "GradeScale",
+    "IndexTransformer",
+    "Interval",
+    "LogOddsModel",
+    "ModelFitError",
+    "PlattCalibrator",
+    "Scorecard",
+    "auc",
+    "brier",
+    "default_rate_by_grade",
+    "ks",
+    "model_from_dict",
+]

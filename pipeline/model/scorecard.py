@@ -1,0 +1,129 @@
+"""Log-odds to points and back, and the expert scorecard for where labels are too few to fit a model."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from pipeline.model.document import FORMAT, reading
+from pipeline.model.errors import ModelFitError
+
+BANDS = ("A", "B", "C", "D")
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """``points`` at good:bad odds of ``odds``:1, and ``pdo`` points more double the odds; a higher score is better."""
+
+    points: float = 600
+    odds: float = 50
+    pdo: float = 20
+
+    def __post_init__(self):
+        if not math.isfinite(self.points) or not (0 < self.odds < math.inf and 0 < self.pdo < math.inf):
+            raise ModelFitError(f"{self}: points must be finite, odds and pdo positive")
+
+    @property
+    def factor(self) -> float:
+        return self.pdo / math.log(2)
+
+    @property
+    def offset(self) -> float:
+        return self.points - self.factor * math.log(self.odds)
+
+    def score(self, log_odds):
+        """Points for log-odds of default, elementwise."""
+        return self.offset - self.factor * log_odds
+
+    def log_odds(self, score):
+        """Log-odds of default for points, elementwise: the inverse of ``score``."""
+        return (self.offset - score) / self.factor
+
+
+class LogOddsModel:
+    """What any rating model does once it has a ``scorecard`` and ``log_odds(frame)``."""
+
+    scorecard: Scorecard
+
+    def default_probability(self, frame: pd.DataFrame) -> np.ndarray:
+        """(n_rows,), between 0 and 1."""
+        return expit(self.log_odds(frame))
+
+    def score(self, frame: pd.DataFrame) -> np.ndarray:
+        """(n_rows,) points of the scorecard."""
+        return self.scorecard.score(self.log_odds(frame))
+
+
+@dataclass(frozen=True)
+class ExpertScorecard(LogOddsModel):
+    """Log-odds of default = intercept + sum(weight * level), level 0 to 3 for the bands A to D of each column.
+
+    ``missing_level`` stands for a band that is None or NaN. Weights are not negative: a worse band never scores better.
+    """
+
+    intercept: float
+    weights: Mapping[str, float]
+    missing_level: float = 1.0
+    scorecard: Scorecard = field(default_factory=Scorecard)
+
+    def __post_init__(self):
+        object.__setattr__(self, "weights", dict(self.weights))
+        if not self.weights:
+            raise ModelFitError("the expert scorecard has no weights")
+        if not math.isfinite(self.intercept) or not 0 <= self.missing_level <= 3:
+            raise ModelFitError("the expert scorecard needs a finite intercept and a missing_level from 0 to 3")
+        if bad := [column for column, weight in self.weights.items() if not 0 <= weight < math.inf]:
+            raise ModelFitError(f"expert weight of {', '.join(bad)} must be a number not below zero")
+
+    @property
+    def base_score_(self) -> float:
+        """The score of band A throughout."""
+        return self.scorecard.score(self.intercept)
+
+    def log_odds(self, frame: pd.DataFrame) -> np.ndarray:
+        """(n_rows,) from a frame of band letters; an absent column or an unknown letter is a ModelFitError."""
+        total = np.full(len(frame), float(self.intercept))
+        for column, weight in self.weights.items():
+            total += weight * self._levels(frame, column)
+        return total
+
+    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Points by column on the frame's index; ``base_score_`` plus a row's sum is its score."""
+        return pd.DataFrame(
+            {c: -self.scorecard.factor * weight * self._levels(frame, c) for c, weight in self.weights.items()},
+            index=frame.index,
+        )
+
+    def to_dict(self) -> dict:
+        """Plain JSON that ``from_dict`` reads back to the bit."""
+        return {
+            "format": FORMAT,
+            "kind": "expert",
+            "intercept": float(self.intercept),
+            "weights": {column: float(weight) for column, weight in self.weights.items()},
+            "missing_level": float(self.missing_level),
+            "scorecard": asdict(self.scorecard),
+        }
+
+    @classmethod
+    def from_dict(cls, document: dict) -> "ExpertScorecard":
+        with reading(document, "expert"):
+            return cls(
+                document["intercept"],
+                document["weights"],
+                document["missing_level"],
+                Scorecard(**document["scorecard"]),
+            )
+
+    def _levels(self, frame: pd.DataFrame, column: str) -> np.ndarray:
+        if column not in frame:
+            raise ModelFitError(f"the table lacks the band column {column} of the expert scorecard")
+        bands = frame[column]
+        codes = pd.Index(BANDS).get_indexer(bands)
+        unknown = (codes < 0) & bands.notna().to_numpy()
+        if unknown.any():
+            raise ModelFitError(f"column {column} holds {bands[unknown].iloc[0]!r}: bands are {', '.join(BANDS)}")
+        return np.where(codes < 0, self.missing_level, codes)

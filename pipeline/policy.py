@@ -1,0 +1,237 @@
+"""What the credit office decides: policy.yaml, with a utility's own file on top, validated and hashed."""
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pipeline.errors import ConfigError, MonthError
+from pipeline.month import RatingMonth
+
+DEFAULT = Path(__file__).with_name("policy.yaml")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Extract(_Section):
+    history_months: Annotated[int, Field(ge=1)]
+
+
+class Validation(_Section):
+    max_amount: Positive
+    max_energy: Positive
+    reference_grace_months: Count
+    quarantine_limit: Share
+    quarantine_limits: dict[str, Share]
+    allow_month_without_bills: bool
+
+    def limit(self, table: str) -> float:
+        """Share of a table's rows that may fail before the run stops."""
+        return self.quarantine_limits.get(table, self.quarantine_limit)
+
+
+class Index(_Section):
+    code: str
+    group: str
+    unit: str
+    window_months: Count
+    direction: Literal["+", "-"]
+    missing: Literal["median"] | float
+    bands: tuple[float, float, float]
+
+    @model_validator(mode="after")
+    def _bands_follow_direction(self):
+        if list(self.bands) != sorted(self.bands, reverse=self.direction == "+"):
+            raise ValueError("bands must go from good to bad along the direction")
+        return self
+
+
+class IndexParameters(_Section):
+    bill_history_months: Annotated[int, Field(ge=15)]
+    min_bills_due: Count
+    min_months_of_reads: Count
+    delinquency_half_life_months: Positive
+    delinquency_severity: dict[str, float]
+
+
+class Label(_Section):
+    horizon_months: Annotated[int, Field(ge=1)]
+    embargo_months: Count
+    min_bills: Count
+    days_past_due: dict[str, Annotated[int, Field(gt=0)]]
+    good_max_days_past_due: Count
+    materiality_floor: Annotated[float, Field(ge=0)]
+    materiality_share: Share
+    default_memory_months: Count
+
+
+class Training(_Section):
+    cohorts: Annotated[int, Field(ge=1)]
+    out_of_time_cohorts: Count
+    holdout_share: Annotated[float, Field(gt=0, lt=1)]
+    calibration_share: Annotated[float, Field(gt=0, lt=1)]
+    min_defaults: Annotated[int, Field(ge=5)]
+    max_rows: Annotated[int, Field(ge=1000)]
+    seed: int
+
+    @model_validator(mode="after")
+    def _leaves_customers_to_fit(self):
+        if self.holdout_share + self.calibration_share >= 1:
+            raise ValueError("holdout_share and calibration_share leave no customers to fit on")
+        return self
+
+
+class ScorecardTerms(_Section):
+    points: float
+    odds: Positive
+    points_to_double_odds: Positive
+
+
+class Grades(_Section):
+    names: tuple[str, ...]
+    cutoffs: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+
+    @model_validator(mode="after")
+    def _one_bound_between_grades(self):
+        if len(self.names) < 2 or len(set(self.names)) != len(self.names):
+            raise ValueError("names must be two or more different grades, best first")
+        if len(self.cutoffs) != len(self.names) - 1 or list(self.cutoffs) != sorted(set(self.cutoffs)):
+            raise ValueError("cutoffs must rise and be one fewer than the names")
+        return self
+
+
+class Expert(_Section):
+    intercept: float
+    missing_band: Annotated[float, Field(ge=0, le=3)]
+    weights: dict[str, Annotated[float, Field(ge=0)]]
+
+
+class Publish(_Section):
+    max_grade_share_change: Share
+    min_rows_for_share_check: Count
+    lock_timeout_seconds: Annotated[int, Field(ge=1)]
+
+
+class Campaign(_Section):
+    """A rebate on repaid arrears; ``last_month`` None means one campaign a month from ``first_month`` on."""
+
+    name: Annotated[str, Field(min_length=1)]
+    first_month: str
+    last_month: str | None = None
+    share: Share
+    rate: Share
+    cap: Annotated[float, Field(ge=0)]
+
+    @field_validator("first_month", "last_month")
+    @classmethod
+    def _is_month(cls, text: str | None) -> str | None:
+        try:
+            return text and str(RatingMonth.parse(text))
+        except MonthError as error:
+            raise ValueError(str(error)) from None
+
+
+class Rebate(_Section):
+    campaigns: tuple[Campaign, ...]
+
+    @field_validator("campaigns")
+    @classmethod
+    def _names_differ(cls, campaigns):
+        if len({campaign.name for campaign in campaigns}) != len(campaigns):
+            raise ValueError("two campaigns have the same name")
+        return campaigns
+
+
+class Policy(_Section):
+    timezone: str
+    schedule: str
+    extract: Extract
+    validation: Validation
+    families: dict[str, tuple[str, ...]]
+    indices: dict[str, Index]
+    index_parameters: IndexParameters
+    label: Label
+    training: Training
+    scorecard: ScorecardTerms
+    grades: Grades
+    expert: Expert
+    publish: Publish
+    rebate: Rebate
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "Policy":
+        """The default policy with the file at ``path`` merged over it; a file that cannot be used is a ConfigError."""
+        document = _read(DEFAULT)
+        if path is not None:
+            document = _merge(document, _read(path))
+        try:
+            return cls(**document)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "policy"
+            raise ConfigError(f"policy {path or DEFAULT}: {where}: {first['msg']}") from None
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{name!r} is not a time zone, for example Asia/Shanghai") from None
+        return name
+
+    @model_validator(mode="after")
+    def _sections_agree(self):
+        segments = [segment for family in self.families.values() for segment in family]
+        if len(set(segments)) != len(segments):
+            raise ValueError("families: a segment stands in two families")
+        if set(self.label.days_past_due) != set(self.families):
+            raise ValueError("label.days_past_due must name the families: " + ", ".join(self.families))
+        if unknown := set(self.expert.weights) - set(self.indices):
+            raise ValueError(f"expert.weights: {', '.join(sorted(unknown))} is not among the indices")
+        return self
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the effective policy, whichever files it came from."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def family_of(self, segment: str) -> str | None:
+        return next((family for family, segments in self.families.items() if segment in segments), None)
+
+
+def _read(path: Path) -> dict:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"policy {path} cannot be read: {error.strerror}; check GRIDGRADE_POLICY") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"policy {path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"policy {path} must be a mapping of sections, as {DEFAULT.name} is")
+    return document
+
+
+def _merge(base: dict, over: dict) -> dict:
+    """``over`` on ``base``, section by section; a list or a number replaces what was there, null takes it away."""
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None and isinstance(merged.get(key), (dict, int, float)):
+            del merged[key]
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged

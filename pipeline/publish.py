@@ -1,0 +1,211 @@
+"""Step: the month's grades and indices become the revision that readers see.
+
+Stage, audit, swap. Both tables are loaded beside what readers see and audited there; one transaction puts them in
+place and records the publication. A run that dies anywhere leaves readers where they were, and the next one clears up.
+The same content again, on the same basis, is not published again.
+"""
+
+import hashlib
+import uuid
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import Connection
+
+from pipeline.content_hash import ContentHash
+from pipeline.engine import Engine, open_engine
+from pipeline.errors import AuditError
+from pipeline.lake import Lake
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.queries import compose
+from pipeline.settings import Settings
+from pipeline.warehouse import publications, registry, revisions
+from pipeline.warehouse.audit import Expected, audit
+from pipeline.warehouse.connection import transaction
+from pipeline.warehouse.indices import ensure_index_columns
+from pipeline.warehouse.publications import Publication
+
+_GRADES = {
+    "customer_id": "varchar",
+    "segment": "varchar",
+    "region": "varchar",
+    "score": "double",
+    "default_probability": "double",
+    "grade": "varchar",
+    "previous_grade": "varchar",
+    "notch_change": "integer",
+    "rating_basis": "varchar",
+    "reason_1": "varchar",
+    "reason_2": "varchar",
+    "reason_3": "varchar",
+    "reason_4": "varchar",
+    "model_version": "varchar",
+}
+
+
+def publish(
+    month: RatingMonth,
+    settings: Settings,
+    policy: Policy,
+    *,
+    basis: str = "as_known_then",
+    run_id: str,
+    run_kind: str,
+    dry_run: bool = False,
+) -> dict:
+    """Publish the lake's ``grades`` and ``indices`` of a month; ``changed`` says whether readers see anything new.
+
+    ``run_kind`` is one of publications.RUN_KINDS. A dry run changes nothing and says what publishing would: customers
+    by grade, and by grade published now and then. AuditError names every check that failed; WarehouseUnavailableError
+    when the warehouse is away or stays locked. Either way readers keep what they see.
+    """
+    lake = Lake(settings.lake_path)
+    manifest = lake.manifest("grades", rating_month=month, basis=basis)
+    with open_engine(settings) as engine:
+        content = _Content(engine, lake, month, basis, policy)
+        content_sha256 = content.sha256()
+        summary = {"month": str(month), "basis": basis, "rows": manifest["rows"], "content_sha256": content_sha256}
+        if dry_run:
+            with transaction(settings) as connection:
+                changed = not _is_same(publications.current(connection, month), basis, content_sha256)
+            return summary | {"changed": changed, "dry_run": True} | _difference(engine, settings, month)
+
+        ensure_index_columns(settings, policy.indices)
+        timeout = policy.publish.lock_timeout_seconds
+        with revisions.publishing(settings, month, timeout) as connection:
+            with connection.begin():
+                published = publications.current(connection, month)
+                fresh = Publication(
+                    publication_id=uuid.uuid4(),
+                    rating_month=month,
+                    revision=publications.next_revision(connection, month),
+                    basis=basis,
+                    rows=manifest["rows"],
+                    content_sha256=content_sha256,
+                    input_sha256=manifest["input_sha256"],
+                    policy_sha256=manifest["policy_sha256"],
+                    model_sha256=registry.models_sha256(connection, manifest["model_versions"].values()),
+                    model_versions=manifest["model_versions"],
+                    run_id=run_id,
+                    run_kind=run_kind,
+                )
+            changed = not _is_same(published, basis, content_sha256)
+            if changed:
+                _stage_and_audit(connection, policy, content, fresh)
+                published = revisions.swap(connection, fresh, timeout)
+    return summary | {
+        "changed": changed,
+        "revision": published.revision,
+        "publication_id": str(published.publication_id),
+        "is_latest_month": published.is_latest_month,
+    }
+
+
+def _is_same(published: Publication | None, basis: str, content_sha256: str) -> bool:
+    return published is not None and (published.basis, published.content_sha256) == (basis, content_sha256)
+
+
+class _Content:
+    """The rows to publish, read from the lake as often as needed, by customer_id."""
+
+    def __init__(self, engine: Engine, lake: Lake, month: RatingMonth, basis: str, policy: Policy):
+        self._engine = engine
+        for view in ("grades", "indices"):
+            engine.bind_files(view, lake.files(view, rating_month=month, basis=basis))
+        self._population = lake.manifest("grades", rating_month=month, basis=basis)["population"]
+        held = self._fetch("select * from indices limit 0").column_names
+        values = [name for name in sorted(policy.indices) if name in held]
+        self._index_values = values
+        indices = {"customer_id": "varchar", "is_thin_file": "boolean"}
+        for name in values:
+            indices |= {name: "double", f"{name}_band": "varchar"}
+        self._columns = {"credit_grades": ("grades", _GRADES), "credit_indices": ("indices", indices)}
+
+    def batches(self, table: str) -> pa.RecordBatchReader:
+        """The rows of one table of revisions.TABLES, without rating_month and publication_id."""
+        view, columns = self._columns[table]
+        selected = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in columns.items())
+        return self._engine.batches(compose(f"select {selected} from {view} order by customer_id"))
+
+    def sha256(self) -> str:
+        """Hash of both tables' values; file layout, row order, batches and threads do not enter it."""
+        digest = hashlib.sha256()
+        for table in revisions.TABLES:
+            with closing(self.batches(table)) as batches:
+                content = ContentHash(batches.schema)
+                for batch in batches:
+                    content.update(batch)
+            digest.update(f"{table} {content.hexdigest()}\n".encode())
+        return digest.hexdigest()
+
+    def expected(self) -> Expected:
+        """What the warehouse must hold once these rows are loaded."""
+        return Expected(
+            population=self._population,
+            grades=customers_by_grade(self._engine),
+            sums={
+                "credit_grades": self._sums("grades", ["score", "default_probability"]),
+                "credit_indices": self._sums("indices", self._index_values),
+            },
+        )
+
+    def _sums(self, view: str, columns: list[str]) -> dict[str, tuple[int, float]]:
+        if not columns:
+            return {}
+        terms = ", ".join(
+            f'count("{name}") as "n_{name}", sum(cast("{name}" as double)) as "s_{name}"' for name in columns
+        )
+        [row] = self._fetch(f"select {terms} from {view}").to_pylist()
+        return {name: (row[f"n_{name}"], row[f"s_{name}"] or 0.0) for name in columns}
+
+    def _fetch(self, query: str) -> pa.Table:
+        return self._engine.fetch(compose(query))
+
+
+def customers_by_grade(engine: Engine) -> dict[str, int]:
+    counted = engine.fetch(
+        compose("select grade, count(*) as customers from grades where grade is not null group by grade")
+    )
+    return dict(zip(counted["grade"].to_pylist(), counted["customers"].to_pylist(), strict=True))
+
+
+def _stage_and_audit(connection: Connection, policy: Policy, content: _Content, publication: Publication) -> None:
+    """Both tables loaded, audited and ready to attach; when the audit fails they are gone."""
+    month = publication.rating_month
+    staged = {table: revisions.staged_name(table, month, publication.revision) for table in revisions.TABLES}
+    try:
+        for table in staged:
+            with closing(content.batches(table)) as batches:
+                revisions.stage(connection, table, publication, batches)
+        if failures := audit(connection, month, staged, content.expected(), policy):
+            raise AuditError(f"{month} is not published, readers keep what they see: {'; '.join(failures)}")
+        for table in staged:
+            revisions.seal(connection, table, publication)
+    except AuditError:
+        revisions.drop(connection, list(staged.values()))
+        raise
+
+
+def _difference(engine: Engine, settings: Settings, month: RatingMonth) -> dict:
+    """Customers by grade, and by (grade published now, grade then); None stands for not rated."""
+    with TemporaryDirectory(dir=settings.scratch_path) as folder:
+        path = Path(folder) / "published.parquet"
+        with (
+            publications.published_grades(settings, month) as batches,
+            pq.ParquetWriter(path, batches.schema) as writer,
+        ):
+            for batch in batches:
+                writer.write_batch(batch)
+        engine.bind_files("published", [str(path)])
+        moves = engine.fetch(
+            compose(
+                "select p.grade as published, g.grade as then, count(*) as customers from grades as g "
+                "full join published as p on p.customer_id = g.customer_id "
+                "group by p.grade, g.grade order by p.grade, g.grade"
+            )
+        )
+    return {"grades": customers_by_grade(engine), "migration": moves.to_pylist()}

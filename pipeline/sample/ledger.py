@@ -1,0 +1,68 @@
+"""The bills of a block that are not settled, as far as the utility knows: some one in twenty, so it stays small."""
+
+import numpy as np
+
+NEVER = 2**30  # a day or a month that does not come
+
+FIELDS = {
+    "customer": np.int32,  # position in the block
+    "month": np.int16,  # of the bill
+    "kind": np.int8,  # of the bill: 0 the original, 1 its replacement
+    "due": np.int32,
+    "amount": np.int64,  # still to be paid, hundredths
+    "sequence": np.int8,  # of the next payment of the bill
+    "pay_on": np.int32,  # day on which the rest is paid, NEVER: not decided
+    "known": np.int32,  # month in which that payment is recorded, NEVER: not paid yet
+}
+
+
+class Ledger:
+    """Open bills as arrays side by side, oldest first; ``ledger.due`` is the array of due days, and so on."""
+
+    def __init__(self) -> None:
+        for name, kind in FIELDS.items():
+            setattr(self, name, np.empty(0, kind))
+
+    def __len__(self) -> int:
+        return len(self.customer)
+
+    def open(self, **values: np.ndarray) -> None:
+        """Append bills; a value may be one number for all of them."""
+        rows = len(values["customer"])
+        for name, kind in FIELDS.items():
+            added = np.broadcast_to(np.asarray(values[name], kind), rows)
+            setattr(self, name, np.concatenate([getattr(self, name), added]))
+
+    def keep(self, rows: np.ndarray) -> None:
+        for name in FIELDS:
+            setattr(self, name, getattr(self, name)[rows])
+
+    def is_unpaid(self) -> np.ndarray:
+        """Bills whose payment has not been made, recorded or not."""
+        return self.known == NEVER
+
+    def owers(self, customers: int) -> np.ndarray:
+        """Whether each customer of the block has an unsettled bill, bool of shape (customers,)."""
+        owes = np.zeros(customers, bool)
+        owes[self.customer] = True
+        return owes
+
+    def rank(self) -> np.ndarray:
+        """0 for the oldest bill of each customer, 1 for the next, and so on."""
+        order = np.argsort(self.customer, kind="stable")
+        sorted_customers = self.customer[order]
+        starts = np.flatnonzero(np.r_[True, sorted_customers[1:] != sorted_customers[:-1]]) if len(self) else []
+        sizes = np.diff(np.r_[starts, len(self)]).astype(int)
+        rank = np.empty(len(self), np.int64)
+        rank[order] = np.arange(len(self)) - np.repeat(starts, sizes)
+        return rank
+
+    def overdue(self, as_of: int, month: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Customers with something overdue at a month's end as then known: positions, amounts, oldest due days."""
+        late = np.flatnonzero((self.due < as_of) & (self.known > month))
+        customers, where = np.unique(self.customer[late], return_inverse=True)
+        amounts = np.zeros(len(customers), np.int64)
+        np.add.at(amounts, where, self.amount[late])
+        oldest = np.full(len(customers), NEVER, np.int32)
+        np.minimum.at(oldest, where, self.due[late])
+        return customers, amounts, oldest

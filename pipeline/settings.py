@@ -1,0 +1,102 @@
+"""Where things are: source, lake, warehouse, from the environment, else embedded under GRIDGRADE_HOME."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from pipeline.errors import ConfigError
+
+PROJECT = Path(__file__).resolve().parent.parent
+SQL = PROJECT / "sql"
+
+
+class Settings(BaseSettings):
+    """Read from GRIDGRADE_* variables; with none set, everything lives under ``home`` in the checkout.
+
+    ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine (DuckDB notation),
+    ``threads`` its parallelism (None: all cores).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="GRIDGRADE_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    home: Path = PROJECT / ".gridgrade"
+    source_url: SecretStr | None = None
+    warehouse_url: SecretStr | None = None
+    lake: Path | None = None
+    policy: Path | None = None
+    engine: Literal["duckdb"] = "duckdb"
+    threads: int | None = None
+    memory_limit: str = "2500MB"
+
+    @field_validator("home", "lake", "policy")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
+
+    @classmethod
+    def load(cls, **overrides) -> "Settings":
+        """The settings of this process; a value that cannot be used is a ConfigError."""
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "GRIDGRADE_" + str(first["loc"][0]).upper()
+            raise ConfigError(f"{name}: {first['msg']}") from None
+
+    @property
+    def lake_path(self) -> Path:
+        return self.lake or self.home / "lake"
+
+    @property
+    def data_docs_path(self) -> Path:
+        return self.home / "data_docs"
+
+    @property
+    def scratch_path(self) -> Path:
+        """Room for what does not fit in memory."""
+        return self.home / "scratch"
+
+    @cached_property
+    def source(self) -> URL:
+        """The billing system, for reading."""
+        return _url("GRIDGRADE_SOURCE_URL", self.source_url) or self._embedded.source_reader
+
+    @cached_property
+    def source_owner(self) -> URL:
+        """The billing system, for ``gridgrade source load|sample``, the only writers."""
+        return _url("GRIDGRADE_SOURCE_URL", self.source_url) or self._embedded.source_owner
+
+    @cached_property
+    def warehouse(self) -> URL:
+        """The warehouse, as the role that owns its schemas."""
+        return _url("GRIDGRADE_WAREHOUSE_URL", self.warehouse_url) or self._embedded.warehouse
+
+    @cached_property
+    def _embedded(self):
+        from pipeline.embedded import EmbeddedPostgres
+
+        return EmbeddedPostgres.running(self.home / "postgres")
+
+
+def _url(name: str, secret: SecretStr | None) -> URL | None:
+    if secret is None:
+        return None
+    try:
+        url = make_url(secret.get_secret_value())
+    except ArgumentError:
+        raise ConfigError(f"{name} is not a SQLAlchemy URL, for example postgresql://user:password@host/db") from None
+    if url.drivername in ("postgres", "postgresql"):
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def connect(url: URL) -> Engine:
+    """A SQLAlchemy engine that keeps no idle connection behind."""
+    from sqlalchemy.pool import NullPool
+
+    return create_engine(url, poolclass=NullPool)

@@ -1,0 +1,139 @@
+"""Holds a staged revision against the lake, the policy and the month before, in SQL, before any reader sees it."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, text
+
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.warehouse import publications, revisions
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the lake says the staged tables must hold.
+
+    ``population`` customers; ``grades`` customers by grade; ``sums`` by table and column: (values that are not null,
+    their sum).
+    """
+
+    population: int
+    grades: Mapping[str, int]
+    sums: Mapping[str, Mapping[str, tuple[int, float]]]
+
+
+def audit(
+    connection: Connection,
+    month: RatingMonth,
+    staged: Mapping[str, str],
+    expected: Expected,
+    policy: Policy,
+) -> list[str]:
+    """Every check that failed, with its figures; empty when readers may see the revision.
+
+    ``staged`` gives the staged table by the table it will be a partition of.
+    """
+    ambiguous = revisions.index(connection, staged.values())
+    with connection.begin():
+        rows = {table: _one(connection, f"select count(*) from rating.{name}")[0] for table, name in staged.items()}
+        return [
+            *_population(connection, staged, rows, ambiguous, expected.population),
+            *_grades(connection, staged["credit_grades"], policy),
+            *_ties(connection, staged, expected),
+            *_shares(connection, month, staged["credit_grades"], policy),
+        ]
+
+
+def _population(
+    connection: Connection, staged: Mapping[str, str], rows: Mapping[str, int], ambiguous: list[str], population: int
+) -> Iterator[str]:
+    for table, name in staged.items():
+        if rows[table] != population:
+            yield f"{table} has {rows[table]} rows for a population of {population}"
+        if name in ambiguous:
+            [customers] = _one(connection, f"select count(distinct customer_id) from rating.{name}")
+            yield f"{table} has {rows[table]} rows for {customers} different customers"
+    if ambiguous:
+        return
+    both = " inner join ".join(f"rating.{name} as {table}" for table, name in staged.items())
+    [matched] = _one(connection, f"select count(*) from {both} using (customer_id)")
+    if missing := rows["credit_grades"] - matched:
+        yield f"{missing} graded customers have no indices"
+    if missing := rows["credit_indices"] - matched:
+        yield f"{missing} customers with indices have no grade"
+
+
+def _grades(connection: Connection, name: str, policy: Policy) -> Iterator[str]:
+    found = connection.execute(
+        text(
+            "select count(*) filter (where grade is null) as without_grade, "
+            "count(*) filter (where score is null or score in ('NaN', 'Infinity', '-Infinity')) as without_score, "
+            "count(*) filter (where (default_probability between 0 and 1) is not true) as not_probabilities, "
+            "count(*) filter (where not grade = any(:names)) as off_scale, "
+            "min(grade) filter (where not grade = any(:names)) as example "
+            f"from rating.{name}"
+        ),
+        {"names": list(policy.grades.names)},
+    ).one()
+    if found.without_grade:
+        yield f"{found.without_grade} customers have no grade"
+    if found.without_score:
+        yield f"{found.without_score} customers have no finite score"
+    if found.not_probabilities:
+        yield f"{found.not_probabilities} default probabilities are not between 0 and 1"
+    if found.off_scale:
+        yield f"{found.off_scale} grades are not on the policy's scale, such as {found.example!r}"
+
+
+def _ties(connection: Connection, staged: Mapping[str, str], expected: Expected) -> Iterator[str]:
+    counted = connection.execute(
+        text(f"select grade, count(*) from rating.{staged['credit_grades']} where grade is not null group by grade")
+    )
+    loaded = dict(counted.all())
+    for grade in sorted(loaded.keys() | expected.grades.keys()):
+        if loaded.get(grade, 0) != expected.grades.get(grade, 0):
+            yield f"{loaded.get(grade, 0)} customers have grade {grade}, in the lake {expected.grades.get(grade, 0)}"
+    for table, columns in expected.sums.items():
+        terms = ["count(*)", *(f'count("{column}"), sum("{column}")' for column in columns)]
+        found = _one(connection, f"select {', '.join(terms)} from rating.{staged[table]}")[1:]
+        for column, rows, value in zip(columns, found[::2], found[1::2], strict=True):
+            yield from _tie(column, rows, value or 0.0, columns[column])
+
+
+def _tie(column: str, rows: int, value: float, lake: tuple[int, float]) -> Iterator[str]:
+    count, total = lake
+    if not math.isfinite(value):
+        yield f"{column} has values that are not finite"
+    elif rows != count or not math.isclose(value, total, rel_tol=1e-9, abs_tol=1e-9 * max(count, 1)):
+        yield f"{column} has {rows} values that sum to {value:.6g}, in the lake {count} that sum to {total:.6g}"
+
+
+def _one(connection: Connection, query: str) -> Row:
+    return connection.execute(text(query)).one()
+
+
+def _shares(connection: Connection, month: RatingMonth, name: str, policy: Policy) -> Iterator[str]:
+    """A grade that gains or loses too many customers against the month published before."""
+    before = publications.before(connection, month)
+    if before is None or before.rows < policy.publish.min_rows_for_share_check:
+        return
+    moved = connection.execute(
+        text(
+            "with new as (select grade, count(*) / sum(count(*)) over () as share "
+            f"from rating.{name} group by grade), "
+            "old as (select grade, count(*) / sum(count(*)) over () as share "
+            "from rating.credit_grades where rating_month = :month group by grade) "
+            "select coalesce(new.grade, old.grade), coalesce(old.share, 0), coalesce(new.share, 0) "
+            "from new full join old on old.grade = new.grade order by 1"
+        ),
+        {"month": before.rating_month.first_day},
+    )
+    limit = policy.publish.max_grade_share_change
+    for grade, old, new in moved:
+        if grade is not None and abs(new - old) > limit:
+            yield (
+                f"the share of grade {grade} goes from {old:.1%} in {before.rating_month} to {new:.1%}, "
+                f"more than policy publish.max_grade_share_change {limit:.1%}"
+            )

@@ -1,0 +1,67 @@
+"""Transactions in the warehouse; one that is away or locked is one clear line without a password."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from pipeline.errors import ConfigError, WarehouseUnavailableError
+from pipeline.settings import Settings, connect
+
+if TYPE_CHECKING:
+    from adbc_driver_postgresql.dbapi import Connection as BulkConnection
+
+
+@contextmanager
+def transaction(settings: Settings) -> Iterator[Connection]:
+    """One transaction by SQLAlchemy: committed on a clean exit, rolled back on an error."""
+    url = warehouse_url(settings)
+    try:
+        with connect(url).begin() as connection:
+            yield connection
+    except (OperationalError, InterfaceError) as error:
+        raise unavailable(url, error.orig) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise unavailable(url, error.orig) from error
+        raise
+
+
+@contextmanager
+def bulk_transaction(settings: Settings) -> Iterator["BulkConnection"]:
+    """One transaction by ADBC, for streams of Arrow batches: ``connection.cursor().adbc_ingest(...)``."""
+    from adbc_driver_postgresql import dbapi
+
+    url = warehouse_url(settings)
+    try:
+        with dbapi.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
+            yield connection
+            connection.commit()
+    except dbapi.OperationalError as error:
+        raise unavailable(url, error) from error
+
+
+def warehouse_url(settings: Settings) -> URL:
+    """The warehouse's address; a database that is not PostgreSQL is a ConfigError."""
+    if settings.warehouse.get_backend_name() != "postgresql":
+        raise ConfigError(
+            f"GRIDGRADE_WAREHOUSE_URL is a {settings.warehouse.get_backend_name()} database: "
+            "the warehouse must be PostgreSQL 14 or later"
+        )
+    return settings.warehouse
+
+
+def where(url: URL) -> str:
+    """Host and database of an address, fit for a message."""
+    port = f":{url.port}" if url.port else ""
+    return f"{url.host or 'localhost'}{port}/{url.database or ''}"
+
+
+def unavailable(url: URL, error: object) -> WarehouseUnavailableError:
+    reason = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
+    return WarehouseUnavailableError(
+        f"the warehouse {where(url)} cannot be used: {reason}; readers keep what is published, "
+        "check GRIDGRADE_WAREHOUSE_URL and run again"
+    )

@@ -1,0 +1,256 @@
+"""A month's revision in the warehouse: loaded into tables of its own, sealed, and swapped in by one transaction.
+
+Revision 3 of October 2026 is ``rating.credit_grades_2026_10_r3`` and ``rating.credit_indices_2026_10_r3``: staged
+tables first, partitions of ``rating.credit_grades`` and ``rating.credit_indices`` once published, tables of their own
+again when a later revision has taken their place. A staged table without a publication was left by a run that died.
+
+Attaching a partition shows it to every transaction, however old; its rows must be visible to them too, or one that
+began before they were loaded would find the month empty. Hence COPY with FREEZE.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from pipeline.errors import AuditError, WarehouseUnavailableError
+from pipeline.month import RatingMonth
+from pipeline.settings import Settings, connect
+from pipeline.warehouse import publications
+from pipeline.warehouse.connection import unavailable, warehouse_url, where
+from pipeline.warehouse.publications import Publication
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TABLES = ("credit_grades", "credit_indices")
+
+_LOCK = 7_269_462
+# Shorter than PostgreSQL's deadlock_timeout, so that in a deadlock it is publishing that steps back; and new readers
+# never queue behind a waiting swap for longer than this.
+_PATIENCE_MILLISECONDS = 800
+
+
+def staged_name(table: str, month: RatingMonth, revision: int) -> str:
+    return f"{table}_{month.year:04d}_{month.month:02d}_r{revision}"
+
+
+@contextmanager
+def publishing(settings: Settings, month: RatingMonth, timeout_seconds: int) -> Iterator[Connection]:
+    """A connection that holds the month's lock: one run at a time publishes a month. Leftovers of dead runs are gone.
+
+    WarehouseUnavailableError when another run keeps the lock for longer than the timeout.
+    """
+    url = warehouse_url(settings)
+    try:
+        with connect(url).connect() as connection:
+            _take_turn(connection, month, timeout_seconds)
+            _drop_leftovers(connection, month)
+            yield connection
+    except OperationalError as error:
+        raise unavailable(url, error.orig) from error
+    except psycopg.OperationalError as error:
+        raise unavailable(url, error) from error
+
+
+def stage(connection: Connection, table: str, publication: Publication, batches: "pa.RecordBatchReader") -> None:
+    """Create and fill the table of a revision; ``batches`` lack rating_month and publication_id.
+
+    Rows may still break any rule but the types': to find that out, and say it, is for the audit.
+    """
+    from pyarrow import BufferOutputStream, csv
+
+    month, name = publication.rating_month, staged_name(table, publication.rating_month, publication.revision)
+    first, following = month.first_day, (month + 1).first_day
+    columns = ", ".join(f'"{column}"' for column in batches.schema.names)
+    options = csv.WriteOptions(include_header=False)
+    with connection.begin(), _refusals(month, table):
+        driver = connection.connection.driver_connection
+        driver.execute(
+            f"create table rating.{name} (like rating.{table} including all excluding indexes excluding constraints)"
+        )
+        driver.execute(_each_required_column(table, name, "drop not null"))
+        driver.execute(
+            f"alter table rating.{name} alter rating_month set default '{first}', "
+            f"alter publication_id set default '{publication.publication_id}', "
+            f"add constraint of_its_month check (rating_month >= '{first}' and rating_month < '{following}')"
+        )
+        with driver.cursor().copy(f"copy rating.{name} ({columns}) from stdin (format csv, freeze)") as copy:
+            for batch in batches:
+                block = BufferOutputStream()
+                csv.write_csv(batch, block, options)
+                copy.write(memoryview(block.getvalue()))
+        driver.execute(f"alter table rating.{name} alter rating_month drop default, alter publication_id drop default")
+
+
+def index(connection: Connection, names: Iterable[str]) -> list[str]:
+    """Give staged tables their key and statistics; returns those whose customers are not unique."""
+    ambiguous = []
+    for name in names:
+        try:
+            with connection.begin():
+                connection.execute(text(f"alter table rating.{name} add primary key (rating_month, customer_id)"))
+                connection.execute(text(f"analyze rating.{name}"))
+        except IntegrityError:
+            ambiguous.append(name)
+    return ambiguous
+
+
+def seal(connection: Connection, table: str, publication: Publication) -> None:
+    """Give a staged table every constraint of its parent, so that attaching it looks at no row."""
+    name = staged_name(table, publication.rating_month, publication.revision)
+    with connection.begin(), _refusals(publication.rating_month, table):
+        driver = connection.connection.driver_connection
+        driver.execute(_each_required_column(table, name, "set not null"))
+        [checks] = driver.execute(
+            "select string_agg(format('add constraint %I %s', conname, pg_get_constraintdef(oid)), ', ') "
+            f"from pg_constraint where conrelid = 'rating.{table}'::regclass and contype = 'c'"
+        ).fetchone()
+        if checks:
+            driver.execute(f"alter table rating.{name} {checks}")
+
+
+@contextmanager
+def _refusals(month: RatingMonth, table: str) -> Iterator[None]:
+    """A row that the warehouse's types or constraints refuse is an AuditError."""
+    try:
+        yield
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+        reason = str(error).partition("\n")[0]
+        raise AuditError(f"{month}: the warehouse does not take the rows of {table}: {reason}") from error
+
+
+def swap(connection: Connection, publication: Publication, timeout_seconds: int) -> Publication:
+    """Readers see the new revision from here on: both tables and the publication in one transaction. What was recorded.
+
+    WarehouseUnavailableError, which names who is reading, when the tables stay locked for longer than the timeout.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            with connection.begin():
+                connection.execute(text(f"set local lock_timeout = {_PATIENCE_MILLISECONDS}"))
+                connection.execute(
+                    text("lock table rating.credit_grades, rating.credit_indices in access exclusive mode")
+                )
+                for table in TABLES:
+                    _swap_partition(connection, table, publication)
+                return publications.record(connection, publication)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in ("55P03", "40P01"):
+                raise
+            if time.monotonic() > deadline:
+                raise _locked(connection, publication.rating_month, timeout_seconds) from None
+            time.sleep(0.2)
+
+
+def drop(connection: Connection, names: list[str]) -> None:
+    """Throw staged tables away; those that are not there are no matter."""
+    with connection.begin():
+        for name in names:
+            connection.execute(text(f"drop table if exists rating.{name}"))
+
+
+def _swap_partition(connection: Connection, table: str, publication: Publication) -> None:
+    month = publication.rating_month
+    for attached in connection.execute(
+        text(
+            "select c.relname from pg_inherits as i inner join pg_class as c on c.oid = i.inhrelid "
+            "where i.inhparent = cast(:parent as regclass) and starts_with(c.relname, :prefix)"
+        ),
+        {"parent": f"rating.{table}", "prefix": f"{table}_{month.year:04d}_{month.month:02d}_r"},
+    ).scalars():
+        connection.execute(text(f"alter table rating.{table} detach partition rating.{attached}"))
+    connection.execute(
+        text(
+            f"alter table rating.{table} attach partition rating.{staged_name(table, month, publication.revision)} "
+            f"for values from ('{month.first_day}') to ('{(month + 1).first_day}')"
+        )
+    )
+
+
+def _each_required_column(table: str, name: str, change: str) -> str:
+    """A statement that changes, in a staged table, the columns that may not be null in its parent."""
+    return f"""
+        do $$
+        begin
+            execute 'alter table rating.{name} ' || (
+                select string_agg(format('alter %I {change}', attname), ', ')
+                from pg_attribute
+                where attrelid = 'rating.{table}'::regclass and attnum > 0 and attnotnull
+            );
+        end
+        $$
+    """
+
+
+def _take_turn(connection: Connection, month: RatingMonth, timeout_seconds: int) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        with connection.begin():
+            lock = {"lock": _LOCK, "month": _number(month)}
+            if connection.execute(text("select pg_try_advisory_lock(:lock, :month)"), lock).scalar_one():
+                return
+            if time.monotonic() > deadline:
+                holder = connection.execute(
+                    text(
+                        "select pid from pg_locks "
+                        "where locktype = 'advisory' and classid = :lock and objid = :month and granted"
+                    ),
+                    lock,
+                ).scalar()
+                raise WarehouseUnavailableError(
+                    f"{month}: another run (warehouse process {holder}) is publishing this month; "
+                    "run again when it is done"
+                )
+        time.sleep(0.2)
+
+
+def _drop_leftovers(connection: Connection, month: RatingMonth) -> None:
+    """Staged tables that no publication names, of this month and of any other that nobody is publishing."""
+    with connection.begin():
+        candidates = connection.execute(
+            text(
+                "select relname, regexp_match(relname, '^credit_[a-z]+_([0-9]{4})_([0-9]{2})_r([0-9]+)$') "
+                "from pg_class where relnamespace = 'rating'::regnamespace and relkind = 'r'"
+            )
+        ).all()
+        revisions = connection.execute(text("select rating_month, revision from ops.publications"))
+        published = {(month_of, revision) for month_of, revision in revisions}
+    for name, parts in candidates:
+        if parts is None:
+            continue
+        of = RatingMonth(int(parts[0]), int(parts[1]))
+        if (of.first_day, int(parts[2])) in published:
+            continue
+        with connection.begin():
+            free = text("select pg_try_advisory_xact_lock(:lock, :month)")
+            if of == month or connection.execute(free, {"lock": _LOCK, "month": _number(of)}).scalar_one():
+                connection.execute(text(f"drop table if exists rating.{name}"))
+
+
+def _number(month: RatingMonth) -> int:
+    return month.year * 100 + month.month
+
+
+def _locked(connection: Connection, month: RatingMonth, seconds: int) -> WarehouseUnavailableError:
+    with connection.begin():
+        holders = connection.execute(
+            text(
+                "select distinct a.pid, a.usename, a.application_name from pg_locks as l "
+                "inner join pg_stat_activity as a on a.pid = l.pid "
+                "where l.granted and l.pid <> pg_backend_pid() and a.datname = current_database() "
+                "and l.relation in ('rating.credit_grades'::regclass, 'rating.credit_indices'::regclass) order by a.pid"
+            )
+        ).all()
+    who = ", ".join(
+        f"{user} (process {pid}{', ' + application if application else ''})" for pid, user, application in holders
+    )
+    return WarehouseUnavailableError(
+        f"{month}: could not be published within {seconds} s, the tables of {where(connection.engine.url)} are locked "
+        f"by {who or 'a session that has ended since'}; readers keep what is published, run again"
+    )

@@ -1,0 +1,124 @@
+"""What a task works with: its month, what the run was asked for, and where things are."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule, get_current_context
+from gridgrade_notifier import TaskFailed
+
+from pipeline.errors import RETRIED, ConfigError, GridgradeError, MonthError
+from pipeline.month import RatingMonth
+
+TASK_DEFAULTS = {
+    "owner": "credit-office",
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 2,
+    "max_retry_delay": timedelta(minutes=30),
+    # What heals by itself is retried and what somebody has to mend is not; so is what nobody foresaw.
+    "retry_policy": ExceptionRetryPolicy(
+        rules=[
+            RetryRule(exception=list(RETRIED), action=RetryAction.RETRY),
+            RetryRule(exception=GridgradeError, action=RetryAction.FAIL, reason="running it again would not mend this"),
+        ]
+    ),
+    "execution_timeout": timedelta(hours=6),
+    "on_failure_callback": [TaskFailed()],
+}
+
+RATING_MONTH = Param(
+    None,
+    type=["null", "string"],
+    pattern=r"^\d{4}-\d{2}$",
+    description="YYYY-MM; empty in a run that carries the month as its partition",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A DAG run as the steps see it. ``kind`` is "scheduled", "backfill" or "manual"."""
+
+    month: RatingMonth
+    id: str
+    kind: str
+    params: dict
+
+    @property
+    def settings(self):
+        """The settings of this process, with Airflow's connections in front of the environment."""
+        from pipeline.settings import Settings
+
+        urls = {
+            "source_url": _connection_url("gridgrade_source"),
+            "warehouse_url": _connection_url("gridgrade_warehouse"),
+        }
+        return Settings.load(**{name: url for name, url in urls.items() if url})
+
+    @property
+    def inputs(self) -> tuple:
+        """What every step takes first: month, settings, policy."""
+        from pipeline.policy import Policy
+
+        settings = self.settings
+        return self.month, settings, Policy.load(settings.policy)
+
+
+def current_run() -> Run:
+    """The run of the task that calls; MonthError when it has no month, or two."""
+    context = get_current_context()
+    return resolve(context["dag_run"], dict(context["params"]))
+
+
+def resolve(dag_run, params: dict) -> Run:
+    """Read a run: the month is its partition, or the param where it has none (a partition cannot be given by hand
+    everywhere Airflow starts runs)."""
+    asked, partition = params.get("rating_month"), dag_run.partition_key
+    if asked and partition and asked != partition:
+        raise MonthError(
+            f"run {dag_run.run_id}: rating_month is {asked} but its partition is {partition}: give one of them"
+        )
+    if not (asked or partition):
+        raise MonthError(
+            f"run {dag_run.run_id} has no month: trigger it with the param rating_month, "
+            f"""for example --conf '{{"rating_month": "2026-10"}}'"""
+        )
+    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+    return Run(
+        month=RatingMonth.parse(asked or partition),
+        id=dag_run.run_id,
+        kind=run_type if run_type in ("scheduled", "backfill") else "manual",
+        params=params,
+    )
+
+
+def _connection_url(connection_id: str) -> str | None:
+    """The SQLAlchemy URL of an Airflow connection, or None where there is no such connection.
+
+    The dialect is the connection's type (an extra ``drivername``, ``oracle+oracledb`` say, names it with a driver);
+    other extras become the URL's options. A file database has its path as the host.
+    """
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+    from sqlalchemy import URL
+
+    try:
+        connection = Connection.get(connection_id)
+    except AirflowNotFoundException:
+        return None
+    options = {name: str(value) for name, value in connection.extra_dejson.items()}
+    dialect = options.pop("drivername", {"postgres": "postgresql"}.get(connection.conn_type, connection.conn_type))
+    if not dialect:
+        raise ConfigError(f"the Airflow connection {connection_id} has no type: set it, for example to postgres")
+    if dialect.startswith("sqlite"):
+        url = URL.create(dialect, database=connection.host)
+    else:
+        url = URL.create(
+            dialect,
+            connection.login or None,
+            connection.password or None,
+            connection.host or None,
+            connection.port,
+            connection.schema or None,
+            options,
+        )
+    return url.render_as_string(hide_password=False)

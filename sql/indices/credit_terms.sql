@@ -1,0 +1,52 @@
+-- For a creditor who grants terms, so that a bill may stay open without being overdue: what is overdue is then what
+-- the arrears register says, and how much may stay open is the capacity. One row per rated customer. Not in the default
+-- policy; docs/real-data.md rates credit-card customers with it.
+--   register_days_past_due   highest days past due at a month end
+--   latest_days_past_due     days past due at the last month end before the cut-off
+--   months_in_arrears        month ends with something overdue, each halved every delinquency_half_life_months
+--   register_arrears_ratio   overdue at the last month end / average monthly bill
+--   log_contract_capacity    ln(1 + contract capacity)
+-- Reads population, customers, live_bills, arrears.
+-- Parameters: as_of, months_ago_1, months_ago_12, delinquency_half_life_months.
+with register as (
+    select
+        customer_id,
+        max(days_past_due) as days_past_due,
+        max(case when as_of >= :months_ago_1 then days_past_due end) as latest_days_past_due,
+        max(case when as_of >= :months_ago_1 then amount_overdue end) as latest_overdue,
+        sum(
+            case
+                when days_past_due > 0
+                    then cast(
+                        power(2, -date_diff('day', as_of, :as_of) / 30.4375 / :delinquency_half_life_months)
+                        as decimal(18, 9)
+                    )
+                else 0
+            end
+        ) as months_in_arrears
+    from arrears
+    where as_of >= :months_ago_12 and as_of < :as_of
+    group by customer_id
+),
+
+billed as (
+    select
+        customer_id,
+        sum(amount) as amount,
+        count(distinct billing_month) as months
+    from live_bills
+    where billing_month >= :months_ago_12
+    group by customer_id
+)
+
+select
+    p.customer_id,
+    cast(r.days_past_due as double) as register_days_past_due,
+    cast(r.latest_days_past_due as double) as latest_days_past_due,
+    cast(r.months_in_arrears as double) as months_in_arrears,
+    cast(coalesce(r.latest_overdue, 0) as double) * b.months / cast(b.amount as double) as register_arrears_ratio,
+    ln(1 + cast(c.contract_capacity_kva as double)) as log_contract_capacity
+from population as p
+inner join customers as c on c.customer_id = p.customer_id
+left join register as r on r.customer_id = p.customer_id
+left join billed as b on b.customer_id = p.customer_id

@@ -1,0 +1,88 @@
+-- Payment behaviour, P1 to P6: one row per rated customer.
+-- Reads population, bill_status, arrears, collection_events.
+-- Parameters: as_of, months_ago_12, months_ago_24, months_ago_48, min_bills_due, delinquency_half_life_months,
+-- severity_overdue_notice, severity_returned_payment, severity_plan_broken, severity_disconnection, severity_write_off.
+with bill_facts as (
+    select
+        customer_id,
+        count(case when due_on >= :months_ago_12 and due_on < :as_of then 1 end) as bills_due,
+        count(case when due_on >= :months_ago_12 and due_on < :as_of and settled_on <= due_on then 1 end) as bills_on_time,
+        sum(
+            case
+                when due_on >= :months_ago_12 and due_on < :as_of
+                    then amount * greatest(0, date_diff('day', due_on, coalesce(settled_on, :as_of)))
+            end
+        ) as amount_days_late,
+        sum(case when due_on >= :months_ago_12 and due_on < :as_of then amount end) as amount_due,
+        max(
+            case
+                when due_on < :as_of and (settled_on is null or settled_on >= :months_ago_12)
+                    then greatest(0, date_diff('day', due_on, coalesce(settled_on, :as_of)))
+            end
+        ) as days_past_due,
+        sum(case when due_on < :as_of then unpaid end) as overdue,
+        sum(case when billing_month >= :months_ago_12 then amount end) as billed,
+        count(distinct case when billing_month >= :months_ago_12 then billing_month end) as months_billed,
+        sum(case when due_on >= :months_ago_24 and due_on < :as_of then amount - paid_by_due end) as became_overdue,
+        sum(case when due_on >= :months_ago_24 and due_on < :as_of then paid - paid_by_due end) as recovered
+    from bill_status
+    group by customer_id
+),
+
+register as (
+    select
+        customer_id,
+        max(days_past_due) as days_past_due
+    from arrears
+    where as_of >= :months_ago_12 and as_of < :as_of
+    group by customer_id
+),
+
+-- Each event's weight is rounded before it is summed, so that the sum does not depend on the order of the rows.
+delinquency as (
+    select
+        customer_id,
+        sum(
+            cast(
+                case event_type
+                    when 'overdue_notice' then :severity_overdue_notice
+                    when 'returned_payment' then :severity_returned_payment
+                    when 'plan_broken' then :severity_plan_broken
+                    when 'disconnection' then :severity_disconnection
+                    when 'write_off' then :severity_write_off
+                    else 0
+                end
+                * power(2, -date_diff('day', occurred_on, :as_of) / 30.4375 / :delinquency_half_life_months)
+                as decimal(18, 9)
+            )
+        ) as weight
+    from collection_events
+    where occurred_on >= :months_ago_48 and occurred_on < :as_of
+    group by customer_id
+)
+
+select
+    p.customer_id,
+    case
+        when b.bills_due >= :min_bills_due then cast(b.bills_on_time as double) / b.bills_due
+    end as on_time_payment_rate,
+    cast(b.amount_days_late as double) / cast(b.amount_due as double) as amount_weighted_days_late,
+    cast(
+        case
+            when b.customer_id is not null or r.customer_id is not null
+                then greatest(coalesce(b.days_past_due, 0), coalesce(r.days_past_due, 0))
+        end
+        as double
+    ) as max_days_past_due,
+    case
+        when b.billed > 0
+            then cast(coalesce(b.overdue, 0) as double) * b.months_billed / cast(b.billed as double)
+    end as arrears_ratio,
+    case
+        when b.became_overdue > 0 then cast(b.recovered as double) / cast(b.became_overdue as double)
+    end as arrears_recovery_rate,
+    cast(coalesce(d.weight, 0) as double) as decayed_delinquency
+from population as p
+left join bill_facts as b on b.customer_id = p.customer_id
+left join register as r on r.customer_id = p.customer_id
+left join delinquency as d on d.customer_id = p.customer_id

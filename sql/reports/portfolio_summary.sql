@@ -1,0 +1,13 @@
+-- One row a published month, segment and grade: customers, their share of the segment, mean score, expected defaults.
+-- Reads rating.credit_grades.
+
+select
+    g.rating_month,
+    g.segment,
+    g.grade,
+    count(*) as customers,
+    count(*) / sum(count(*)) over (partition by g.rating_month, g.segment) as share,
+    avg(g.score) as mean_score,
+    sum(g.default_probability) as expected_defaults
+from rating.credit_grades as g
+group by g.rating_month, g.segment, g.grade

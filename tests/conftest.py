@@ -1,0 +1,92 @@
+"""What tests of several parts need: one PostgreSQL a session, a fresh source and warehouse a test."""
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+
+from pipeline.embedded import CIS, PIPELINE, EmbeddedPostgres
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory) -> Iterator[EmbeddedPostgres]:
+    """The server. Its own databases ``source`` and ``warehouse`` stay empty but for their roles' privileges."""
+    folder = tmp_path_factory.mktemp("embedded") / "postgres"
+    server = EmbeddedPostgres.running(folder)
+    # A database a test is quick only if it need not reach the disk.
+    _admin(server, "alter system set fsync = off", "select pg_reload_conf()")
+    yield server
+    EmbeddedPostgres.stop(folder)
+
+
+def _admin(postgres: EmbeddedPostgres, *statements: str) -> None:
+    url = postgres.superuser.set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def _settings(postgres: EmbeddedPostgres, home, warehouse: URL, source: URL) -> Settings:
+    return Settings(
+        home=home,
+        source_url=source.render_as_string(hide_password=False),
+        warehouse_url=warehouse.render_as_string(hide_password=False),
+        threads=2,
+        memory_limit="1GB",
+    )
+
+
+@pytest.fixture(scope="session")
+def _migrated(postgres, tmp_path_factory) -> str:
+    """The name of a warehouse with all migrations, to copy from."""
+    from pipeline.warehouse.migrations import migrate
+
+    _admin(postgres, f"create database migrated template warehouse owner {PIPELINE}")
+    warehouse = postgres.warehouse.set(database="migrated")
+    migrate(_settings(postgres, tmp_path_factory.mktemp("migrated"), warehouse, postgres.source_owner))
+    return "migrated"
+
+
+@pytest.fixture
+def settings(postgres, _migrated, tmp_path) -> Iterator[Settings]:
+    """Settings of an empty lake, an empty source and a migrated, empty warehouse, all of this test alone.
+
+    ``settings.source`` is the owner, so that a test can fill it.
+    """
+    name = uuid.uuid4().hex[:12]
+    source, warehouse = f"source_{name}", f"warehouse_{name}"
+    _admin(
+        postgres,
+        f"create database {source} template source owner {CIS}",
+        f"create database {warehouse} template {_migrated} owner {PIPELINE}",
+    )
+    yield _settings(
+        postgres,
+        tmp_path / "home",
+        postgres.warehouse.set(database=warehouse),
+        postgres.source_owner.set(database=source),
+    )
+    _admin(postgres, f"drop database {source} with (force)", f"drop database {warehouse} with (force)")
+
+
+@pytest.fixture
+def sql(settings) -> Callable[..., list[tuple]]:
+    """Run a statement in the warehouse of the test: ``sql("select ...", parameter)`` gives its rows."""
+
+    def run(statement: str, *parameters) -> list[tuple]:
+        url = settings.warehouse.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url) as connection:
+            cursor = connection.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def policy() -> Policy:
+    """The policy that comes with the project."""
+    return Policy.load()

@@ -1,0 +1,198 @@
+import doctest
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
+
+import pipeline.model
+from pipeline.model import (
+    CreditModel,
+    GradeScale,
+    ModelFitError,
+    Scorecard,
+    auc,
+    default_rate_by_grade,
+    model_from_dict,
+)
+
+number = st.one_of(st.floats(-1e6, 1e6), st.none())
+tables = st.lists(st.tuples(number, number, number), min_size=1, max_size=30).map(
+    lambda rows: pd.DataFrame(rows, columns=["on_time_rate", "arrears_ratio", "monthly_kwh"], dtype=float)
+)
+property_of_a_table = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.fixture(scope="module")
+def model(customers):
+    frame, default = customers
+    fit, later = slice(0, 2000), slice(2000, None)
+    return CreditModel().fit(frame[fit], default[fit], calibration=(frame[later], default[later]))
+
+
+def through_json(model):
+    return model_from_dict(json.loads(json.dumps(model.to_dict(), allow_nan=False)))
+
+
+def test_the_packages_own_example_runs():
+    assert doctest.testmod(pipeline.model).failed == 0
+
+
+def test_orders_customers_and_predicts_their_default_rate(customers, model):
+    frame, default = customers
+    later, happened = frame[2000:], default[2000:]
+    assert auc(happened, model.log_odds(later)).low > 0.75
+    assert model.default_probability(later).mean() == pytest.approx(happened.mean(), abs=0.002)
+    scale = GradeScale()
+    rates = default_rate_by_grade(scale.grade(model.default_probability(frame)), default, scale.names)["default_rate"]
+    assert rates["D"] > rates["C"] > rates["B"]
+
+
+def test_reaches_the_published_auc_on_german_credit(german):
+    frame, bad = german
+    fit = np.arange(len(frame)) % 2 == 0
+    model = CreditModel().fit(frame[fit], bad[fit])
+    assert auc(bad[~fit], model.log_odds(frame[~fit])).value > 0.77
+
+
+@property_of_a_table
+@given(table=tables)
+def test_contributions_add_up_to_the_score(model, table):
+    contributions = model.contributions(table)
+    assert list(contributions) == ["on_time_rate", "arrears_ratio", "monthly_kwh"]
+    total = model.base_score_ + contributions.sum(axis=1)
+    np.testing.assert_allclose(total, model.score(table), atol=1e-9, rtol=0)
+
+
+@property_of_a_table
+@given(table=tables)
+def test_json_brings_back_every_bit(model, table):
+    again = through_json(model)
+    assert again.to_dict() == model.to_dict()
+    for name in ("log_odds", "default_probability", "score"):
+        assert (getattr(again, name)(table) == getattr(model, name)(table)).all()
+
+
+@property_of_a_table
+@given(table=tables, cut=st.integers(0, 30), seed=st.integers(0, 100))
+def test_row_order_and_chunks_change_no_bit(model, table, cut, seed):
+    whole = pd.Series(model.score(table), index=table.index)
+    shuffled = table.sample(frac=1, random_state=seed)
+    chunks = pd.concat([shuffled[:cut], shuffled[cut:]])
+    scores = np.concatenate([model.score(shuffled[:cut]), model.score(shuffled[cut:])])
+    assert (pd.Series(scores, index=chunks.index)[whole.index] == whole).all()
+
+
+@property_of_a_table
+@given(table=tables)
+def test_probability_orders_as_the_discriminant_and_the_score_against_it(model, table):
+    order = np.argsort(model.discriminant(table))
+    assert (np.diff(model.default_probability(table)[order]) >= 0).all()
+    assert (np.diff(model.score(table)[order]) <= 0).all()
+
+
+def test_composition_is_its_parts_to_the_bit(customers, model):
+    features = model.transformer_.transform(customers[0])
+    assert (model.discriminant(customers[0]) == model.discriminant_.decision_function(features)).all()
+    log_odds = model.calibrator_.log_odds(model.discriminant_.decision_function(features))
+    assert (model.score(customers[0]) == Scorecard().score(log_odds)).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_fit_depends_on_neither_row_order_nor_threads(customers, model, threads):
+    frame, default = customers
+    first, second = np.random.default_rng(threads).permutation(2000), 2000 + np.random.default_rng(1).permutation(1000)
+    with threadpool_limits(threads):
+        again = CreditModel().fit(frame.iloc[first], default[first], calibration=(frame.iloc[second], default[second]))
+    assert again.to_dict() == model.to_dict()
+
+
+def test_a_fixed_fill_and_another_scorecard_are_kept(customers):
+    frame, default = customers
+    model = CreditModel(Scorecard(points=500, pdo=40)).fit(frame, default, fill={"arrears_ratio": 0.0})
+    assert model.transformer_.indices_["arrears_ratio"]["fill"] == 0
+    assert through_json(model).scorecard == Scorecard(points=500, pdo=40)
+
+
+def test_five_defaults_give_a_finite_cautious_model(customers):
+    frame = customers[0][:400]
+    default = np.zeros(400, int)
+    default[frame["monthly_kwh"].nlargest(5).index] = 1
+    model = CreditModel().fit(frame, default)
+    probability = model.default_probability(frame)
+    assert probability.sum() == pytest.approx(5, abs=1.5)
+    assert probability.max() < 1
+
+
+def test_columns_without_use_are_left_out_and_named(customers):
+    frame, default = customers
+    odd = frame.assign(region=4.0, arrears_copy=frame["arrears_ratio"], statement=np.nan)
+    model = CreditModel().fit(odd, default)
+    assert set(model.transformer_.dropped_) >= {"region", "arrears_copy", "arrears_copy_missing", "statement"}
+    np.testing.assert_allclose(model.score(frame), CreditModel().fit(frame, default).score(frame), atol=1e-9)
+
+
+def test_optional_column_may_be_empty_when_scoring_but_not_absent(customers, model):
+    frame, _ = customers
+    assert np.isfinite(model.score(frame.assign(arrears_ratio=np.nan))).all()
+    with pytest.raises(ModelFitError, match="lacks the column arrears_ratio"):
+        model.score(frame.drop(columns="arrears_ratio"))
+
+
+def test_scores_no_rows(customers, model):
+    assert model.score(customers[0][:0]).shape == (0,)
+
+
+def test_scores_a_million_rows_in_seconds(model):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(1_000_000, 3)), columns=["on_time_rate", "arrears_ratio", "monthly_kwh"])
+    start = time.perf_counter()
+    model.score(table)
+    assert time.perf_counter() - start < 3
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (lambda y: y[:-1], "one label a row"),
+        (lambda y: y * 2, "1 for default and 0 otherwise"),
+        (lambda y: np.where(y, np.nan, 0), "without gaps"),
+        (lambda y: y * 0, "one class only"),
+    ],
+)
+def test_refuses_labels(customers, labels, message):
+    with pytest.raises(ModelFitError, match=message):
+        CreditModel().fit(customers[0], labels(customers[1]))
+
+
+def test_refuses_a_column_that_gives_the_label_away(customers):
+    frame, default = customers
+    with pytest.raises(ModelFitError, match="constant within both classes: written_off"):
+        CreditModel().fit(frame.assign(written_off=default), default)
+
+
+def without(key):
+    return lambda d: {k: v for k, v in d.items() if k != key}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d | {"format": 2}, "format 1 is expected, not 2"),
+        (without("format"), "format 1 is expected, not None"),
+        (lambda d: "a text", "format 1 is expected, not 'str'"),
+        (lambda d: d | {"kind": "forest"}, "kind 'forest'"),
+        (without("calibration"), "lacks 'calibration'"),
+        (lambda d: d | {"calibration": d["calibration"] | {"slope": -1.0}}, "must be positive"),
+        (lambda d: d | {"calibration": d["calibration"] | {"intercept": float("nan")}}, "cannot be read"),
+        (lambda d: d | {"discriminant": d["discriminant"] | {"features": ["x"]}}, "different features"),
+        (lambda d: d | {"transform": 3}, "cannot be read"),
+    ],
+)
+def test_refuses_a_stored_model_it_cannot_trust(model, change, message):
+    with pytest.raises(ModelFitError, match=message):
+        model_from_dict(change(model.to_dict()))

@@ -1,0 +1,220 @@
+"""Who may import whom, and what no file of the project may hold."""
+
+import ast
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import PROJECT
+
+STEPS = (
+    "extract",
+    "validate",
+    "indices",
+    "labels",
+    "train",
+    "grade",
+    "group",
+    "publish",
+    "report",
+    "actions",
+    "sample",
+)
+KNOW_THE_ORDER = ("pipeline.cli", "pipeline.demo")
+MODEL_MAY = {"numpy", "pandas", "sklearn", "scipy", "threadpoolctl", "pipeline.model"}
+PLUGINS_MAY = {
+    "airflow",
+    "gridgrade_assets",
+    "gridgrade_notifier",
+    "gridgrade_run",
+    "pipeline.errors",
+    "pipeline.month",
+    "pipeline.policy",
+    "pipeline.settings",
+    "pipeline.warehouse",
+    "sqlalchemy",
+    "yaml",
+}
+DAGS_MAY = {"airflow.sdk", "gridgrade_assets", "gridgrade_notifier", "gridgrade_run"}
+MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|home|Users|private)/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Import:
+    name: str
+    line: int
+    within_function: bool
+
+
+def imports(source: str, package: str = "") -> list[Import]:
+    """Every module a text imports, relative ones resolved; ``from a import b`` counts as a.b, which may be a module."""
+    found = []
+
+    def visit(node: ast.AST, within: bool) -> None:
+        if isinstance(node, ast.Import):
+            found.extend(Import(alias.name, node.lineno, within) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            found.extend(Import(f"{base}.{alias.name}", node.lineno, within) for alias in node.names)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            return  # for readers and editors; nothing is imported when the code runs
+        inside = within or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            visit(child, inside)
+
+    visit(ast.parse(source), False)
+    return found
+
+
+def belongs(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def is_one_of(name: str, packages) -> bool:
+    return any(belongs(name, package) for package in packages)
+
+
+def is_standard(name: str) -> bool:
+    return name.split(".")[0] in sys.stdlib_module_names
+
+
+def violations(path: str, source: str) -> list[str]:
+    """Where a file, named by its path in the project, breaks a rule."""
+    parts = Path(path).with_suffix("").parts
+    module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    package = module if parts[-1] == "__init__" else ".".join(parts[:-1])
+    found = []
+    for imported in imports(source, package):
+        if rule := broken_rule(parts[0], module, imported):
+            found.append(f"{path}:{imported.line} imports {imported.name}: {rule}")
+    return found
+
+
+def broken_rule(folder: str, module: str, imported: Import) -> str | None:
+    name = imported.name
+    if folder == "dags":
+        if belongs(name, "pipeline"):
+            return None if imported.within_function else "a step of the pipeline, outside a task's body"
+        return None if is_standard(name) or is_one_of(name, DAGS_MAY) else "not what a DAG is wired from"
+    if folder == "plugins":
+        return None if is_standard(name) or is_one_of(name, PLUGINS_MAY) else "plugins stay light"
+    return broken_rule_of_the_pipeline(module, name)
+
+
+def broken_rule_of_the_pipeline(module: str, name: str) -> str | None:
+    if belongs(name, "airflow") or name.startswith("gridgrade_"):
+        return "the pipeline never imports Airflow"
+    if belongs(module, "pipeline.model"):
+        return None if is_standard(name) or is_one_of(name, MODEL_MAY) else "pipeline.model is a library of its own"
+    if module in KNOW_THE_ORDER:
+        return None
+    step, other = step_of(module), step_of(name)
+    if other and not step:
+        return "what steps are made of knows no step"
+    if step and other and step != other:
+        return "steps never import each other"
+    return None
+
+
+def step_of(name: str) -> str | None:
+    parts = name.split(".")
+    return parts[1] if parts[0] == "pipeline" and len(parts) > 1 and parts[1] in STEPS else None
+
+
+def project_files() -> list[Path]:
+    """What is committed or about to be; all files where there is no git."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode == 0:
+        found = [PROJECT / name for name in listed.stdout.decode().split("\0") if name]
+    else:
+        hidden = {".venv", ".gridgrade", ".git", "__pycache__"}
+        found = [path for path in PROJECT.rglob("*") if not hidden & set(path.relative_to(PROJECT).parts)]
+    return sorted(path for path in found if path.is_file())
+
+
+def python_files(*folders: str) -> list[str]:
+    names = [str(path.relative_to(PROJECT)) for path in project_files() if path.suffix == ".py"]
+    return [name for name in names if name.split("/")[0] in folders]
+
+
+def test_the_code_keeps_the_import_rules():
+    files = python_files("dags", "plugins", "pipeline")
+    assert {"dags/credit_rating.py", "pipeline/lake.py"} <= set(files)
+    assert not [line for name in files for line in violations(name, (PROJECT / name).read_text())]
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "rule"),
+    [
+        ("pipeline/lake.py", "def f():\n    from airflow.sdk import DAG", "never imports Airflow"),
+        ("pipeline/grade.py", "from pipeline.train import fit", "never import each other"),
+        ("pipeline/grade.py", "from pipeline import train", "never import each other"),
+        ("pipeline/grade.py", "from . import train", "never import each other"),
+        ("pipeline/actions/rebate.py", "from ..publish import publish", "never import each other"),
+        ("pipeline/lake.py", "import pipeline.extract", "knows no step"),
+        ("pipeline/model/fisher.py", "from pipeline.policy import Policy", "a library of its own"),
+        ("pipeline/model/fisher.py", "import duckdb", "a library of its own"),
+        ("dags/credit_rating.py", "from pipeline.extract import extract", "outside a task's body"),
+        ("dags/credit_rating.py", "import pandas as pd", "not what a DAG is wired from"),
+        ("dags/credit_rating.py", "from airflow.models import Variable", "not what a DAG is wired from"),
+        ("plugins/gridgrade_run.py", "def f():\n    import pandas", "plugins stay light"),
+        ("plugins/gridgrade_run.py", "from pipeline.extract import extract", "plugins stay light"),
+    ],
+)
+def test_a_forbidden_import_is_found(path, source, rule):
+    (line,) = violations(path, source)
+    assert rule in line
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("pipeline/cli.py", "from pipeline import extract, train"),
+        ("pipeline/grade.py", "from pipeline.model import FisherLDA\nfrom pipeline.lake import Lake"),
+        ("pipeline/actions/rebate.py", "from pipeline.actions import outbox"),
+        ("pipeline/model/scorecard.py", "from .fisher import FisherLDA\nimport numpy, math"),
+        ("pipeline/lake.py", "if TYPE_CHECKING:\n    from pipeline.extract import extract"),
+        ("dags/credit_rating.py", "def task():\n    from pipeline import extract"),
+        ("plugins/gridgrade_run.py", "from airflow.sdk import Param\nfrom pipeline.month import RatingMonth"),
+    ],
+)
+def test_an_allowed_import_is_let_through(path, source):
+    assert not violations(path, source)
+
+
+def unfit_lines(text: str) -> list[str]:
+    """Lines that hold only on somebody's machine."""
+    return [line for line in text.splitlines() if MACHINE_PATH.search(line) or ("shared" + "/design") in line]
+
+
+def test_no_file_holds_the_path_of_a_machine():
+    found = {}
+    for path in project_files():
+        try:
+            lines = unfit_lines(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError:
+            continue
+        if lines:
+            found[str(path.relative_to(PROJECT))] = lines
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "line", ["open('/ho" + "me/me/x')", "see ../shared" + "/design/rating.md", "cd /wo" + "rk/main"]
+)
+def test_the_path_of_a_machine_is_found(line):
+    assert unfit_lines(line) == [line]
+
+
+def test_a_path_of_every_machine_is_fine():
+    assert not unfit_lines("/dev/null /opt/airflow https://example.org/home/page ./work/x")
