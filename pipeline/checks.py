@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,15 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.expectations import FIRST, IN_MONTH, Checker, Rule, Suite, chunked, reference_column, total_suite
-from pipeline.lake import QUARANTINE, Lake, fact_key
+from pipeline.expectations import FIRST, IN_MONTH, Checker, Rule, Suite, chunked, total_suite
+from pipeline.lake import QUARANTINE, Lake, Partition, fact_key
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.source import Reference, SourceTable, contract
-from pipeline.warehouse.data_quality import QUARANTINED
+from pipeline.warehouse.data_quality import QUARANTINED, PartitionCheck
 
-Store = Callable[[str, RatingMonth, list[dict[str, Any]], pa.Table], None]
-"""Tells the warehouse: table, recorded month, results, rows in quarantine."""
+Store = Callable[[str, list[PartitionCheck]], None]
+"""Tells the warehouse what was found in a table's partitions."""
 _FAILURES = pa.schema([("part", pa.int64()), ("row_number", pa.int64()), ("rule", pa.int64()), ("name", pa.string())])
 _FRAME_ROWS = 250_000
 _EXAMPLES = 5
@@ -68,14 +69,20 @@ class TableCheck:
         tally = database.execute("select part, name, count(*) from failures group by part, name").fetchall()
         for part, name, rows in tally:
             counts[part][name] = rows
-        for number, partition in enumerate(pending):
-            rows = partition.facts["rows"]
-            results = [
-                _result(rule, rows, counts[number][rule.name], examples.get((number, rule.name)))
-                for rule in self._suite.rules
-            ]
-            results += [_total_result(rule, rows, totals.get((number, rule.name))) for rule in self._totals.rules]
-            self._write(number, partition, results, database, store)
+        with ExitStack() as partitions:
+            checks = []
+            for number, partition in enumerate(pending):
+                rows = partition.facts["rows"]
+                results = [
+                    _result(rule, rows, counts[number][rule.name], examples.get((number, rule.name)))
+                    for rule in self._suite.rules
+                ]
+                results += [_total_result(rule, rows, totals.get((number, rule.name))) for rule in self._totals.rules]
+                keys = {self._key: partition.month}
+                quarantine = partitions.enter_context(self._lake.writing(QUARANTINE + self._table.name, **keys))
+                rows_out = self._write(quarantine, number, partition, results, database)
+                checks.append(PartitionCheck(partition.month, results, rows_out))
+            store(self._table.name, checks)
         return len(pending)
 
     def _pending(self) -> list[Pending]:
@@ -108,7 +115,7 @@ class TableCheck:
     # -- what looks past the row --------------------------------------------------------------------------------
 
     def _bind(self, pending: list[Pending], database: duckdb.DuckDBPyConnection) -> None:
-        """View ``facts`` of the rows to check, and the tables ``not_first`` and ``<reference>`` of those that fail."""
+        """View ``facts`` of the rows to check; of those that fail, tables ``not_first`` and ``_unknown(reference)``."""
         numbers = {partition.month: number for number, partition in enumerate(pending)}
         _bind_files(database, "facts", self._files(self._table, numbers), numbers)
         earlier = [month for month in self._months if month not in numbers and month < pending[-1].month]
@@ -156,7 +163,7 @@ class TableCheck:
             in_time = "and known.month <= facts.month"
         _bind_files(database, "known", self._files(to, months), dict.fromkeys(months, 0))
         database.execute(
-            f"create or replace temp table {reference.name} as select part, row_number from facts "
+            f"create or replace temp table {_unknown(reference)} as select part, row_number from facts "
             f"where {reference.column} is not null and month >= $since and not exists "
             f"(select 1 from known where known.{reference.referred_column} = facts.{reference.column} {in_time})",
             {"since": since},
@@ -195,7 +202,7 @@ class TableCheck:
             f"coalesce({since} and facts.recorded_at < cast(bounds.until as timestamptz), true) as {IN_MONTH}"
         )
         flags = [(FIRST, "not_first")]
-        flags += [(reference_column(reference.name), reference.name) for reference in self._table.references]
+        flags += [(reference.name, _unknown(reference)) for reference in self._table.references]
         columns += [f"({table}.part is null) as {flag}" for flag, table in flags]
         joins = [
             f"left join {table} on {table}.part = facts.part and {table}.row_number = facts.row_number"
@@ -227,23 +234,28 @@ class TableCheck:
         return found
 
     def _write(
-        self, number: int, partition: Pending, results: list[dict], database: duckdb.DuckDBPyConnection, store: Store
-    ) -> None:
-        with self._lake.writing(QUARANTINE + self._table.name, **{self._key: partition.month}) as quarantine:
-            rows = QUARANTINED.empty_table()
-            if any(result["rows_failed"] for result in results):
-                file = quarantine.folder / Path(partition.file).name
-                self._write_rows(number, database, file)
-                rows = self._for_warehouse(partition, database, file)
-            store(self._table.name, partition.month, results, rows)
-            quarantine.manifest(
-                rows=rows.num_rows,
-                checked=partition.facts["rows"],
-                results=results,
-                suite_sha256=self._suite.sha256,
-                input_sha256=partition.facts["sha256"],
-                fingerprint=partition.fingerprint,
-            )
+        self,
+        quarantine: Partition,
+        number: int,
+        partition: Pending,
+        results: list[dict],
+        database: duckdb.DuckDBPyConnection,
+    ) -> pa.Table:
+        """Fill the quarantine of a partition; returns its rows as the warehouse lists them."""
+        rows = QUARANTINED.empty_table()
+        if any(result["rows_failed"] for result in results):
+            file = quarantine.folder / Path(partition.file).name
+            self._write_rows(number, database, file)
+            rows = self._for_warehouse(partition, database, file)
+        quarantine.manifest(
+            rows=rows.num_rows,
+            checked=partition.facts["rows"],
+            results=results,
+            suite_sha256=self._suite.sha256,
+            input_sha256=partition.facts["sha256"],
+            fingerprint=partition.fingerprint,
+        )
+        return rows
 
     def _write_rows(self, number: int, database: duckdb.DuckDBPyConnection, file: Path) -> None:
         """The failing rows of a partition, whole, with their place in it and the names of what they failed."""
@@ -283,6 +295,11 @@ def _result(rule: Rule, rows: int, failed: int, examples: list[str] | None) -> d
 def _total_result(rule: Rule, rows: int, difference: dict[str, str] | None) -> dict[str, Any]:
     """A partition that does not tie to the source fails as a whole: no row of it is to blame."""
     return {**_result(rule, rows, 0, None), "success": difference is None, "detail": difference or {}}
+
+
+def _unknown(reference: Reference) -> str:
+    """The table of rows whose reference leads nowhere."""
+    return f"not_{reference.name}"
 
 
 def _bind_files(

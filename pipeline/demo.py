@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import inspect, text
 
+from pipeline import local_airflow
+from pipeline.airflow_api import AirflowApi
 from pipeline.errors import ConfigError
-from pipeline.local_airflow import LocalAirflow, free_port, stop
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings, connect
 
@@ -51,7 +52,7 @@ def run(
     _prepare_sample(settings, customers, months_of_history, echo)
     _prepare_warehouse(settings, echo)
     months = RatingMonth.span(LAST_MONTH - (rate_last - 1), LAST_MONTH)
-    with LocalAirflow.running(settings, echo=echo) as airflow:
+    with local_airflow.running(settings, echo=echo) as airflow:
         airflow.give_up_unfinished()
         outcome = {str(month): _rate(airflow, month, settings, echo) for month in months}
         echo("stopping Airflow")
@@ -89,8 +90,10 @@ def show(summary: dict, console: Console) -> None:
 
 def up(settings: Settings, echo: Callable[[str], None] = print) -> None:
     """Airflow with its UI, until it is interrupted."""
-    with LocalAirflow.running(settings, port=free_port(UI_PORT), echo=echo) as airflow:
-        echo(f"Airflow: {airflow.url}, user admin, password in {airflow.password_file}; Ctrl-C or make down stops it")
+    port = local_airflow.free_port(UI_PORT)
+    with local_airflow.running(settings, port=port, echo=echo) as airflow:
+        password = local_airflow.password_file(settings)
+        echo(f"Airflow: {airflow.url}, user admin, password in {password}; Ctrl-C or make down stops it")
         while True:
             airflow.check()
             time.sleep(1)
@@ -100,7 +103,7 @@ def down(settings: Settings) -> None:
     """Stop the Airflow and the PostgreSQL of this home, whoever started them."""
     from pipeline.embedded import EmbeddedPostgres
 
-    stop(settings)
+    local_airflow.stop(settings)
     EmbeddedPostgres.stop(settings.home / "postgres")
 
 
@@ -139,10 +142,10 @@ def _prepare_warehouse(settings: Settings, echo: Callable[[str], None]) -> None:
     migrate(settings)
 
 
-def _rate(airflow: LocalAirflow, month: RatingMonth, settings: Settings, echo: Callable[[str], None]) -> dict:
+def _rate(airflow: AirflowApi, month: RatingMonth, settings: Settings, echo: Callable[[str], None]) -> dict:
     """One month through both DAGs."""
     name = str(month)
-    earlier = {run["dag_run_id"] for run in airflow.runs("service_actions", name)}
+    earlier = set(airflow.run_ids("service_actions", name))
 
     def follow(dag_id: str, run_id: str) -> None:
         airflow.wait(dag_id, run_id, RUN_SECONDS, lambda tasks: echo(f"{name}: {_progress(tasks)}"))

@@ -17,8 +17,8 @@ from pipeline.policy import Policy
 from pipeline.source import Between, Check, Expression, FirstOfMonth, InSet, NotBefore, SourceTable
 
 WRONG_TYPES = "_wrong_types"
-FIRST = "_is_first"
-IN_MONTH = "_is_in_month"
+FIRST = "key_occurs_once"
+IN_MONTH = "recorded_in_month"
 _EXAMPLES = 5
 
 
@@ -36,8 +36,8 @@ class Rule:
 class Suite:
     """The rules of a table and the columns they look at, each as a DuckDB expression over a row of the lake.
 
-    FIRST, IN_MONTH and ``reference_column`` are not in ``columns``: they look past the row, and whoever makes the
-    frame has to add them.
+    The flags FIRST, IN_MONTH and those named as a reference are not in ``columns``: they look past the row, and whoever
+    makes the frame has to add them.
     """
 
     table: SourceTable
@@ -68,7 +68,7 @@ def row_suite(table: SourceTable, policy: Policy) -> Suite:
     for check in table.checks:
         _expect_check(suite, check)
     for reference in table.references:
-        _expect_flag(suite, _words(table, reference.name), reference.column, reference_column(reference.name))
+        _expect_flag(suite, _words(table, reference.name), reference.column, reference.name)
     limits = {"DECIMAL(18, 2)": policy.validation.max_amount, "DECIMAL(18, 3)": policy.validation.max_energy}
     for column in table.columns:
         if limit := limits.get(column.sql_type):
@@ -96,11 +96,6 @@ def total_suite(table: SourceTable) -> Suite:
             ignore_row_if="either_value_is_missing",
         )
     return suite
-
-
-def reference_column(reference: str) -> str:
-    """The frame's flag that a reference leads somewhere."""
-    return f"_{reference}"
 
 
 @dataclass(frozen=True)

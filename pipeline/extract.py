@@ -123,7 +123,7 @@ def _closed_months(source: BillingSystem) -> set[RatingMonth] | None:
 def _missing(
     name: str, months: tuple[RatingMonth, RatingMonth], lake: Lake, source: BillingSystem, policy: Policy
 ) -> list[_Wanted] | None:
-    """The partitions of a table in that range which the lake lacks, oldest first; None: the source has no such table."""
+    """The partitions in that range of months which the lake lacks, oldest first; None: the source has no such table."""
     (earliest, last), contracted = months, table(name)
     present = set(lake.facts(name))
     first = _first_month_by_the_lake(contracted, lake, sorted(present), policy)
@@ -218,8 +218,10 @@ def _write_sorted(query: ExtractQuery, reading: Reading, database: duckdb.DuckDB
         else:
             listed += ["cast(null as varchar) as _wrong_types", "cast(null as varchar) as _raw"]
         target = str(file).replace("'", "''")
-        rows = f"select {', '.join(listed)} from incoming order by all"
-        database.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd)")
+        # By customer, so that a range of customers is found in a few row groups of every month.
+        by = sorted((column.name for column in query.table.columns), key=lambda name: name != "customer_id")
+        rows = f"select {', '.join(listed)} from incoming order by {', '.join(by)}, _wrong_types, _raw"
+        database.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd, row_group_size 50000)")
     finally:
         database.unregister("incoming")
 

@@ -15,7 +15,6 @@ def compute_indices(
     lake = Lake(settings.lake_path)
     known = measure.known_in(lake, month, basis)
     with open_engine(settings) as engine, lake.writing("indices", rating_month=month, basis=basis) as partition:
-        input_sha256 = measure.bind(engine, lake, policy, month, known_in=known)
-        rows = measure.write_indices(engine, policy, month, partition.folder / "part-0.parquet")
-        partition.manifest(rows=rows, input_sha256=input_sha256, policy_sha256=policy.sha256)
-    return {"month": str(month), "basis": basis, "customers": rows, "indices": len(policy.indices)}
+        measured = measure.write_indices(engine, lake, policy, month, partition.folder, known_in=known)
+        partition.manifest(rows=measured.rows, input_sha256=measured.input_sha256, policy_sha256=policy.sha256)
+    return {"month": str(month), "basis": basis, "customers": measured.rows, "indices": len(policy.indices)}

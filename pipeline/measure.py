@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pipeline import queries
-from pipeline.engine import Engine
+from pipeline.engine import Engine, Range
 from pipeline.errors import ConfigError, LakeError
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.month import RatingMonth
@@ -24,8 +24,15 @@ from pipeline.source import SourceTable, contract
 AS_KNOWN_THEN = "as_known_then"
 AS_KNOWN_NOW = "as_known_now"
 BASES = (AS_KNOWN_THEN, AS_KNOWN_NOW)
+CUSTOMERS_AT_ONCE = 200_000
 _BILLING = ("bills", "payments")
 _WINDOWS = (1, 3, 6, 12, 15, 24, 36, 48)
+
+
+class Measured(NamedTuple):
+    files: list[Path]
+    rows: int
+    input_sha256: str
 
 
 def bind(
@@ -37,11 +44,13 @@ def bind(
     known_in: RatingMonth | None = None,
     customers_of: RatingMonth | None = None,
     only: str | None = None,
+    within: Range | None = None,
 ) -> str:
     """Bind every source table to what ``known_in`` (default: the month itself) knew of the time before the cut-off.
 
     ``customers_of``: the snapshot of customers to take, where it is not that of ``known_in``. ``only``: the name of a
-    bound view of customer_id, to measure just these. Returns the sha256 of all that is bound.
+    bound view of customer_id, to measure just these. ``within``: only customers of this range. Returns the sha256 of
+    the partitions that are bound.
     """
     known_in = known_in or month
     customers_of = customers_of or known_in
@@ -50,13 +59,49 @@ def bind(
         months = _months(table, lake, policy, month, customers_of if table.snapshot else known_in)
         held = [_held(lake, table.name, recorded) for recorded in months]
         columns = {column.name: column.sql_type for column in table.columns}
-        engine.bind_facts(table.name, columns, [part.files for part in held], _filtered(table, only))
+        by_customer = "customer_id" in columns
+        engine.bind_facts(
+            table.name,
+            columns,
+            [part.files for part in held],
+            only=only if by_customer else None,
+            within=within if by_customer else None,
+        )
         for part in held:
             digest.update(part.sha256.encode())
-    families = [(s, f, policy.label.days_past_due[f]) for f, segments in policy.families.items() for s in segments]
-    names = ("segment", "family", "days_past_due")
-    engine.bind_table("families", pa.table(dict(zip(names, zip(*families, strict=True), strict=True))))
+    engine.bind_table("families", families(policy))
     return digest.hexdigest()
+
+
+def families(policy: Policy) -> pa.Table:
+    """One row per segment: segment, family, and the days past due at which that family is in default."""
+    rows = [(s, f, policy.label.days_past_due[f]) for f, segments in policy.families.items() for s in segments]
+    return pa.table(dict(zip(("segment", "family", "days_past_due"), zip(*rows, strict=True), strict=True)))
+
+
+def ranges(engine: Engine, lake: Lake, snapshot: RatingMonth) -> list[Range]:
+    """The customers of a snapshot in ranges of CUSTOMERS_AT_ONCE or fewer, together all customers there may be.
+
+    No query looks from one customer at another, and the lake keeps its rows by customer. So a month is measured range
+    after range, each in memory, and reads no more than it would at once.
+    """
+    engine.bind_files("snapshot", lake.files("customers", snapshot_month=snapshot))
+    starts = engine.fetch(
+        queries.compose("""
+            select customer_id
+            from (
+                select
+                    customer_id,
+                    row_number() over (order by customer_id) as place
+                from snapshot
+                where customer_id is not null
+            ) as placed
+            where place > 1 and (place - 1) % :customers = 0
+            order by customer_id
+        """),
+        {"customers": CUSTOMERS_AT_ONCE},
+    )["customer_id"].to_pylist()
+    return list(zip([None, *starts], [*starts, None], strict=True))
 
 
 def known_in(lake: Lake, month: RatingMonth, basis: str) -> RatingMonth:
@@ -93,23 +138,46 @@ def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
     }
 
 
-def write_indices(engine: Engine, policy: Policy, month: RatingMonth, path: Path) -> int:
-    """One row per rated customer, by customer_id: segment, family, region, bills, is_in_default, is_thin_file and, for
-    each index, its value, whether it was missing (``_missing``; the value is then the policy's number, or null for the
-    median that only a model knows) and its band. Returns the rows."""
-    return engine.write(_indices_query(policy), parameters(policy, month), path)
+def label_parameters(policy: Policy, cohort: RatingMonth) -> dict[str, Any]:
+    """What the label query binds: ``parameters`` of the end of the cohort's window, and the cohort's own dates."""
+    return parameters(policy, cohort + policy.label.horizon_months) | {
+        "cohort_as_of": _cutoff_day(cohort),
+        "cohort_months_ago_12": _cutoff_day(cohort - 12),
+    }
+
+
+def write_indices(
+    engine: Engine,
+    lake: Lake,
+    policy: Policy,
+    month: RatingMonth,
+    folder: Path,
+    *,
+    known_in: RatingMonth | None = None,
+    customers_of: RatingMonth | None = None,
+    only: str | None = None,
+) -> Measured:
+    """One row per rated customer, by customer_id, in numbered files: segment, family, region, bills, is_in_default,
+    is_thin_file and, for each index, its value, whether it was missing (``_missing``; the value is then the policy's
+    number, or null for the median that only a model knows) and its band. For the rest see ``bind``."""
+    query, bound = _indices_query(policy), parameters(policy, month)
+    snapshot = customers_of or known_in or month
+    files, rows, sha256 = [], 0, ""
+    for number, within in enumerate(ranges(engine, lake, snapshot) if only is None else [(None, None)]):
+        sha256 = bind(
+            engine, lake, policy, month, known_in=known_in, customers_of=customers_of, only=only, within=within
+        )
+        files.append(folder / f"part-{number:04d}.parquet")
+        rows += engine.write(query, bound, files[-1])
+    return Measured(files, rows, sha256)
 
 
 def write_labels(engine: Engine, policy: Policy, cohort: RatingMonth, path: Path) -> int:
     """What became of the customers of view ``cohort`` within the policy's horizon: customer_id, segment, is_default.
 
     The source tables must be bound to what was known when the window had ended. Returns the rows."""
-    end = cohort + policy.label.horizon_months
-    bound = parameters(policy, end) | {
-        "cohort_as_of": _cutoff_day(cohort),
-        "cohort_months_ago_12": _cutoff_day(cohort - 12),
-    }
-    return engine.write(queries.compose("select * from default_label order by customer_id"), bound, path)
+    query = queries.compose("select * from default_label order by customer_id")
+    return engine.write(query, label_parameters(policy, cohort), path)
 
 
 def _indices_query(policy: Policy) -> queries.Query:
@@ -183,10 +251,6 @@ def _months(
         policy.index_parameters.bill_history_months + 2 if table.name in _BILLING else policy.extract.history_months
     )
     return [recorded for recorded in held if month - history < recorded <= known]
-
-
-def _filtered(table: SourceTable, only: str | None) -> str | None:
-    return only if "customer_id" in table.column_names else None
 
 
 def _cutoff_day(month: RatingMonth) -> date:

@@ -130,16 +130,15 @@ def _cohort_frame(
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as scratch:
         only = _bind_sample(engine, lake, month, policy, len(cohorts))
         for cohort in cohorts:
-            measured, labelled = Path(scratch, f"{cohort}.parquet"), Path(scratch, f"{cohort}-label.parquet")
-            bound = measure.bind(engine, lake, policy, cohort, customers_of=month, only=only)
-            measure.write_indices(engine, policy, cohort, measured)
-            engine.bind_files("cohort", [str(measured)])
+            folder = Path(scratch, str(cohort))
+            folder.mkdir()
+            measured = measure.write_indices(engine, lake, policy, cohort, folder, customers_of=month, only=only)
+            engine.bind_files("cohort", [str(file) for file in measured.files])
             outcome = cohort + policy.label.horizon_months
-            digest.update(bound.encode())
             bound = measure.bind(engine, lake, policy, outcome, known_in=known, customers_of=month, only=only)
-            measure.write_labels(engine, policy, cohort, labelled)
-            digest.update(bound.encode())
-            engine.bind_files("outcome", [str(labelled)])
+            measure.write_labels(engine, policy, cohort, folder / "labels.parquet")
+            engine.bind_files("outcome", [str(folder / "labels.parquet")])
+            digest.update(f"{measured.input_sha256} {bound} ".encode())
             frames.append(_labelled(engine, policy).assign(cohort=str(cohort)))
     frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["family", "is_default"])
     return frame, digest.hexdigest()

@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import pyarrow as pa
-
 from pipeline.checks import TableCheck
 from pipeline.data_docs import has_pages, write_pages
 from pipeline.engine.session import open_connection
@@ -22,7 +20,7 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.source import contract
-from pipeline.warehouse.data_quality import replace_validation
+from pipeline.warehouse.data_quality import PartitionCheck, replace_validation
 
 Progress = Callable[[int, int, str], None]
 _JUDGED_ROWS = 1_000
@@ -48,8 +46,8 @@ def validate(
     tables = [table for table in contract().values() if "recorded_at" in table.column_names and lake.facts(table.name)]
     suites = {table.name: row_suite(table, policy) for table in tables}
 
-    def store(name: str, recorded: RatingMonth, results: list[dict[str, Any]], rows: pa.Table) -> None:
-        replace_validation(settings, month, name, recorded, results, quarantined=rows, basis=basis)
+    def store(name: str, checks: list[PartitionCheck]) -> None:
+        replace_validation(settings, month, name, checks, basis=basis)
 
     checked = 0
     with open_connection(settings, policy.timezone) as database:

@@ -10,6 +10,10 @@ from pipeline.queries import Query
 from pipeline.settings import Settings
 
 
+# Customers from the first id (None: from the very first) to before the second (None: to the last).
+Range = tuple[str | None, str | None]
+
+
 class Engine(Protocol):
     """A session over named views. Parameters are bound, never formatted in."""
 
@@ -22,11 +26,13 @@ class Engine(Protocol):
         name: str,
         columns: Mapping[str, str],
         files: Sequence[tuple[str, str | None]],
+        *,
         only: str | None = None,
+        within: Range | None = None,
     ) -> None:
         """View ``name`` with these columns over ``(facts, rows to leave out)`` pairs; no files: an empty view.
 
-        ``only`` names a bound view of customer_id: rows of other customers are left out.
+        ``only`` names a bound view of customer_id, ``within`` a range of them: rows of other customers are left out.
         """
 
     def bind_files(self, name: str, files: Sequence[str]) -> None:

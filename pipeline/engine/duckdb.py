@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
+from sqlglot import exp
 
+from pipeline.engine import Range
 from pipeline.engine.session import open_connection
-from pipeline.queries import Query
+from pipeline.queries import DIALECT, Query
 from pipeline.settings import Settings
 
 BATCH_ROWS = 100_000
@@ -30,7 +32,9 @@ class DuckDBEngine:
         name: str,
         columns: Mapping[str, str],
         files: Sequence[tuple[str, str | None]],
+        *,
         only: str | None = None,
+        within: Range | None = None,
     ) -> None:
         listed = ", ".join(f'"{column}"' for column in columns)
         clean = [facts for facts, left_out in files if left_out is None]
@@ -48,8 +52,12 @@ class DuckDBEngine:
             empty = ", ".join(f'cast(null as {kind}) as "{column}"' for column, kind in columns.items())
             branches.append(f"select {empty} where false")
         rows = " union all ".join(branches)
-        if only:
-            rows = f"select * from ({rows}) where customer_id in (select customer_id from {only})"
+        conditions = [f"customer_id in (select customer_id from {only})"] if only else []
+        for bound, sign in zip(within or (None, None), (">=", "<"), strict=True):
+            if bound is not None:
+                conditions.append(f"customer_id {sign} {exp.Literal.string(bound).sql(DIALECT)}")
+        if conditions:
+            rows = f"select * from ({rows}) where {' and '.join(conditions)}"
         self._connection.execute(f'create or replace temp view "{name}" as {rows}')
 
     def bind_files(self, name: str, files: Sequence[str]) -> None:

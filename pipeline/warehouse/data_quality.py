@@ -1,14 +1,15 @@
-"""What validation found, replaced a lake partition at a time: ops.validation_results and ops.quarantine."""
+"""What validation found, replaced by lake partitions: ops.validation_results and ops.quarantine."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import text
 
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
-from pipeline.warehouse.connection import bulk_transaction, transaction
+from pipeline.warehouse.connection import bulk_transaction
 
 QUARANTINED = pa.schema(
     [
@@ -19,69 +20,96 @@ QUARANTINED = pa.schema(
     ]
 )
 
-_RESULTS = text(
-    "insert into ops.validation_results (rating_month, basis, table_name, recorded_month, expectation, column_name, "
-    "severity, success, rows_checked, rows_failed, detail) "
-    "values (:rating_month, :basis, :table_name, :recorded_month, :expectation, :column_name, "
-    ":severity, :success, :rows_checked, :rows_failed, cast(:detail as jsonb))"
+_RESULTS = pa.schema(
+    [
+        ("recorded_month", pa.date32()),
+        ("expectation", pa.string()),
+        ("column_name", pa.string()),
+        ("severity", pa.string()),
+        ("success", pa.bool_()),
+        ("rows_checked", pa.int64()),
+        ("rows_failed", pa.int64()),
+        ("detail", pa.string()),
+    ]
 )
+
+
+@dataclass(frozen=True)
+class PartitionCheck:
+    """What was found in a partition.
+
+    A result has expectation, column_name (or None), severity (``warn`` or ``fail``), success, rows_checked, rows_failed
+    and detail (a dict). ``quarantined`` is a table of QUARANTINED, None when no row is.
+    """
+
+    recorded_month: RatingMonth
+    results: list[dict[str, Any]]
+    quarantined: pa.Table | None
 
 
 def replace_validation(
     settings: Settings,
     rating_month: RatingMonth,
     table: str,
-    recorded_month: RatingMonth,
-    results: list[dict[str, Any]],
+    checks: Sequence[PartitionCheck],
     *,
-    quarantined: pa.Table | None,
     basis: str = "as_known_then",
 ) -> None:
-    """Put the latest check of a partition in the place of the one before; the same again changes nothing but times.
+    """Put the latest checks of a table's partitions in the place of those before, in one transaction.
 
-    A result has expectation, column_name (or None), severity (``warn`` or ``fail``), success, rows_checked, rows_failed
-    and detail (a dict). ``quarantined`` is a table of QUARANTINED, None when no row is. A row that was in quarantine
-    before keeps the month and time it was first left out.
+    The same again changes nothing but times. A row that was in quarantine before keeps the month and time it was first
+    left out.
     """
-    key = {"table_name": table, "recorded_month": recorded_month.first_day}
-    _replace_quarantine(settings, rating_month, key, quarantined)
-    rows = [
-        {
-            "column_name": None,
-            **result,
-            **key,
-            "rating_month": rating_month.first_day,
-            "basis": basis,
-            "detail": json.dumps(result.get("detail") or {}, default=str),
-        }
-        for result in results
-    ]
-    with transaction(settings) as connection:
-        connection.execute(
-            text(
-                "delete from ops.validation_results where table_name = :table_name and recorded_month = :recorded_month"
-            ),
-            key,
-        )
-        if rows:
-            connection.execute(_RESULTS, rows)
-
-
-def _replace_quarantine(settings: Settings, rating_month: RatingMonth, key: dict, quarantined: pa.Table | None) -> None:
-    rows = QUARANTINED.empty_table() if quarantined is None else quarantined.select(QUARANTINED.names).cast(QUARANTINED)
-    partition = [key["table_name"], key["recorded_month"]]
+    checked = pa.table({"recorded_month": pa.array([c.recorded_month.first_day for c in checks], pa.date32())})
+    quarantined = pa.concat_tables([_with_month(QUARANTINED.empty_table(), None), *map(_quarantined, checks)])
     with bulk_transaction(settings) as connection, connection.cursor() as cursor:
-        cursor.adbc_ingest("quarantined", rows, mode="create", temporary=True)
+        for name, rows in (("checked", checked), ("quarantined", quarantined), ("found", _results(checks))):
+            cursor.adbc_ingest(name, rows, mode="create", temporary=True)
         cursor.execute(
-            "delete from ops.quarantine where table_name = $1 and recorded_month = $2 "
-            "and row_number not in (select row_number from quarantined)",
-            partition,
+            "delete from ops.quarantine as old where table_name = $1 and recorded_month in (select * from checked) "
+            "and not exists (select from quarantined as new "
+            "where new.recorded_month = old.recorded_month and new.row_number = old.row_number)",
+            [table],
         )
         cursor.execute(
             "insert into ops.quarantine "
             "(table_name, recorded_month, rating_month, row_number, row_key, failed, lake_path) "
-            "select $1, $2, $3, row_number, row_key, failed, lake_path from quarantined "
+            "select $1, recorded_month, $2, row_number, row_key, failed, lake_path from quarantined "
             "on conflict (table_name, recorded_month, row_number) do update "
             "set row_key = excluded.row_key, failed = excluded.failed, lake_path = excluded.lake_path",
-            [*partition, rating_month.first_day],
+            [table, rating_month.first_day],
         )
+        cursor.execute(
+            "delete from ops.validation_results where table_name = $1 and recorded_month in (select * from checked)",
+            [table],
+        )
+        cursor.execute(
+            "insert into ops.validation_results (rating_month, basis, table_name, recorded_month, expectation, "
+            "column_name, severity, success, rows_checked, rows_failed, detail) "
+            "select $1, $2, $3, recorded_month, expectation, column_name, severity, success, rows_checked, "
+            "rows_failed, cast(detail as jsonb) from found",
+            [rating_month.first_day, basis, table],
+        )
+
+
+def _quarantined(check: PartitionCheck) -> pa.Table:
+    rows = QUARANTINED.empty_table() if check.quarantined is None else check.quarantined
+    return _with_month(rows.select(QUARANTINED.names).cast(QUARANTINED), check.recorded_month)
+
+
+def _with_month(rows: pa.Table, month: RatingMonth | None) -> pa.Table:
+    day = pa.scalar(month and month.first_day, pa.date32())
+    return rows.append_column("recorded_month", pa.repeat(day, rows.num_rows))
+
+
+def _results(checks: Sequence[PartitionCheck]) -> pa.Table:
+    rows = [
+        {
+            **result,
+            "recorded_month": check.recorded_month.first_day,
+            "detail": json.dumps(result.get("detail") or {}, default=str),
+        }
+        for check in checks
+        for result in check.results
+    ]
+    return pa.Table.from_pylist(rows, schema=_RESULTS)

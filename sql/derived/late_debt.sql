@@ -1,8 +1,8 @@
 -- Debts that grew old: one row per bill still open its customer's days past due after the due date, and one per
--- month end at which the arrears register shows as much. reached_on is the day it got that old, cleared_on the day it
--- was paid (null: not by the cut-off), debt what was then open. Debt that the register calls disputed in that month
--- is left out.
--- Reads customers, bill_status, received, arrears, families. Parameters: as_of, history_start.
+-- month end at which the arrears register shows as much (is_in_register: the same money, seen a second time).
+-- reached_on is the day it got that old, cleared_on the day it was paid (null: not by the cut-off), debt what was then
+-- open. Debt that the register calls disputed in that month is left out.
+-- Reads customers, bill_status, received, credited, arrears_register, families. Parameters: as_of, history_start.
 with limits as (
     select
         c.customer_id,
@@ -15,8 +15,8 @@ disputed as (
     select distinct
         customer_id,
         date_trunc('month', as_of) as month
-    from arrears
-    where is_disputed and as_of < :as_of
+    from arrears_register
+    where is_disputed
 ),
 
 aged_bills as (
@@ -24,8 +24,6 @@ aged_bills as (
         b.bill_id,
         b.customer_id,
         b.amount,
-        b.credit,
-        b.credit_on,
         b.settled_on,
         cast(b.due_on + l.days_past_due * interval 1 day as date) as reached_on
     from bill_status as b
@@ -43,37 +41,50 @@ old_bills as (
 paid_before as (
     select
         o.bill_id,
-        sum(r.amount) as amount
+        sum(m.amount) as amount
     from old_bills as o
-    inner join received as r on r.bill_id = o.bill_id
-    where r.paid_on <= o.reached_on
+    inner join (
+        select
+            bill_id,
+            paid_on,
+            amount
+        from received
+        where bill_id is not null
+        union all
+        select
+            bill_id,
+            paid_on,
+            amount
+        from credited
+    ) as m on m.bill_id = o.bill_id
+    where m.paid_on <= o.reached_on
     group by o.bill_id
 ),
 
 debts as (
     select
         o.customer_id,
+        false as is_in_register,
         o.reached_on,
         o.settled_on as cleared_on,
-        o.amount
-        - coalesce(p.amount, 0)
-        - case when o.credit_on <= o.reached_on then o.credit else 0 end as debt
+        o.amount - coalesce(p.amount, 0) as debt
     from old_bills as o
     left join paid_before as p on p.bill_id = o.bill_id
     union all
     select
         a.customer_id,
+        true as is_in_register,
         a.as_of as reached_on,
         cast(a.as_of + interval 1 day as date) as cleared_on,
         a.amount_overdue as debt
-    from arrears as a
+    from arrears_register as a
     inner join limits as l on l.customer_id = a.customer_id
-    where a.as_of < :as_of
-        and a.days_past_due >= l.days_past_due
+    where a.days_past_due >= l.days_past_due
 )
 
 select
     d.customer_id,
+    d.is_in_register,
     d.reached_on,
     d.cleared_on,
     d.debt

@@ -1,5 +1,6 @@
--- The bills that stand at the cut-off: issued before it, not cancelled before it, asking for money.
--- One row per bill. A bill that cancels another is itself a bill where its amount is positive.
+-- The bills that stand at the cut-off: issued before it and not cancelled before it.
+-- One row per bill. One that cancels another is itself a bill where its amount is positive; any other may ask for
+-- nothing and still tell what was consumed.
 -- Reads bills. Parameters: as_of (date of the cut-off), history_start (older due dates are out of sight).
 select
     b.bill_id,
@@ -13,7 +14,7 @@ select
 from bills as b
 where b.issued_on < :as_of
     and b.due_on >= :history_start
-    and b.amount > 0
+    and (b.amount > 0 or b.cancels_bill_id is null)
     and not exists (
         select 1
         from bills as c

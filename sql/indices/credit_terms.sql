@@ -6,7 +6,7 @@
 --   months_in_arrears        month ends with something overdue, each halved every delinquency_half_life_months
 --   register_arrears_ratio   overdue at the last month end / average monthly bill
 --   log_contract_capacity    ln(1 + contract capacity)
--- Reads population, customers, live_bills, arrears.
+-- Reads population, customers, live_bills, arrears_register.
 -- Parameters: as_of, months_ago_1, months_ago_12, delinquency_half_life_months.
 with register as (
     select
@@ -24,8 +24,8 @@ with register as (
                 else 0
             end
         ) as months_in_arrears
-    from arrears
-    where as_of >= :months_ago_12 and as_of < :as_of
+    from arrears_register
+    where as_of >= :months_ago_12
     group by customer_id
 ),
 
@@ -36,6 +36,7 @@ billed as (
         count(distinct billing_month) as months
     from live_bills
     where billing_month >= :months_ago_12
+        and amount > 0
     group by customer_id
 )
 

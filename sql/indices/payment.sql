@@ -1,5 +1,5 @@
 -- Payment behaviour, P1 to P6: one row per rated customer.
--- Reads population, bill_status, arrears, collection_events.
+-- Reads population, bill_status, arrears_register, collection_events.
 -- Parameters: as_of, months_ago_12, months_ago_24, months_ago_48, min_bills_due, delinquency_half_life_months,
 -- severity_overdue_notice, severity_returned_payment, severity_plan_broken, severity_disconnection, severity_write_off.
 with bill_facts as (
@@ -22,7 +22,8 @@ with bill_facts as (
         ) as days_past_due,
         sum(case when due_on < :as_of then unpaid end) as overdue,
         sum(case when billing_month >= :months_ago_12 then amount end) as billed,
-        count(distinct case when billing_month >= :months_ago_12 then billing_month end) as months_billed,
+        -- Twelve months have twelve different numbers: a bit each counts them much faster than count(distinct ...).
+        bit_count(bit_or(case when billing_month >= :months_ago_12 then 1 << month(billing_month) end)) as months_billed,
         sum(case when due_on >= :months_ago_24 and due_on < :as_of then amount - paid_by_due end) as became_overdue,
         sum(case when due_on >= :months_ago_24 and due_on < :as_of then paid - paid_by_due end) as recovered
     from bill_status
@@ -33,8 +34,8 @@ register as (
     select
         customer_id,
         max(days_past_due) as days_past_due
-    from arrears
-    where as_of >= :months_ago_12 and as_of < :as_of
+    from arrears_register
+    where as_of >= :months_ago_12
     group by customer_id
 ),
 

@@ -19,7 +19,10 @@ reached as (
     select
         r.customer_id,
         r.reached_on,
-        sum(d.debt) as debt
+        greatest(
+            coalesce(sum(case when not d.is_in_register then d.debt end), 0),
+            coalesce(max(case when d.is_in_register then d.debt end), 0)
+        ) as debt
     from (select distinct customer_id, reached_on from late_debt where reached_on >= :cohort_as_of) as r
     inner join late_debt as d
         on d.customer_id = r.customer_id
@@ -48,13 +51,12 @@ lateness as (
         customer_id,
         max(
             case
-                when settled_on is null or settled_on >= :cohort_as_of
+                when due_on < :as_of and (settled_on is null or settled_on >= :cohort_as_of)
                     then date_diff('day', due_on, coalesce(settled_on, :as_of))
             end
         ) as days_past_due,
         sum(unpaid) as unpaid
     from bill_status
-    where due_on < :as_of
     group by customer_id
 )
 

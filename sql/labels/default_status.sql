@@ -15,7 +15,10 @@ with exposure as (
 open_debt as (
     select
         customer_id,
-        sum(debt) as debt
+        greatest(
+            coalesce(sum(case when not is_in_register then debt end), 0),
+            coalesce(max(case when is_in_register then debt end), 0)
+        ) as debt
     from late_debt
     where cleared_on is null or cleared_on >= :as_of
     group by customer_id

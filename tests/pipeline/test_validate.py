@@ -166,8 +166,8 @@ def test_every_fault_is_named_left_out_and_stored(settings, policy, sql):
     assert duckdb.connect().execute("select count(*) from read_parquet($f)", {"f": path}).fetchall() == [(10,)]
     assert sql(
         "select rows_checked, rows_failed, success, detail -> 'examples' from ops.validation_results "
-        "where table_name = 'bills' and recorded_month = '2026-10-01' and expectation = 'amount is not negative'"
-    ) == [(CUSTOMERS + 11, 1, False, ["-0.01"])]
+        "where table_name = 'bills' and recorded_month = '2026-10-01' and expectation = 'amount is not absurd'"
+    ) == [(CUSTOMERS + 11, 1, False, ["100000000.01"])]
 
     pages = list((settings.data_docs_path / "validations" / "bills").rglob("*.html"))
     assert len(pages) == 1

@@ -22,6 +22,11 @@ class Utility:
         self.settings = settings
         self._lake = Lake(settings.lake_path)
 
+    def anew(self) -> "Utility":
+        """The same warehouse, and another lake with nothing in it."""
+        lake = self.settings.home / f"lake-{uuid.uuid4()}"
+        return Utility(self.settings.model_copy(update={"lake": lake}))
+
     def record(self, first: RatingMonth, last: RatingMonth, bills: list[dict], payments: list[dict]) -> None:
         """Each row into the partition of the month it was recorded in, as validation leaves it when nothing is wrong."""
         for month in RatingMonth.span(first, last):

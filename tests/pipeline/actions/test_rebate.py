@@ -3,11 +3,9 @@
 from collections import defaultdict
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
-from itertools import count
 
 import pytest
 from billing_simulation import bill, histories, payment, simulated
-from conftest import Utility
 from hypothesis import HealthCheck, given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
@@ -16,7 +14,7 @@ from pipeline.actions.rebate import propose_rebates
 from pipeline.errors import MonthError
 from pipeline.month import RatingMonth
 
-JANUARY, FEBRUARY, MARCH, APRIL, MAY = (RatingMonth(2026, number) for number in range(1, 6))
+JANUARY, MARCH, APRIL, MAY = (RatingMonth(2026, number) for number in (1, 3, 4, 5))
 ISSUED, DUE = date(2026, 1, 10), date(2026, 2, 10)
 LEDGER = "select customer_id, opening_arrears, repaid, rebate from ops.arrears_rebates order by 1"
 
@@ -152,15 +150,14 @@ def test_a_month_that_is_not_published_has_no_rebates(settings, policy):
 
 
 MONTHS = (MARCH, APRIL, MAY)
-SHARE, RATE, CAP = Decimal("0.4"), Decimal("0.07"), Decimal(6)
-_runs = count()
+SHARE, RATE, CAP = Decimal("0.2"), Decimal("0.07"), Decimal(6)
 
 
 @st.composite
 def utilities(draw):
-    """Bills and payments of up to thirty customers."""
+    """Bills and payments of some twenty customers."""
     bills, payments = [], []
-    for number in range(draw(st.integers(1, 15))):
+    for number in range(draw(st.integers(10, 15))):
         more = draw(histories(f"{number}"))
         bills += more[0]
         payments += more[1]
@@ -227,20 +224,20 @@ def customers_of_reversals(payments, ended, month):
     }
 
 
-@trials(max_examples=12, deadline=None, suppress_health_check=[*HealthCheck])
+@trials(max_examples=6, deadline=None, suppress_health_check=[*HealthCheck])
 @given(utilities(), st.randoms(use_true_random=False))
-def test_the_ledger_is_as_worked_out_in_plain_python(settings, holding, sql, tmp_path, records, random):
+def test_the_ledger_is_as_worked_out_in_plain_python(utility, holding, sql, records, random):
     bills, payments = records
     expected = worked_out(bills, payments)
     random.shuffle(bills)
     random.shuffle(payments)
     sql("truncate ops.arrears_rebates, ops.service_actions, ops.publications")
-    fresh = settings.model_copy(update={"lake": tmp_path / f"lake {next(_runs)}"})
-    utility = Utility(fresh)
-    utility.record(JANUARY, MAY, bills, payments)
+    fresh = utility.anew()
+    fresh.record(JANUARY, MAY, bills, payments)
+    policy = holding({"share": float(SHARE), "rate": float(RATE), "cap": float(CAP)})
     for month in MONTHS:
-        utility.publish(month)
-        propose_rebates(month, fresh, holding({"share": float(SHARE), "rate": float(RATE), "cap": float(CAP)}))
+        fresh.publish(month)
+        propose_rebates(month, fresh.settings, policy)
     rows = sql(
         "select right(campaign, 7), customer_id, opening_arrears, repaid, rebate, clawback from ops.arrears_rebates"
     )

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from pipeline.month import RatingMonth
-from pipeline.warehouse.data_quality import QUARANTINED, replace_validation
+from pipeline.warehouse.data_quality import QUARANTINED, PartitionCheck, replace_validation
 
 MARCH, APRIL = RatingMonth(2026, 3), RatingMonth(2026, 4)
 RESULT = {"expectation": "not_null", "column_name": "amount", "severity": "fail", "success": False,
@@ -20,8 +20,9 @@ def quarantine(*numbers):
 def test_the_latest_check_of_a_partition_stands(settings, sql):
     rows = "select table_name, recorded_month::text, expectation, detail from ops.validation_results order by 1"
     for table in ("bills", "payments"):
-        replace_validation(settings, MARCH, table, MARCH, [RESULT, {**RESULT, "column_name": None}], quarantined=None)
-    replace_validation(settings, APRIL, "bills", MARCH, [RESULT], quarantined=None)
+        results = [RESULT, {**RESULT, "column_name": None}]
+        replace_validation(settings, MARCH, table, [PartitionCheck(MARCH, results, None)])
+    replace_validation(settings, APRIL, "bills", [PartitionCheck(MARCH, [RESULT], None)])
     assert sql(rows) == [
         ("bills", "2026-03-01", "not_null", {"examples": ["b1"]}),
         ("payments", "2026-03-01", "not_null", {"examples": ["b1"]}),
@@ -31,14 +32,14 @@ def test_the_latest_check_of_a_partition_stands(settings, sql):
 
 def test_a_row_keeps_the_month_it_was_first_left_out(settings, sql):
     rows = "select row_number, row_key, rating_month::text, failed from ops.quarantine order by 1"
-    replace_validation(settings, MARCH, "bills", MARCH, [], quarantined=quarantine(1, 2))
-    replace_validation(settings, MARCH, "bills", APRIL, [], quarantined=quarantine(7))
-    replace_validation(settings, APRIL, "bills", MARCH, [], quarantined=quarantine(2, 3))
+    both = [PartitionCheck(MARCH, [], quarantine(1, 2)), PartitionCheck(APRIL, [], quarantine(7))]
+    replace_validation(settings, MARCH, "bills", both)
+    replace_validation(settings, APRIL, "bills", [PartitionCheck(MARCH, [], quarantine(2, 3))])
     failed = ["not_null", "positive"]
     assert sql(rows) == [
         (2, "b2", "2026-03-01", failed),
         (3, "b3", "2026-04-01", failed),
         (7, "b7", "2026-03-01", failed),
     ]
-    replace_validation(settings, APRIL, "bills", MARCH, [], quarantined=None)
+    replace_validation(settings, APRIL, "bills", [PartitionCheck(MARCH, [], None)])
     assert sql(rows) == [(7, "b7", "2026-03-01", failed)]
