@@ -28,7 +28,7 @@ down: venv  ## stop what make up or make demo left running
 	@$(RUN) "$(BIN)/gridgrade" down
 
 test: venv  ## the tests, under ten minutes (ARGS="-k month")
-	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery" $(ARGS)
+	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery" -n 2 --dist loadfile $(ARGS)
 
 test-slow: venv  ## the long trials
 	@$(RUN) "$(BIN)/python" -m pytest -m slow $(ARGS)

@@ -29,6 +29,7 @@ def indices(tables: dict[str, pd.DataFrame], as_of: pd.Timestamp, policy) -> pd.
     days = result[["bill_days_past_due", "register_days_past_due"]].fillna(0).max(axis=1)
     result["max_days_past_due"] = days.where(known & (result["has_bills"].notna() | (days > 0)))
     result["decayed_delinquency"] = result["decayed_delinquency"].fillna(0.0)
+    result["arrears_recovery_rate"] = result["arrears_recovery_rate"].fillna(1.0)
     return result[list(policy.indices)]
 
 
@@ -36,7 +37,8 @@ def live_bills(bills: pd.DataFrame, as_of: pd.Timestamp, history_months: int) ->
     issued = bills[bills["issued_on"] < as_of]
     cancelled = issued["cancels_bill_id"].dropna()
     start = as_of - pd.DateOffset(months=history_months)
-    live = issued[(issued["due_on"] >= start) & ~issued["bill_id"].isin(cancelled)]
+    asks = (issued["amount"] > 0) | issued["cancels_bill_id"].isna()
+    live = issued[(issued["due_on"] >= start) & asks & ~issued["bill_id"].isin(cancelled)]
     return live.assign(cents=_integer(live["amount"], 100), wh=_integer(live["kwh"], 1000))
 
 
@@ -156,9 +158,7 @@ def payment(status: pd.DataFrame, as_of: pd.Timestamp, parameters) -> pd.DataFra
             ),
             "amount_weighted_days_late": (sums["cents_days"] / sums["cents_due"]).where(sums["cents_due"] > 0),
             "arrears_ratio": (sums["overdue"] * months / sums["billed"]).where(sums["billed"] > 0),
-            "arrears_recovery_rate": (sums["recovered"] / sums["became_overdue"])
-            .where(sums["became_overdue"] > 0)
-            .fillna(1.0),
+            "arrears_recovery_rate": (sums["recovered"] / sums["became_overdue"]).where(sums["became_overdue"] > 0),
             "bill_days_past_due": facts["bill_days_past_due"].max().fillna(0),
         }
     )

@@ -40,6 +40,11 @@ class Pending:
     fingerprint: str
 
 
+def months_read(lake: Lake, table: SourceTable, known: RatingMonth) -> list[RatingMonth]:
+    """The partitions that a rating which knows of ``known`` may read, oldest first: of snapshots, that one alone."""
+    return [month for month in lake.facts(table.name) if month == known or (month < known and not table.snapshot)]
+
+
 class TableCheck:
     """One table's partitions against its suite."""
 
@@ -47,7 +52,7 @@ class TableCheck:
         self._table, self._suite, self._totals = suite.table, suite, total_suite(suite.table)
         self._lake, self._known, self._policy = lake, known, policy
         self._key = fact_key(suite.table.name)
-        self._months = [month for month in lake.facts(suite.table.name) if month <= known]
+        self._months = months_read(lake, suite.table, known)
 
     def run(self, database: duckdb.DuckDBPyConnection, store: Store) -> int:
         """Check what was not checked yet, or against something else, and write its quarantine; returns the partitions.

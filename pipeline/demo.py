@@ -31,7 +31,7 @@ group by p.grade
 _REBATES = text("""
 select count(*) as customers, coalesce(sum(r.rebate), 0) as rebate
 from ops.arrears_rebates as r
-where r.rating_month = :month
+where r.rating_month = :month and r.rebate > 0
 """)
 
 

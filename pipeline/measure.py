@@ -123,7 +123,7 @@ def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
         "min_bills_due": index.min_bills_due,
         "min_months_of_reads": index.min_months_of_reads,
         "delinquency_half_life_months": index.delinquency_half_life_months,
-        **{f"severity_{event}": severity for event, severity in index.delinquency_severity.items()},
+        **{f"severity_{event}": severity for event, severity in index.delinquency_severity.model_dump().items()},
         "default_memory_start": _cutoff_day(month - label.default_memory_months),
         "min_bills": label.min_bills,
         "good_max_days_past_due": label.good_max_days_past_due,

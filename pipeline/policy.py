@@ -17,6 +17,7 @@ DEFAULT = Path(__file__).with_name("policy.yaml")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -57,12 +58,22 @@ class Index(_Section):
         return self
 
 
+class Severity(_Section):
+    """What an event of that kind counts among delinquencies; nothing where it is left out."""
+
+    overdue_notice: NotNegative = 0
+    returned_payment: NotNegative = 0
+    plan_broken: NotNegative = 0
+    disconnection: NotNegative = 0
+    write_off: NotNegative = 0
+
+
 class IndexParameters(_Section):
     bill_history_months: Annotated[int, Field(ge=15)]
     min_bills_due: Count
     min_months_of_reads: Count
     delinquency_half_life_months: Positive
-    delinquency_severity: dict[str, float]
+    delinquency_severity: Severity
 
 
 class Label(_Section):
@@ -71,7 +82,7 @@ class Label(_Section):
     min_bills: Count
     days_past_due: dict[str, Annotated[int, Field(gt=0)]]
     good_max_days_past_due: Count
-    materiality_floor: Annotated[float, Field(ge=0)]
+    materiality_floor: NotNegative
     materiality_share: Share
     default_memory_months: Count
 
@@ -114,7 +125,7 @@ class Grades(_Section):
 class Expert(_Section):
     intercept: float
     missing_band: Annotated[float, Field(ge=0, le=3)]
-    weights: dict[str, Annotated[float, Field(ge=0)]]
+    weights: Annotated[dict[str, NotNegative], Field(min_length=1)]
 
 
 class Publish(_Section):
@@ -131,7 +142,7 @@ class Campaign(_Section):
     last_month: str | None = None
     share: Share
     rate: Share
-    cap: Annotated[float, Field(ge=0)]
+    cap: NotNegative
 
     @field_validator("first_month", "last_month")
     @classmethod
@@ -140,6 +151,12 @@ class Campaign(_Section):
             return text and str(RatingMonth.parse(text))
         except MonthError as error:
             raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _ends_after_it_began(self):
+        if self.last_month is not None and self.last_month < self.first_month:
+            raise ValueError("last_month is before first_month")
+        return self
 
 
 class Rebate(_Section):
@@ -179,8 +196,9 @@ class Policy(_Section):
             return cls(**document)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "policy"
-            raise ConfigError(f"policy {path or DEFAULT}: {where}: {first['msg']}") from None
+            where = ".".join(str(part) for part in first["loc"])
+            what = first["msg"].removeprefix("Value error, ")
+            raise ConfigError(": ".join(filter(None, [f"policy {path or DEFAULT}", where, what]))) from None
 
     @field_validator("timezone")
     @classmethod
@@ -194,8 +212,8 @@ class Policy(_Section):
     @model_validator(mode="after")
     def _sections_agree(self):
         segments = [segment for family in self.families.values() for segment in family]
-        if len(set(segments)) != len(segments):
-            raise ValueError("families: a segment stands in two families")
+        if twice := sorted({segment for segment in segments if segments.count(segment) > 1}):
+            raise ValueError(f"families: {', '.join(twice)} stands in two families")
         if set(self.label.days_past_due) != set(self.families):
             raise ValueError("label.days_past_due must name the families: " + ", ".join(self.families))
         if unknown := set(self.expert.weights) - set(self.indices):

@@ -128,14 +128,14 @@ def _cohort_frame(
     known = measure.known_in(lake, month, basis)
     digest, frames = hashlib.sha256(), []
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as scratch:
-        only = _bind_sample(engine, lake, month, policy, len(cohorts))
+        only = _bind_sample(engine, lake, known, policy, len(cohorts))
         for cohort in cohorts:
             folder = Path(scratch, str(cohort))
             folder.mkdir()
-            measured = measure.write_indices(engine, lake, policy, cohort, folder, customers_of=month, only=only)
+            measured = measure.write_indices(engine, lake, policy, cohort, folder, customers_of=known, only=only)
             engine.bind_files("cohort", [str(file) for file in measured.files])
             outcome = cohort + policy.label.horizon_months
-            bound = measure.bind(engine, lake, policy, outcome, known_in=known, customers_of=month, only=only)
+            bound = measure.bind(engine, lake, policy, outcome, known_in=known, customers_of=known, only=only)
             measure.write_labels(engine, policy, cohort, folder / "labels.parquet")
             engine.bind_files("outcome", [str(folder / "labels.parquet")])
             digest.update(f"{measured.input_sha256} {bound} ".encode())
@@ -144,13 +144,13 @@ def _cohort_frame(
     return frame, digest.hexdigest()
 
 
-def _bind_sample(engine: Engine, lake: Lake, month: RatingMonth, policy: Policy, cohorts: int) -> str | None:
+def _bind_sample(engine: Engine, lake: Lake, snapshot: RatingMonth, policy: Policy, cohorts: int) -> str | None:
     """Bind view ``sampled`` where all customers of all cohorts are too many; the same customers in every cohort."""
-    customers = lake.manifest("customers", snapshot_month=month)["rows"]
+    customers = lake.manifest("customers", snapshot_month=snapshot)["rows"]
     share = policy.training.max_rows / max(1, customers * cohorts)
     if share >= 1:
         return None
-    engine.bind_files("everyone", lake.files("customers", snapshot_month=month))
+    engine.bind_files("everyone", lake.files("customers", snapshot_month=snapshot))
     drawn = queries.compose("select distinct customer_id from everyone where md5(:seed || customer_id) < :share")
     ids = engine.fetch(drawn, {"seed": f"sample {policy.training.seed} ", "share": _hex(share)})
     engine.bind_table("sampled", ids)

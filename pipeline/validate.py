@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.checks import TableCheck
+from pipeline.checks import TableCheck, months_read
 from pipeline.data_docs import has_pages, write_pages
 from pipeline.engine.session import open_connection
 from pipeline.errors import DataQualityError, LakeError
@@ -80,7 +80,7 @@ Outcomes = dict[RatingMonth, dict[str, Any]]
 
 
 def _outcomes(lake: Lake, name: str, known: RatingMonth) -> Outcomes:
-    months = (recorded for recorded in lake.facts(name) if recorded <= known)
+    months = months_read(lake, contract()[name], known)
     return {recorded: lake.manifest(QUARANTINE + name, **{fact_key(name): recorded}) for recorded in months}
 
 

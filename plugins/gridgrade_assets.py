@@ -1,12 +1,13 @@
 """What the DAGs hand each other, and when a month starts: the assets and the monthly timetable."""
 
 import os
-from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import yaml
 from airflow.sdk import Asset, CronPartitionTimetable
+
+import pipeline.month
 
 # Both are partitioned by rating month; the partition key is YYYY-MM.
 billing_snapshot = Asset(name="billing_snapshot", uri="gridgrade://lake/billing_snapshot")
@@ -19,7 +20,8 @@ def monthly() -> CronPartitionTimetable:
     Every parse of a DAG comes through here, so only the two keys it needs are read. The rest of the policy is loaded
     and checked by the tasks.
     """
-    policy = yaml.safe_load(files("pipeline").joinpath("policy.yaml").read_text(encoding="utf-8"))
+    default = Path(pipeline.month.__file__).with_name("policy.yaml")
+    policy = yaml.safe_load(default.read_text(encoding="utf-8"))
     if own := os.environ.get("GRIDGRADE_POLICY"):
         policy |= yaml.safe_load(Path(own).expanduser().read_text(encoding="utf-8")) or {}
     ZoneInfo(policy["timezone"])  # an unknown one stops here, and not in the scheduler

@@ -71,9 +71,9 @@ def simulated(bills, payments, as_of, history_start):
         own = sorted((b for b in live.values() if b["customer_id"] == customer), key=_age)
         first = min((b["issued_on"] for b in in_sight if b["customer_id"] == customer), default=as_of)
         for day, _, money in sorted(parts):
-            if day >= first:
-                for b in own:
-                    money = lay(b["bill_id"], day, money, is_credit=True)
+            left = money if day >= first else 0
+            for b in own:
+                left = lay(b["bill_id"], day, left, is_credit=True)
 
     return {
         name: {

@@ -2,6 +2,8 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -51,26 +53,38 @@ def _migrated(postgres, tmp_path_factory) -> str:
     return "migrated"
 
 
-@pytest.fixture
-def settings(postgres, _migrated, tmp_path) -> Iterator[Settings]:
-    """Settings of an empty lake, an empty source and a migrated, empty warehouse, all of this test alone.
+@pytest.fixture(scope="session")
+def databases(postgres, _migrated) -> Callable[[Path], AbstractContextManager[Settings]]:
+    """``with databases(home) as settings``: an empty lake, an empty source and a migrated, empty warehouse.
 
     ``settings.source`` is the owner, so that a test can fill it.
     """
-    name = uuid.uuid4().hex[:12]
-    source, warehouse = f"source_{name}", f"warehouse_{name}"
-    _admin(
-        postgres,
-        f"create database {source} template source owner {CIS}",
-        f"create database {warehouse} template {_migrated} owner {PIPELINE}",
-    )
-    yield _settings(
-        postgres,
-        tmp_path / "home",
-        postgres.warehouse.set(database=warehouse),
-        postgres.source_owner.set(database=source),
-    )
-    _admin(postgres, f"drop database {source} with (force)", f"drop database {warehouse} with (force)")
+
+    @contextmanager
+    def created(home: Path) -> Iterator[Settings]:
+        name = uuid.uuid4().hex[:12]
+        source, warehouse = f"source_{name}", f"warehouse_{name}"
+        _admin(
+            postgres,
+            f"create database {source} template source owner {CIS}",
+            f"create database {warehouse} template {_migrated} owner {PIPELINE}",
+        )
+        yield _settings(
+            postgres,
+            home,
+            postgres.warehouse.set(database=warehouse),
+            postgres.source_owner.set(database=source),
+        )
+        _admin(postgres, f"drop database {source} with (force)", f"drop database {warehouse} with (force)")
+
+    return created
+
+
+@pytest.fixture
+def settings(databases, tmp_path) -> Iterator[Settings]:
+    """Settings of ``databases`` that are of this test alone."""
+    with databases(tmp_path / "home") as settings:
+        yield settings
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def content(folder: Path) -> list[tuple]:
 
 
 @pytest.mark.airflow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_months_go_through_the_scheduler_and_a_second_run_changes_nothing(folder):
     first = run_demo(folder, months=2)
     assert list(first["months"]) == ["2026-09", "2026-10"]

@@ -53,7 +53,7 @@ _STANDS = f"""(
     )
 )"""
 
-_COMPUTED_ANEW = f"""
+_LEAVE_OUT_WHAT_STANDS = f"""
 delete from computed as c using ops.arrears_rebates as l
 where l.campaign = c.campaign and l.customer_id = c.customer_id and {_STANDS}
 """
@@ -143,7 +143,10 @@ _ENTER_CLAWBACKS = f"""
 update ops.arrears_rebates as l
 set clawback = a.clawback, computed_at = now()
 from (
-    select a.customer_id, a.payload ->> 'campaign' as campaign, sum(cast(a.payload ->> 'clawback' as numeric)) as clawback
+    select
+        a.customer_id,
+        a.payload ->> 'campaign' as campaign,
+        sum(cast(a.payload ->> 'clawback' as numeric)) as clawback
     from ops.service_actions as a
     where a.action_type = '{CLAWBACK}' and a.customer_id in (select customer_id from computed)
     group by a.customer_id, a.payload ->> 'campaign'
@@ -164,7 +167,8 @@ select
         where c.rating_month = $1 and c.action_type = '{CLAWBACK}'
     ),
     (
-        select cast(coalesce(sum(cast(c.payload ->> 'clawback' as numeric)), 0.00) as text) from ops.service_actions as c
+        select cast(coalesce(sum(cast(c.payload ->> 'clawback' as numeric)), 0.00) as text)
+        from ops.service_actions as c
         where c.rating_month = $1 and c.action_type = '{CLAWBACK}'
     )
 from ops.arrears_rebates as l
@@ -193,7 +197,7 @@ def grant(cursor: "Cursor", publication: Publication, campaign: Campaign, rebate
     Returns how many rows of ledger and outbox changed.
     """
     with _computed(cursor, publication, campaign, rebates, REBATE):
-        cursor.execute(_COMPUTED_ANEW)
+        cursor.execute(_LEAVE_OUT_WHAT_STANDS)
         withdrawn = outbox.withdraw(
             cursor, _NO_LONGER_DUE, [campaign.name], f"no longer due in campaign {campaign.name}"
         )
@@ -260,12 +264,13 @@ def _computed(
         [("campaign", pa.string()), ("terms", pa.string()), ("rating_month", pa.date32()), ("action_id", pa.string())]
     )
     schema = pa.schema([*rows.schema, *added])
+    same = campaign.name, campaign.terms(), publication.rating_month.first_day
 
     def widened() -> Iterator[pa.RecordBatch]:
         for batch in rows:
             customers = batch["customer_id"].to_pylist()
             values = (
-                *([value] * len(customers) for value in (campaign.name, campaign.terms(), publication.rating_month.first_day)),
+                *([value] * len(customers) for value in same),
                 [outbox.action_id(action_type, campaign.name, customer, *reference) for customer in customers],
             )
             arrays = [pa.array(column, kind) for column, kind in zip(values, added.types, strict=True)]

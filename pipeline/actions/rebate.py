@@ -4,7 +4,9 @@ Reads the lake as the month's publication knew it; writes ops.arrears_rebates an
 """
 
 import uuid
+from collections.abc import Iterable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +26,9 @@ from pipeline.warehouse import publications
 from pipeline.warehouse.connection import bulk_transaction, transaction
 from pipeline.warehouse.publications import Publication
 
+_OVERDUE = "overdue_at_start"
+_AFFECTED = "affected"
+
 
 def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
     """Grant the rebates of the campaigns that end with a published month, and take back what its reversals call for.
@@ -32,28 +37,32 @@ def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> d
     and the outbox then hold of the month, and ``changed``, the rows written. MonthError where nothing is published.
     """
     publication = _publication(month, settings)
-    known = measure.known_in(lake := Lake(settings.lake_path), month, publication.basis)
     campaigns = ending(month, policy)
+    lake = Lake(settings.lake_path)
     with (
         open_engine(settings) as engine,
         TemporaryDirectory(dir=settings.scratch_path) as scratch,
         bulk_transaction(settings) as warehouse,
         warehouse.cursor() as cursor,
     ):
+        known_in = measure.known_in(lake, month, publication.basis)
+        bind = partial(measure.bind, engine, lake, policy, known_in=known_in, customers_of=known_in)
+        ranges = measure.ranges(engine, lake, known_in)
+        computing = _Computing(engine, policy, Path(scratch))
         ledger.lock(cursor)
-        measure.bind(engine, lake, policy, month, known_in=known, customers_of=month)
         changed = 0
         for campaign in campaigns:
-            rebates = _rebates(engine, policy, campaign, Path(scratch))
-            changed += ledger.grant(cursor, publication, campaign, rebates)
-        reversals = engine.batches(queries.compose("select * from reversals"), _recorded_in(month, policy))
+            computing.look_at_start(campaign, (bind(month, within=within) for within in ranges))
+            bind(month, only=_OVERDUE)  # few customers are in arrears: what became of the bills of the others is idle
+            changed += ledger.grant(cursor, publication, campaign, computing.rebates(campaign))
+        bind(month)
+        reversals = computing.reversals_recorded_in(month)
         for campaign, customers in ledger.reversed_grants(cursor, month, reversals):
-            engine.bind_table("affected", pa.table({"customer_id": customers}))
-            measure.bind(
-                engine, lake, policy, campaign.last_month, known_in=known, customers_of=month, only="affected"
-            )
-            rebates = _rebates_after_reversals(engine, policy, campaign, month, Path(scratch))
-            changed += ledger.claw_back(cursor, publication, campaign, rebates)
+            engine.bind_table(_AFFECTED, pa.table({"customer_id": customers}))
+            bind(campaign.last_month, only=_AFFECTED)
+            computing.apply_reversals(campaign, month)
+            computing.look_at_start(campaign, [None])
+            changed += ledger.claw_back(cursor, publication, campaign, computing.rebates_of_affected(campaign))
         held = ledger.summary(cursor, month)
     return {"month": str(month), "campaigns": [campaign.name for campaign in campaigns], **held, "changed": changed}
 
@@ -79,48 +88,58 @@ def _publication(month: RatingMonth, settings: Settings) -> Publication:
     return publication
 
 
-def _rebates(engine: Engine, policy: Policy, campaign: Campaign, scratch: Path) -> pa.RecordBatchReader:
-    """customer_id, opening_arrears, repaid and rebate of who was in arrears when the campaign began, by customer_id."""
-    parameters = measure.parameters(policy, campaign.last_month) | {
-        "share": campaign.share,
-        "rate": campaign.rate,
-        "cap": campaign.cap,
-    }
-    overdue = scratch / f"{uuid.uuid4()}.parquet"
-    # Both looks at the bills go back to the same day, so that one gone out of sight does not pass for a cancelled one.
-    engine.write(queries.compose("select * from overdue_bills"), parameters | {"as_of": campaign.first_month.first_day}, overdue)
-    engine.bind_files("overdue_at_start", [str(overdue)])
-    return engine.batches(queries.compose("select * from rebate order by customer_id"), parameters)
+class _Computing:
+    """The queries of sql/actions/ over what is bound; what one leaves to the next waits in a scratch folder."""
 
+    def __init__(self, engine: Engine, policy: Policy, scratch: Path):
+        self._engine, self._policy, self._scratch = engine, policy, scratch
 
-def _rebates_after_reversals(
-    engine: Engine, policy: Policy, campaign: Campaign, month: RatingMonth, scratch: Path
-) -> pa.RecordBatchReader:
-    """customer_id and rebate of the customers of view ``affected``, with what was reversed by the end of ``month``."""
-    payments = scratch / f"{uuid.uuid4()}.parquet"
-    engine.write(
-        queries.compose("select * from payments_of_ended_campaign"),
-        {
-            "window_start": campaign.first_month.first_day,
-            "window_end": (campaign.last_month + 1).first_day,
-            "as_of": (month + 1).first_day,
-        },
-        payments,
-    )
-    engine.bind_files("payments", [str(payments)])
-    recomputed = _rebates(engine, policy, campaign, scratch).read_all()
-    engine.bind_table("recomputed", recomputed)
-    return engine.batches(
-        queries.compose(
-            "select a.customer_id, cast(coalesce(r.rebate, 0) as decimal(18, 2)) as rebate "
-            "from affected as a left join recomputed as r on r.customer_id = a.customer_id order by a.customer_id"
+    def look_at_start(self, campaign: Campaign, bound: Iterable) -> None:
+        """Bind the bills overdue when the campaign began, from one range of customers ``bound`` after the other.
+
+        The look at its end goes back as far, so that a bill gone out of sight does not pass for a cancelled one.
+        """
+        parameters = self._parameters(campaign) | {"as_of": campaign.first_month.first_day}
+        parts = [self._written("select * from overdue_bills", parameters) for _ in bound]
+        self._engine.bind_files(_OVERDUE, parts)
+
+    def rebates(self, campaign: Campaign) -> pa.RecordBatchReader:
+        """customer_id, opening_arrears, repaid and rebate of all who were in arrears when the campaign began."""
+        query = queries.compose("select * from rebate order by customer_id")
+        return self._engine.batches(query, self._parameters(campaign))
+
+    def reversals_recorded_in(self, month: RatingMonth) -> pa.RecordBatchReader:
+        """customer_id and the day of the payment that was reversed."""
+        return self._engine.batches(
+            queries.compose("select * from reversals"),
+            {
+                "recorded_from": (month - 1).cutoff(self._policy.timezone),
+                "recorded_before": month.cutoff(self._policy.timezone),
+                "as_of": (month + 1).first_day,
+            },
         )
-    )
 
+    def apply_reversals(self, campaign: Campaign, month: RatingMonth) -> None:
+        """Bind the payments as they count for a campaign that ended before, by what was reversed up to ``month``."""
+        window = {"window_start": campaign.first_month.first_day, "window_end": (campaign.last_month + 1).first_day}
+        parameters = window | {"as_of": (month + 1).first_day}
+        self._engine.bind_files("payments", [self._written("select * from payments_of_ended_campaign", parameters)])
 
-def _recorded_in(month: RatingMonth, policy: Policy) -> dict[str, Any]:
-    return {
-        "recorded_from": (month - 1).cutoff(policy.timezone),
-        "recorded_before": month.cutoff(policy.timezone),
-        "as_of": (month + 1).first_day,
-    }
+    def rebates_of_affected(self, campaign: Campaign) -> pa.RecordBatchReader:
+        """customer_id and rebate of every customer of the view ``affected``; 0 for one no longer in arrears."""
+        query = queries.compose(f"""
+            select a.customer_id, cast(coalesce(r.rebate, 0) as decimal(18, 2)) as rebate
+            from {_AFFECTED} as a
+            left join rebate as r on r.customer_id = a.customer_id
+            order by a.customer_id
+        """)
+        return self._engine.batches(query, self._parameters(campaign))
+
+    def _parameters(self, campaign: Campaign) -> dict[str, Any]:
+        terms = {"share": campaign.share, "rate": campaign.rate, "cap": campaign.cap}
+        return measure.parameters(self._policy, campaign.last_month) | terms
+
+    def _written(self, text: str, parameters: dict[str, Any]) -> str:
+        path = self._scratch / f"{uuid.uuid4()}.parquet"
+        self._engine.write(queries.compose(text), parameters, path)
+        return str(path)

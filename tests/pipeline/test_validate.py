@@ -83,6 +83,15 @@ def test_clean_records_pass_and_are_not_checked_twice(settings, policy, sql):
     assert sql("select count(*), bool_and(success), max(checked_at) from ops.validation_results") == before
 
 
+def test_the_customers_of_the_next_month_are_no_duplicates_of_this_one(settings, policy):
+    fill(settings, records())
+    for month in (SEPTEMBER, OCTOBER):
+        extract(month, settings, policy)
+        result = validate(month, settings, policy)
+    assert result["rows"]["customers"] == CUSTOMERS
+    assert result["quarantined"]["customers"] == 0
+
+
 def test_every_fault_is_named_left_out_and_stored(settings, policy, sql):
     tables = records()
     day = OCTOBER.first_day

@@ -28,7 +28,7 @@ class Utility:
         return Utility(self.settings.model_copy(update={"lake": lake}))
 
     def record(self, first: RatingMonth, last: RatingMonth, bills: list[dict], payments: list[dict]) -> None:
-        """Each row into the partition of the month it was recorded in, as validation leaves it when nothing is wrong."""
+        """Each row into the partition of the month it was recorded in, with nothing in quarantine."""
         for month in RatingMonth.span(first, last):
             self._partition("customers", [], snapshot_month=month)
             for table, rows in (("bills", bills), ("payments", payments)):
@@ -60,7 +60,7 @@ def utility(settings) -> Utility:
 
 @pytest.fixture
 def holding(policy):
-    """``holding({...}, ...)``: the policy with these campaigns, of a share 0.5, a rate 0.05 and a cap 50 if not given."""
+    """``holding({...}, ...)``: the policy with these campaigns; unless given, share 0.5, rate 0.05 and cap 50."""
 
     def made(*campaigns: dict) -> Policy:
         terms = {"name": "monthly", "first_month": "2026-01", "share": 0.5, "rate": 0.05, "cap": 50}

@@ -158,7 +158,9 @@ def with_reversals(utility):
 
 
 def test_a_reversal_takes_back_what_it_earned_and_a_second_one_the_rest(with_reversals, holding, actions, sql):
-    clawed_back = "select customer_id, rebate, clawback from ops.arrears_rebates where rating_month = '2026-03-01' order by 1"
+    clawed_back = (
+        "select customer_id, rebate, clawback from ops.arrears_rebates where rating_month = '2026-03-01' order by 1"
+    )
     outcomes = []
     for month in (MARCH, APRIL, MAY):
         with_reversals.publish(month)
@@ -170,9 +172,9 @@ def test_a_reversal_takes_back_what_it_earned_and_a_second_one_the_rest(with_rev
         ("b", "proposed", 3),
     ]
     assert [outcome["clawed_back_amount"] for outcome in outcomes] == ["0.00", "1.50", "3.50"]
-    assert sql("select reason from ops.service_actions where action_type = 'rebate_clawback' and customer_id = 'b'") == [
-        ("a reversal lowers the rebate of campaign monthly-2026-03 from 3.00 to 0.00",)
-    ]
+    assert sql(
+        "select reason from ops.service_actions where action_type = 'rebate_clawback' and customer_id = 'b'"
+    ) == [("a reversal lowers the rebate of campaign monthly-2026-03 from 3.00 to 0.00",)]
 
 
 def test_months_again_in_any_order_claw_nothing_back_twice(with_reversals, holding, everything):
@@ -227,7 +229,7 @@ def test_a_rebate_of_which_something_was_taken_back_stands(with_reversals, holdi
     for month in (MARCH, APRIL):
         propose(with_reversals, month, holding({}))
     propose(with_reversals, MARCH, holding({"rate": 0.01}))
-    assert sql("select customer_id, rebate, clawback from ops.arrears_rebates where customer_id = 'a' order by rebate desc") == [
-        ("a", Decimal(5), Decimal("1.5"))
-    ]
+    assert sql(
+        "select customer_id, rebate, clawback from ops.arrears_rebates where customer_id = 'a' order by rebate desc"
+    ) == [("a", Decimal(5), Decimal("1.5"))]
     assert actions() == [("a", "proposed", 5), ("b", "proposed", Decimal("0.60"))]

@@ -1,0 +1,1 @@
+"""Speed and memory of a month; see __main__.py."""

@@ -1,0 +1,152 @@
+"""The policy: what a file of a utility's own may change, and what is refused in which words."""
+
+import pytest
+import yaml
+
+from pipeline.errors import ConfigError
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.settings import PROJECT
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load the default policy with this text over it."""
+
+    def run(text: str) -> Policy:
+        path = tmp_path / "policy.yaml"
+        path.write_text(text)
+        return Policy.load(path)
+
+    return run
+
+
+REFUSED = {
+    "timezone: Mars/Olympus": ("timezone", "'Mars/Olympus' is not a time zone, for example Asia/Shanghai"),
+    "timezone: null": ("timezone", "valid string"),
+    "surprise: 1": ("surprise", "not permitted"),
+    "label: {horizn_months: 3}": ("label.horizn_months", "not permitted"),
+    "label: {horizon_months: 0}": ("label.horizon_months", "greater than or equal to 1"),
+    "label: {materiality_share: 1.5}": ("label.materiality_share", "less than or equal to 1"),
+    "label: {days_past_due: {shops: 30}}": ("label.days_past_due", "residential, non_residential"),
+    "label: {days_past_due: {residential: 0}}": ("label.days_past_due.residential", "greater than 0"),
+    "extract: {history_months: 0}": ("extract.history_months", "greater than or equal to 1"),
+    "extract: {history_months: null}": ("extract.history_months", "required"),
+    "validation: {quarantine_limits: {bills: 2}}": ("validation.quarantine_limits.bills", "less than or equal to 1"),
+    "validation: {max_amount: -1}": ("validation.max_amount", "greater than 0"),
+    "families: {others: [residential]}": ("families", "residential"),
+    "families: {residential: [residential, public]}": ("families", "public"),
+    "indices: {arrears_ratio: {direction: up}}": ("indices.arrears_ratio.direction", "'+' or '-'"),
+    "indices: {arrears_ratio: {bands: [2, 1, 0]}}": ("indices.arrears_ratio", "bands must go from good to bad"),
+    "indices: {arrears_ratio: {bands: [0, 1]}}": ("indices.arrears_ratio.bands", ""),
+    "indices: {arrears_ratio: {missing: mean}}": ("indices.arrears_ratio.missing", ""),
+    "indices: {moon: {code: M1}}": ("indices.moon.group", "required"),
+    "indices: {arrears_ratio: null}": ("expert.weights", "arrears_ratio"),
+    "index_parameters: {bill_history_months: 12}": ("index_parameters.bill_history_months", "15"),
+    "index_parameters: {delinquency_half_life_months: 0}": ("index_parameters.delinquency_half_life_months", "than 0"),
+    "index_parameters: {delinquency_severity: {flood: 3}}": ("index_parameters.delinquency_severity.flood", "permitted"),
+    "training: {holdout_share: 0.6, calibration_share: 0.4}": ("training", "holdout_share and calibration_share"),
+    "training: {min_defaults: 1}": ("training.min_defaults", "greater than or equal to 5"),
+    "scorecard: {odds: 0}": ("scorecard.odds", "greater than 0"),
+    "grades: {names: [A]}": ("grades", "names must be two or more different grades"),
+    "grades: {names: [A, A, B, C, D, E]}": ("grades", "names must be two or more different grades"),
+    "grades: {cutoffs: [0.1, 0.2]}": ("grades", "cutoffs must rise and be one fewer than the names"),
+    "grades: {cutoffs: [0.1, 0.05, 0.2, 0.3, 0.4]}": ("grades", "cutoffs must rise"),
+    "grades: {cutoffs: [0, 0.1, 0.2, 0.3, 0.4]}": ("grades.cutoffs.0", "greater than 0"),
+    "expert: {weights: {arrears_ratio: -1}}": ("expert.weights.arrears_ratio", "greater than or equal to 0"),
+    "expert: {weights: {moon: 1}}": ("expert.weights", "moon is not among the indices"),
+    "expert: {weights: null}": ("expert.weights", "required"),
+    "index_parameters: {delinquency_severity: {write_off: -1}}": (
+        "index_parameters.delinquency_severity.write_off",
+        "greater than or equal to 0",
+    ),
+    "publish: {max_grade_share_change: 25}": ("publish.max_grade_share_change", "less than or equal to 1"),
+    "rebate: {campaigns: [{name: a, first_month: 2026-13, share: 0, rate: 0, cap: 0}]}": (
+        "rebate.campaigns.0.first_month",
+        "'2026-13' is not a rating month",
+    ),
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_a_refusal_is_one_line_that_names_the_file_the_key_and_the_fault(load, text):
+    key, fault = REFUSED[text]
+    with pytest.raises(ConfigError) as raised:
+        load(text)
+    line = str(raised.value)
+    assert f"policy.yaml: {key}" in line
+    assert fault in line
+    assert "\n" not in line
+
+
+def test_two_campaigns_of_one_name_are_refused(load):
+    terms = "first_month: '2026-01', share: 0.5, rate: 0.1, cap: 5"
+    with pytest.raises(ConfigError, match=r"rebate.campaigns: .*two campaigns have the same name"):
+        load(f"rebate: {{campaigns: [{{name: spring, {terms}}}, {{name: spring, {terms}}}]}}")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("{not: [yaml", "is not YAML"), ("- a\n- list", "must be a mapping of sections"), ("", "must be a mapping")],
+)
+def test_a_file_that_is_no_policy_is_one_clear_line(load, text, complaint):
+    with pytest.raises(ConfigError, match=complaint) as raised:
+        load(text)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_not_there_names_the_variable(tmp_path):
+    with pytest.raises(ConfigError, match=r"none.yaml cannot be read: No such file.*; check GRIDGRADE_POLICY"):
+        Policy.load(tmp_path / "none.yaml")
+
+
+def test_a_file_names_only_what_differs(load, policy):
+    own = load("label: {days_past_due: {residential: 45}}\ngrades: {cutoffs: [0.01, 0.02, 0.04, 0.1, 0.3]}")
+    assert own.label.days_past_due == {"residential": 45, "non_residential": 90}
+    assert own.label.horizon_months == policy.label.horizon_months
+    assert own.grades.cutoffs == (0.01, 0.02, 0.04, 0.1, 0.3)
+    assert own.grades.names == policy.grades.names
+    assert own.model_copy(update={"label": policy.label, "grades": policy.grades}) == policy
+
+
+def test_null_takes_away_an_index_a_weight_and_a_severity(load, policy):
+    own = load(
+        "indices: {arrears_ratio: null}\n"
+        "expert: {weights: {arrears_ratio: null}}\n"
+        "index_parameters: {delinquency_severity: {overdue_notice: null}}"
+    )
+    assert set(policy.indices) - set(own.indices) == {"arrears_ratio"}
+    assert set(policy.expert.weights) - set(own.expert.weights) == {"arrears_ratio"}
+    assert own.index_parameters.delinquency_severity.overdue_notice == 0
+
+
+def test_the_hash_is_of_what_is_in_force_and_not_of_how_it_is_written(load, policy):
+    assert load("{}").sha256 == policy.sha256
+    reordered = yaml.safe_dump({key: policy.model_dump(mode="json")[key] for key in ("training", "label")})
+    assert load(reordered).sha256 == policy.sha256
+    assert load("label: {materiality_floor: 10.0}").sha256 == policy.sha256
+    assert load("label: {materiality_floor: 10.5}").sha256 != policy.sha256
+    assert load("training: {seed: 1}").sha256 != policy.sha256
+
+
+def test_a_segment_belongs_to_one_family_or_none(policy):
+    assert policy.family_of("residential") == "residential"
+    assert policy.family_of("public") == "non_residential"
+    assert policy.family_of("lunar") is None
+
+
+def test_a_table_without_a_limit_of_its_own_has_the_general_one(load):
+    validation = load("validation: {quarantine_limits: {payments: 0.05}}").validation
+    assert (validation.limit("payments"), validation.limit("bills")) == (0.05, 0.02)
+
+
+def test_a_campaigns_months_are_months(load):
+    [campaign] = load(
+        "rebate: {campaigns: [{name: a, first_month: '2026-01', last_month: '2026-03', share: 1, rate: 0, cap: 0}]}"
+    ).rebate.campaigns
+    assert RatingMonth.parse(campaign.last_month) - RatingMonth.parse(campaign.first_month) == 2
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "docs" / "examples").glob("*policy*.yaml")), ids=lambda path: path.name)
+def test_the_policies_of_the_documentation_load(path):
+    assert Policy.load(path).sha256 != Policy.load().sha256

@@ -1,0 +1,46 @@
+"""Tables written as CSV (# starts a remark), as Arrow in the types of the source contract."""
+
+import csv
+from datetime import date, timedelta
+
+import pyarrow as pa
+
+from pipeline.source import contract
+from pipeline.source.write import arrow_schema
+
+COHORT = {"customer_id": pa.string(), "segment": pa.string(), "bills": pa.int64(), "is_in_default": pa.bool_()}
+SCHEMAS = {name: arrow_schema(name) for name in contract()} | {"cohort": pa.schema(COHORT)}
+USUAL = {
+    "customers": {"segment": "residential", "region": "north", "connected_on": "2015-01-01"},
+    "bills": {"amount": "100", "is_estimated": "false"},
+    "arrears": {"amount_overdue": "100", "is_disputed": "false", "recorded_at": "2015-01-01 00:00Z"},
+    "cohort": {"segment": "residential", "bills": "6", "is_in_default": "false"},
+}
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(line.split("#")[0].rstrip() for line in text.splitlines()))
+
+
+def table(name: str, text: str) -> pa.Table:
+    """A column that the text leaves out has its usual value, or none."""
+    completed = [_complete(name, row, number) for number, row in enumerate(rows(text), 1)]
+    schema = SCHEMAS[name]
+    columns = (pa.array([row.get(field.name) or None for row in completed], pa.string()) for field in schema)
+    return pa.table([column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema)
+
+
+def _complete(name: str, row: dict[str, str], number: int) -> dict[str, str]:
+    """A bill is issued on the 5th of the month it is for, or else 20 days before it is due, and due 20 days later."""
+    row = USUAL.get(name, {}) | row
+    if name == "bills":
+        if "issued_on" not in row:
+            row["issued_on"] = row["billing_month"][:8] + "05" if "billing_month" in row else _day(row["due_on"], -20)
+        row = {"due_on": _day(row["issued_on"], 20), "billing_month": row["issued_on"][:8] + "01"} | row
+    if name in ("bills", "payments"):
+        row = {name[:-1] + "_id": str(number)} | row
+    return row
+
+
+def _day(text: str, days: int) -> str:
+    return str(date.fromisoformat(text) + timedelta(days))
