@@ -50,6 +50,7 @@ def plain_pandas(month, settings, policy) -> int:
     """The month's indices from the same partitions; fails where they differ from those the engine wrote."""
     import duckdb
     import pandas as pd
+
     from benchmarks.pandas_indices import indices
     from pipeline.lake import Lake, fact_key
 
@@ -57,8 +58,11 @@ def plain_pandas(month, settings, policy) -> int:
     tables = {}
     for name, columns in {
         "customers": ["customer_id", "connected_on", "closed_on"],
-        "bills": "bill_id customer_id billing_month issued_on due_on amount kwh is_estimated cancels_bill_id".split(),
-        "payments": "payment_id customer_id bill_id paid_on amount reverses_payment_id".split(),
+        "bills": [
+            *("bill_id", "customer_id", "billing_month", "issued_on", "due_on", "amount", "kwh", "is_estimated"),
+            "cancels_bill_id",
+        ],
+        "payments": ["payment_id", "customer_id", "bill_id", "paid_on", "amount", "reverses_payment_id"],
         "arrears": ["customer_id", "as_of", "days_past_due", "recorded_at"],
         "collection_events": ["customer_id", "event_type", "occurred_on"],
     }.items():

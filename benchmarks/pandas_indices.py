@@ -170,7 +170,7 @@ def delinquency(arrears: pd.DataFrame, events: pd.DataFrame, as_of: pd.Timestamp
     register = register.sort_values("recorded_at").drop_duplicates(["customer_id", "as_of"], keep="last")
     events = events[(events["occurred_on"] >= four_years) & (events["occurred_on"] < as_of)]
     months = (as_of - events["occurred_on"]) / DAY / 30.4375
-    severity = events["event_type"].map(parameters.delinquency_severity).fillna(0)
+    severity = events["event_type"].map(parameters.delinquency_severity.model_dump()).fillna(0)
     weight = (severity * 2.0 ** (-months / parameters.delinquency_half_life_months)).round(9)
     return pd.DataFrame(
         {

@@ -89,7 +89,9 @@ def show(summary: dict, console: Console) -> None:
 
 
 def up(settings: Settings, echo: Callable[[str], None] = print) -> None:
-    """Airflow with its UI, until it is interrupted."""
+    """Airflow with its UI, until it is interrupted; the databases of the home run as long."""
+    echo(f"billing system: {settings.source!r}")
+    _prepare_warehouse(settings, echo)
     port = local_airflow.free_port(UI_PORT)
     with local_airflow.running(settings, port=port, echo=echo) as airflow:
         password = local_airflow.password_file(settings)

@@ -93,8 +93,10 @@ def free_port(wanted: int = 0) -> int:
 
 
 def require_alive(processes: dict[str, subprocess.Popen], logs: Path) -> None:
-    """AirflowError when one of the processes is gone."""
+    """AirflowError when one of the processes is gone, or was told to go."""
     for name, process in processes.items():
+        if process.poll() in (0, -signal.SIGTERM):
+            raise AirflowError("Airflow was stopped")
         if process.poll() is not None:
             raise AirflowError(f"Airflow's {name} ended with {process.returncode}: see {logs / name}.log")
 

@@ -1,10 +1,11 @@
 """Where things are: source, lake, warehouse, from the environment, else embedded under GRIDGRADE_HOME."""
 
+import re
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
@@ -30,13 +31,20 @@ class Settings(BaseSettings):
     lake: Path | None = None
     policy: Path | None = None
     engine: Literal["duckdb"] = "duckdb"
-    threads: int | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
     memory_limit: str = "2500MB"
 
     @field_validator("home", "lake", "policy")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _is_size(cls, text: str) -> str:
+        if not re.fullmatch(r"\d+(\.\d+)? ?[KMGT]i?B", text, re.IGNORECASE):
+            raise ValueError(f"{text!r} is not a size, for example 2500MB")
+        return text
 
     @classmethod
     def load(cls, **overrides) -> "Settings":
@@ -46,7 +54,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = "GRIDGRADE_" + str(first["loc"][0]).upper()
-            raise ConfigError(f"{name}: {first['msg']}") from None
+            raise ConfigError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
 
     @property
     def lake_path(self) -> Path:

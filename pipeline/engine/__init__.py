@@ -9,7 +9,6 @@ import pyarrow as pa
 from pipeline.queries import Query
 from pipeline.settings import Settings
 
-
 # Customers from the first id (None: from the very first) to before the second (None: to the last).
 Range = tuple[str | None, str | None]
 

@@ -44,7 +44,7 @@ REFUSED = {
     "indices: {arrears_ratio: null}": ("expert.weights", "arrears_ratio"),
     "index_parameters: {bill_history_months: 12}": ("index_parameters.bill_history_months", "15"),
     "index_parameters: {delinquency_half_life_months: 0}": ("index_parameters.delinquency_half_life_months", "than 0"),
-    "index_parameters: {delinquency_severity: {flood: 3}}": ("index_parameters.delinquency_severity.flood", "permitted"),
+    "index_parameters: {delinquency_severity: {flood: 3}}": ("index_parameters.delinquency_severity.flood", "not"),
     "training: {holdout_share: 0.6, calibration_share: 0.4}": ("training", "holdout_share and calibration_share"),
     "training: {min_defaults: 1}": ("training.min_defaults", "greater than or equal to 5"),
     "scorecard: {odds: 0}": ("scorecard.odds", "greater than 0"),
@@ -147,6 +147,9 @@ def test_a_campaigns_months_are_months(load):
     assert RatingMonth.parse(campaign.last_month) - RatingMonth.parse(campaign.first_month) == 2
 
 
-@pytest.mark.parametrize("path", sorted((PROJECT / "docs" / "examples").glob("*policy*.yaml")), ids=lambda path: path.name)
+EXAMPLES = sorted((PROJECT / "docs" / "examples").glob("*policy*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_the_policies_of_the_documentation_load(path):
     assert Policy.load(path).sha256 != Policy.load().sha256

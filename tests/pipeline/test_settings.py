@@ -1,0 +1,74 @@
+"""Where things are: the environment, and what lies under GRIDGRADE_HOME without it."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.settings import PROJECT, Settings
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"GRIDGRADE_{name.upper()}", raising=False)
+
+
+def test_with_nothing_set_everything_lies_in_the_checkout():
+    settings = Settings.load()
+    assert settings.home == PROJECT / ".gridgrade"
+    for path in (settings.lake_path, settings.data_docs_path, settings.scratch_path):
+        assert path.parent == settings.home
+    assert (settings.source_url, settings.warehouse_url, settings.policy, settings.threads) == (None, None, None, None)
+
+
+def test_the_environment_decides_and_an_empty_variable_does_not(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRIDGRADE_HOME", "somewhere")
+    monkeypatch.setenv("GRIDGRADE_LAKE", "~/lake")
+    monkeypatch.setenv("GRIDGRADE_POLICY", "")
+    monkeypatch.setenv("GRIDGRADE_THREADS", "1")
+    settings = Settings.load()
+    assert settings.home == tmp_path / "somewhere"
+    assert settings.lake_path == Path.home() / "lake"
+    assert (settings.policy, settings.threads) == (None, 1)
+
+
+def test_a_postgresql_address_is_read_by_psycopg_whatever_it_calls_itself():
+    for scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+        settings = Settings.load(source_url=f"{scheme}://u:p@h/db", warehouse_url=f"{scheme}://u:p@h/wh")
+        assert settings.source == settings.source_owner
+        assert {settings.source.drivername, settings.warehouse.drivername} == {"postgresql+psycopg"}
+    assert Settings.load(source_url="sqlite:///x.db").source.drivername == "sqlite"
+
+
+def test_no_password_is_shown():
+    settings = Settings.load(source_url="postgresql://u:s3cret@h/db", warehouse_url="postgresql://u:s3cret@h/wh")
+    assert "s3cret" not in f"{settings!r} {settings} {settings.model_dump()} {settings.source!r} {settings.warehouse}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("ENGINE", "abacus", "'duckdb'"),
+        ("THREADS", "many", "valid integer"),
+        ("THREADS", "0", "greater than or equal to 1"),
+        ("MEMORY_LIMIT", "plenty", "'plenty' is not a size, for example 2500MB"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_one_line_that_names_the_variable(monkeypatch, name, value, fault):
+    monkeypatch.setenv(f"GRIDGRADE_{name}", value)
+    with pytest.raises(ConfigError) as raised:
+        Settings.load()
+    line = str(raised.value)
+    assert line.startswith(f"GRIDGRADE_{name}: ")
+    assert fault in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("name", ["source", "warehouse"])
+def test_an_address_that_is_none_names_the_variable_and_keeps_it_secret(name):
+    settings = Settings.load(**{f"{name}_url": "s3cret at the server"})
+    with pytest.raises(ConfigError, match=f"GRIDGRADE_{name.upper()}_URL is not a SQLAlchemy URL") as raised:
+        getattr(settings, name)
+    assert "s3cret" not in str(raised.value)
