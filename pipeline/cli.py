@@ -151,7 +151,10 @@ def rate(
         outcome = rate_month(
             month, settings, policy, mode=mode, model_version=model, basis=basis, dry_run=dry_run, advance=advance
         )
-    _print_outcomes([outcome], as_json)
+    if as_json:
+        _print_json(outcome)
+    else:
+        _show_outcomes([outcome])
 
 
 @app.command()
@@ -176,7 +179,10 @@ def backfill(
             asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run}
             outcomes.append(rate_month(month, settings, policy, run_kind="backfill", **asked))
         advance(len(months), len(months), "done")
-    _print_outcomes(outcomes, as_json)
+    if as_json:
+        _print_json(outcomes)
+    else:
+        _show_outcomes(outcomes)
 
 
 @app.command()
@@ -209,7 +215,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Look at connections, source contract, migrations and policy: what is wrong, and how to mend it."""
     from pipeline.doctor import examine
 
-    findings = examine()
+    findings = list(examine())
     rows = [(finding.what, "ok" if finding.is_ok else "WRONG", finding.detail) for finding in findings]
     _print_rows(as_json, ("what", "state", "detail"), rows)
     if not all(finding.is_ok for finding in findings):
@@ -303,10 +309,7 @@ def _status() -> Iterator[Callable[[str], None]]:
             yield status.update
 
 
-def _print_outcomes(outcomes: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        _print_json(outcomes if len(outcomes) != 1 else outcomes[0])
-        return
+def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
     names = list(outcomes[0]["grade"]["grades"])
     table = Table("month", *names, "publication")
     for outcome in outcomes:

@@ -181,12 +181,14 @@ def write_labels(engine: Engine, policy: Policy, cohort: RatingMonth, path: Path
 
 
 def _indices_query(policy: Policy) -> queries.Query:
-    groups = sorted({index.group for index in policy.indices.values()})
+    groups = sorted({"payment", *(index.group for index in policy.indices.values())})
+    if taken := sorted(set(groups) & set(contract())):
+        raise ConfigError(f"policy indices: group {', '.join(taken)} is the name of a source table: rename the group")
     for name, index in policy.indices.items():
         if name not in queries.columns(index.group):
             raise ConfigError(f"policy indices.{name}: sql/indices/{index.group}.sql returns no column of that name")
     columns = ",\n".join(_index_columns(name, policy) for name in policy.indices)
-    joins = "\n".join(f"inner join {group} on {group}.customer_id = p.customer_id" for group in groups)
+    joins = "\n".join(f"left join {group} on {group}.customer_id = p.customer_id" for group in groups)
     return queries.compose(f"""
         select
             p.customer_id,

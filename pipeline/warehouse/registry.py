@@ -152,7 +152,7 @@ def models_sha256(connection: Connection, versions: Iterable[str]) -> str:
 def _registered(connection: Connection, version: str) -> Model:
     row = connection.execute(text(f"{_SELECT} where version = :version"), {"version": version}).one_or_none()
     if row is None:
-        raise ModelError(f"model {version} is not registered: gridgrade models list shows those that are")
+        raise ModelError(f"model {version} is not registered: rating.models lists those that are")
     return _model(row)
 
 

@@ -1,0 +1,16 @@
+"""Gridgrade: a credit grade for every customer of an electric utility, once a month.
+
+    billing system (CIS)      any SQL database, read through sql/extract/*.sql
+          | extract           one immutable Parquet partition per source table and recorded month
+        lake/
+          | validate          Great Expectations: pass, or quarantine with reasons, or stop the run
+          | indices           sql/derived, sql/indices on the engine: one row per customer
+          | train             Fisher's discriminant: a new model version, or the one in force for that month
+          | grade             score, default probability, grade, reasons
+          | publish           stage, audit, swap: one transaction, one revision of one month
+    warehouse (PostgreSQL)    rating.*, ops.*, and the views in report.*
+          | actions           rebates on repaid arrears, into the outbox
+
+A step reads what the step before it left for the month, replaces its own output for the month and returns a small
+summary. Steps do not know each other: dags/ and cli.py alone know the order. Nothing here imports Airflow.
+"""

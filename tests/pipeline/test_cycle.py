@@ -1,0 +1,191 @@
+"""A whole month, from the billing system to what readers see, as ``gridgrade rate`` does it."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pytest
+
+from pipeline import grade, train
+from pipeline.cli import rate_month
+from pipeline.errors import MonthNotClosedError, WarehouseUnavailableError
+from pipeline.lake import Lake
+from pipeline.model import metrics
+from pipeline.month import RatingMonth
+from pipeline.sample import LAST, generate, hidden_state
+from pipeline.source.write import replace_tables
+from pipeline.warehouse import publications, registry
+from pipeline.warehouse.connection import transaction
+
+TRAINED = LAST - 1
+
+
+def read(url, statement):
+    with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def published(settings, month):
+    with transaction(settings) as connection:
+        return publications.current(connection, month)
+
+
+def test_every_customer_connected_at_the_cutoff_has_one_published_row(rated):
+    population = read(
+        rated.settings.source,
+        "select customer_id from (select distinct on (customer_id) * from customers where recorded_at < '2026-11-01Z' "
+        "order by customer_id, recorded_at desc) as latest where connected_on < '2026-11-01' "
+        "and (closed_on is null or closed_on >= '2026-11-01') order by customer_id",
+    )
+    for table in ("credit_grades", "credit_indices"):
+        query = f"select customer_id from rating.{table} where rating_month = '2026-10-01' order by customer_id"
+        assert read(rated.settings.warehouse, query) == population
+    assert published(rated.settings, LAST).rows == len(population)
+    assert sum(rated.outcomes[LAST]["grade"]["grades"].values()) == len(population)
+
+
+def test_steps_tell_what_they_did_in_plain_json(rated):
+    first, second = rated.outcomes[TRAINED], rated.outcomes[LAST]
+    steps = ["extract", "validate", "compute_indices", "grade", "publish", "propose_rebates"]
+    assert [name for name in first if name not in ("month", "basis")] == [*steps[:3], "retrain", *steps[3:]]
+    assert [name for name in second if name not in ("month", "basis")] == [*steps[:3], "apply", *steps[3:]]
+    assert second["apply"]["models"] == first["retrain"]["models"]
+    assert second["validate"]["quarantined"].keys() == second["validate"]["rows"].keys()
+
+
+def test_the_second_month_knows_the_grades_of_the_first(rated):
+    moves = read(
+        rated.settings.warehouse,
+        "select count(*), count(*) filter (where b.grade is distinct from a.previous_grade) "
+        "from rating.credit_grades as a left join rating.credit_grades as b "
+        "on b.customer_id = a.customer_id and b.rating_month = '2026-09-01' where a.rating_month = '2026-10-01'",
+    )
+    assert moves == [(published(rated.settings, LAST).rows, 0)]
+
+
+def test_a_month_again_is_a_no_op(rated, policy):
+    before = published(rated.settings, LAST)
+    again = rate_month(LAST, rated.settings, policy)
+    assert again["extract"]["written"] == {}
+    assert again["validate"]["partitions_checked"] == 0
+    assert again["publish"] == rated.outcomes[LAST]["publish"] | {"changed": False}
+    assert published(rated.settings, LAST) == before
+
+
+def test_one_thread_publishes_the_same_content(rated, databases, policy, tmp_path):
+    with databases(tmp_path / "home") as settings:
+        alone = settings.model_copy(update={"threads": 1, "source_url": rated.settings.source_url})
+        same_lake = alone.model_copy(update={"lake": rated.settings.lake_path})
+        outcome = rate_month(TRAINED, same_lake, policy)
+    assert outcome["publish"]["content_sha256"] == rated.outcomes[TRAINED]["publish"]["content_sha256"]
+
+
+@pytest.fixture(scope="module")
+def shuffled(sample, databases, policy, tmp_path_factory):
+    """The utility with every table's rows in another order, in a source, a lake and a warehouse of its own."""
+    rng = np.random.default_rng(5)
+    with databases(tmp_path_factory.mktemp("shuffled")) as settings:
+        tables = {name: rows.take(pa.array(rng.permutation(len(rows)))) for name, rows in sample.items()}
+        replace_tables(settings.source, ((name, b) for name, rows in tables.items() for b in rows.to_batches()))
+        yield settings, rate_month(TRAINED, settings, policy)
+
+
+def test_a_shuffled_source_publishes_the_same_content(rated, shuffled):
+    _, outcome = shuffled
+    assert outcome["retrain"] == rated.outcomes[TRAINED]["retrain"]
+    assert outcome["publish"]["content_sha256"] == rated.outcomes[TRAINED]["publish"]["content_sha256"]
+
+
+@contextmanager
+def closed(postgres, settings):
+    """Nobody gets into the warehouse of these settings."""
+    server = postgres.superuser.set(drivername="postgresql").render_as_string(hide_password=False)
+    name = settings.warehouse.database
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"alter database {name} allow_connections false")
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+        try:
+            yield
+        finally:
+            admin.execute(f"alter database {name} allow_connections true")
+
+
+def test_a_warehouse_that_is_down_at_publish_keeps_readers_where_they_are(shuffled, policy, postgres, monkeypatch):
+    settings, outcome = shuffled
+    stricter = policy.grades.model_copy(update={"cutoffs": (0.001, 0.005, 0.015, 0.04, 0.12)})
+    policy = policy.model_copy(
+        update={
+            "grades": stricter,
+            "publish": policy.publish.model_copy(update={"max_grade_share_change": 1}),
+        }
+    )
+    original = grade.grade
+
+    with monkeypatch.context() as patch, pytest.raises(WarehouseUnavailableError) as raised:
+        shut = closed(postgres, settings)
+
+        def graded_and_then_cut_off(*inputs, **options):
+            summary = original(*inputs, **options)
+            shut.__enter__()
+            return summary
+
+        patch.setattr(grade, "grade", graded_and_then_cut_off)
+        rate_month(TRAINED, settings, policy, mode="apply")
+    shut.__exit__(None, None, None)
+    assert settings.warehouse.database in str(raised.value)
+    assert "readers keep what is published" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert published(settings, TRAINED).content_sha256 == outcome["publish"]["content_sha256"]
+
+    completed = rate_month(TRAINED, settings, policy, mode="apply")
+    assert (completed["publish"]["changed"], completed["publish"]["revision"]) == (True, 2)
+
+
+def test_a_dry_run_publishes_nothing_and_puts_no_model_in_force(shuffled, policy):
+    settings, _ = shuffled
+    before = published(settings, TRAINED)
+    tried = rate_month(TRAINED, settings, policy, mode="retrain", dry_run=True)
+    assert tried["publish"]["dry_run"]
+    assert "propose_rebates" not in tried
+    assert published(settings, TRAINED) == before
+
+
+@pytest.fixture
+def required_only(settings):
+    """A source that has customers, bills and payments and nothing else, and its last month."""
+    rows = [part for part in generate(150, 9) if part[0] in ("customers", "bills", "payments")]
+    replace_tables(settings.source, rows)
+    return settings
+
+
+def test_without_the_optional_tables_a_month_is_published_all_the_same(required_only, policy):
+    outcome = rate_month(LAST, required_only, policy)
+    assert "arrears" in outcome["extract"]["absent"]
+    assert outcome["publish"]["changed"]
+    bases = read(required_only.warehouse, "select distinct rating_basis from rating.credit_grades")
+    assert {basis for (basis,) in bases} <= {"expert", "thin_file", "default"}
+    later = rate_month(LAST, required_only, policy, basis="as_known_now")
+    assert later["publish"]["revision"] == 2  # the same rows, and said to be on another basis
+
+
+def test_a_month_that_billing_has_not_closed_is_not_begun(rated, policy):
+    with pytest.raises(MonthNotClosedError, match=r"2026-11 is not closed .*the latest closed month is 2026-10"):
+        rate_month(LAST + 1, rated.settings, policy)
+    assert not Lake(rated.settings.lake_path).has("customers", snapshot_month=LAST + 1)
+
+
+def test_the_stated_auc_is_better_than_chance_and_below_what_the_hidden_credit_reaches(rated, sample, policy):
+    model = registry.champion(rated.settings, "residential", TRAINED)
+    stated = model.metrics["auc"]["value"]
+    cohorts = train.mature_cohorts(Lake(rated.settings.lake_path), TRAINED, policy)
+    frame, _ = train._cohort_frame(cohorts, TRAINED, rated.settings, policy, "as_known_then")
+    test = train._samples(frame[frame["family"] == "residential"], cohorts, policy).test
+    assert model.metrics["test"] == {"customers": len(test), "defaults": int(test["is_default"].sum())}
+    risk = {}
+    for cohort in sorted(set(test["cohort"])):
+        hidden = hidden_state(900, 28, LAST, at=RatingMonth.parse(cohort))
+        risk |= {(cohort, name): p for name, p in zip(hidden.customer_id, hidden.default_probability, strict=True)}
+    known = [risk[key] for key in zip(test["cohort"], test["customer_id"], strict=True)]
+    best = metrics.auc(test["is_default"].to_numpy(), known).value
+    assert 0.6 < stated < best
