@@ -144,7 +144,7 @@ class TableCheck:
             create or replace temp table suspects as
             select h from (select hash({keys}) as h from facts where {given}) group by h having count(*) > 1
             union
-            select hash({keys}) as h from earlier where hash({keys}) in (select hash({keys}) from facts where {given})
+            select hash({keys}) as h from earlier_rows semi join facts using ({keys})
         """)
         database.execute(f"""
             create or replace temp table not_first as
@@ -167,10 +167,17 @@ class TableCheck:
             since = str(months[0] + self._policy.validation.reference_grace_months) if months else "1900-01"
             in_time = "and known.month <= facts.month"
         _bind_files(database, "known", self._files(to, months), dict.fromkeys(months, 0))
+        # Most of the lake is named by nobody now: what is, is picked out before anything else is asked of it.
+        database.execute(f"""
+            create or replace temp table named as
+            select {reference.referred_column} as name, filename from known_rows
+            where {reference.referred_column} in (select {reference.column} from facts)
+        """)
         database.execute(
             f"create or replace temp table {_unknown(reference)} as select part, row_number from facts "
             f"where {reference.column} is not null and month >= $since and not exists "
-            f"(select 1 from known where known.{reference.referred_column} = facts.{reference.column} {in_time})",
+            "(select 1 from named join known_files as known using (filename) "
+            f"where named.name = facts.{reference.column} {in_time})",
             {"since": since},
         )
 
@@ -310,18 +317,26 @@ def _unknown(reference: Reference) -> str:
 def _bind_files(
     database: duckdb.DuckDBPyConnection, view: str, files: list[tuple[RatingMonth, str]], parts: dict[RatingMonth, int]
 ) -> None:
-    """The rows of these files with the number and month of their partition and their place in it."""
+    """The rows of these files with the number and month of their partition and their place in it.
+
+    ``<view>_rows`` has them with their filename alone, and ``<view>_files`` what it stands for: for a search through
+    many rows.
+    """
+    database.execute(f"create or replace temp table {view}_files (filename varchar, part integer, month varchar)")
     if not files:
         database.execute(f"create or replace temp view {view} as select * from facts where false")
+        database.execute(f"create or replace temp view {view}_rows as select *, '' as filename from facts where false")
         return
     listed = "[" + ", ".join("'" + file.replace("'", "''") + "'" for _, file in files) + "]"
-    database.execute(f"create or replace temp table {view}_files (filename varchar, part integer, month varchar)")
     database.executemany(
         f"insert into {view}_files values (?, ?, ?)", [(file, parts[month], str(month)) for month, file in files]
     )
     database.execute(
+        f"create or replace temp view {view}_rows as "
+        f"select * from read_parquet({listed}, filename = true, file_row_number = true)"
+    )
+    database.execute(
         f"create or replace temp view {view} as "
-        f"select rows.* exclude (filename, file_row_number), file_row_number as row_number, part, month "
-        f"from read_parquet({listed}, filename = true, file_row_number = true) as rows "
-        f"join {view}_files using (filename)"
+        "select rows.* exclude (filename, file_row_number), file_row_number as row_number, part, month "
+        f"from {view}_rows as rows join {view}_files using (filename)"
     )

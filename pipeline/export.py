@@ -53,7 +53,7 @@ def _copy(rows, output: str, target: Path | None) -> None:
     except duckdb.IOException as error:
         if target is None and "Broken pipe" in str(error):
             return  # the reader, head say, has seen enough
-        raise ConfigError(f"{path} cannot be written: {' '.join(str(error).split())}") from None
+        raise _unwritable(target, " ".join(str(error).split())) from None
 
 
 def _show(rows: list[dict], published: int, month: RatingMonth, target: Path | None) -> None:
@@ -75,5 +75,12 @@ def _show(rows: list[dict], published: int, month: RatingMonth, target: Path | N
     if target is None:
         Console().print(table)
     else:
-        with target.open("w", encoding="utf-8") as file:
-            Console(file=file, width=120).print(table)
+        try:
+            with target.open("w", encoding="utf-8") as file:
+                Console(file=file, width=120).print(table)
+        except OSError as error:
+            raise _unwritable(target, error.strerror) from None
+
+
+def _unwritable(target: Path | None, reason: str) -> ConfigError:
+    return ConfigError(f"{target or 'standard output'} cannot be written: {reason}; choose another file with --out")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from pipeline.errors import ConfigError
 
@@ -72,12 +72,25 @@ class Settings(BaseSettings):
     @cached_property
     def source(self) -> URL:
         """The billing system, for reading."""
-        return _url("GRIDGRADE_SOURCE_URL", self.source_url) or self._embedded.source_reader
+        return self._own_source or self._embedded.source_reader
 
     @cached_property
     def source_owner(self) -> URL:
         """The billing system, for ``gridgrade source load|sample``, the only writers."""
-        return _url("GRIDGRADE_SOURCE_URL", self.source_url) or self._embedded.source_owner
+        return self._own_source or self._embedded.source_owner
+
+    @cached_property
+    def _own_source(self) -> URL | None:
+        url = _url("GRIDGRADE_SOURCE_URL", self.source_url)
+        try:
+            if url is not None:
+                url.get_dialect().import_dbapi()
+        except (NoSuchModuleError, ImportError):
+            raise ConfigError(
+                f"GRIDGRADE_SOURCE_URL is a {url.drivername} database, for which no driver is installed: "
+                "pip install one that SQLAlchemy can use"
+            ) from None
+        return url
 
     @cached_property
     def warehouse(self) -> URL:

@@ -16,36 +16,34 @@ from pipeline.source.write import replace_tables
 
 CUSTOMERS, MONTHS = 900, 28
 SNAPSHOTS = (LAST - 2, LAST - 1, LAST)
-MEASURED = ("customers", "bills", "payments", "arrears", "collection_events")
+TABLES = ("customers", "bills", "payments", "arrears", "collection_events", "billing_closes")
 
 
 @pytest.fixture(scope="session")
 def sample() -> Tables:
-    """The rows of 900 customers over 28 months, by table."""
+    """The rows of 900 customers over 28 months, in the tables that the default policy's indices and label read."""
     batches = defaultdict(list)
     for name, batch in generate(CUSTOMERS, MONTHS):
-        batches[name].append(batch)
+        if name in TABLES:
+            batches[name].append(batch)
     return {name: pa.Table.from_batches(parts) for name, parts in batches.items()}
 
 
 @pytest.fixture(scope="session")
-def measured_tables(sample) -> Tables:
-    """Of the sample, what the indices and the label of the default policy read."""
-    return {name: sample[name] for name in MEASURED}
-
-
-@pytest.fixture(scope="session")
-def sample_lake(measured_tables, tmp_path_factory) -> Path:
-    """A lake of these facts, with the customers of the last three months. Not to be written to."""
+def sample_lake(sample, tmp_path_factory) -> Path:
+    """A lake of the sample's facts, with the customers of the last three months. Not to be written to."""
     lake = Lake(tmp_path_factory.mktemp("sample") / "lake")
-    fill_lake(lake, measured_tables, *SNAPSHOTS)
+    fill_lake(lake, sample, *SNAPSHOTS)
     return lake.root
 
 
 @pytest.fixture(scope="session")
 def rated(sample, databases, policy, tmp_path_factory) -> Iterator[SimpleNamespace]:
-    """``settings`` of a utility whose last two months are rated, and the ``outcomes``, by month. Not to be changed."""
+    """``settings`` of the sample with its last two months rated, the ``outcomes`` by month, and the sample's ``size``.
+
+    Not to be changed.
+    """
     with databases(tmp_path_factory.mktemp("rated")) as settings:
         replace_tables(settings.source, ((name, b) for name, rows in sample.items() for b in rows.to_batches()))
         outcomes = {month: rate_month(month, settings, policy) for month in (LAST - 1, LAST)}
-        yield SimpleNamespace(settings=settings, outcomes=outcomes)
+        yield SimpleNamespace(settings=settings, outcomes=outcomes, size=(CUSTOMERS, MONTHS))

@@ -52,11 +52,11 @@ def as_it_was(sample_lake, tmp_path_factory, policy) -> pa.Table:
     return measured(Settings(home=tmp_path_factory.mktemp("whole"), lake=sample_lake, threads=2), policy)
 
 
-def test_every_connected_customer_has_one_row_in_order(measured_tables, as_it_was, policy):
+def test_every_connected_customer_has_one_row_in_order(sample, as_it_was, policy):
     rows = as_it_was.to_pylist()
     ids = [row["customer_id"] for row in rows]
     assert ids == sorted(set(ids))
-    known = [row for row in measured_tables["customers"].to_pylist() if row["recorded_at"] < MONTH.cutoff("UTC")]
+    known = [row for row in sample["customers"].to_pylist() if row["recorded_at"] < MONTH.cutoff("UTC")]
     latest = {row["customer_id"]: row for row in sorted(known, key=lambda row: row["recorded_at"])}
     end = (MONTH + 1).first_day
     assert ids == sorted(
@@ -68,11 +68,12 @@ def test_every_connected_customer_has_one_row_in_order(measured_tables, as_it_wa
         assert row["family"] == policy.family_of(row["segment"])
 
 
-def test_rows_dated_or_recorded_after_the_cutoff_change_no_index(measured_tables, as_it_was, home, policy):
+def test_rows_dated_or_recorded_after_the_cutoff_change_no_index(sample, as_it_was, home, policy):
     """The rest of the sample's life is not just left out: it is another one, and some of it was recorded too early."""
     cutoff = pa.scalar(MONTH.cutoff("UTC"), pa.timestamp("us", "UTC"))
     changed = {}
-    for name, rows in measured_tables.items():
+    for name in ("customers", *DATED):
+        rows = sample[name]
         before = rows.filter(pc.less(rows["recorded_at"], cutoff))
         after = rows.filter(pc.greater_equal(rows["recorded_at"], cutoff)).to_pylist()[::2]
         for number, row in enumerate(after):
@@ -92,8 +93,8 @@ def test_rows_dated_or_recorded_after_the_cutoff_change_no_index(measured_tables
     assert not measured(home, policy, basis="as_known_now").equals(as_it_was)
 
 
-def test_threads_order_of_rows_and_size_of_a_part_change_nothing(measured_tables, as_it_was, home, policy, monkeypatch):
-    shuffled = {name: rows.take(pa.array(range(len(rows))[::-1])) for name, rows in measured_tables.items()}
+def test_threads_order_of_rows_and_size_of_a_part_change_nothing(sample, as_it_was, home, policy, monkeypatch):
+    shuffled = {name: rows.take(pa.array(range(len(rows))[::-1])) for name, rows in sample.items()}
     fill_lake(Lake(home.lake_path), shuffled, MONTH)
     alone = Settings(home=home.home, threads=1)
     assert measured(alone, policy).equals(as_it_was)

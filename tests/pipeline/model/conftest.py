@@ -1,20 +1,9 @@
 """Published data to hold the library against, and a small rating problem."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-
-
-def shared_data(name: str) -> Path:
-    """A file of the data folder that is not part of the project; the test is skipped where it is absent."""
-    default = Path(__file__).resolve().parents[4] / "shared" / "data"
-    path = Path(os.environ.get("GRIDGRADE_SHARED_DATA", default)) / name
-    if not path.exists():
-        pytest.skip(f"no {name}; GRIDGRADE_SHARED_DATA names the folder that holds it")
-    return path
+from shared_data import shared_data
 
 
 @pytest.fixture(scope="session")
