@@ -132,7 +132,7 @@ def payment(status: pd.DataFrame, as_of: pd.Timestamp, parameters) -> pd.DataFra
     past = status["due_on"] < as_of
     due = past & (status["due_on"] >= year)
     recent = past & (status["due_on"] >= two_years)
-    billed = status["billing_month"] >= year
+    billed = (status["billing_month"] >= year) & (status["billing_month"] < as_of)
     reached = past & (status["settled_on"].isna() | (status["settled_on"] >= year))
     facts = pd.DataFrame(
         {

@@ -14,6 +14,11 @@ from pipeline.policy import Policy
 from pipeline.settings import Settings
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Airflow's runs first: they take longest and wait more than they work, so that the rest fits beside them."""
+    items.sort(key=lambda item: "airflow" not in item.keywords)
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory) -> Iterator[EmbeddedPostgres]:
     """The server. Its own databases ``source`` and ``warehouse`` stay empty but for their roles' privileges."""

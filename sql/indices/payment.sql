@@ -21,9 +21,9 @@ with bill_facts as (
             end
         ) as days_past_due,
         sum(case when due_on < :as_of then unpaid end) as overdue,
-        sum(case when billing_month >= :months_ago_12 then amount end) as billed,
+        sum(case when billing_month >= :months_ago_12 and billing_month < :as_of then amount end) as billed,
         -- Twelve months have twelve different numbers: a bit each counts them much faster than count(distinct ...).
-        bit_count(bit_or(case when billing_month >= :months_ago_12 then 1 << month(billing_month) end)) as months_billed,
+        bit_count(bit_or(case when billing_month >= :months_ago_12 and billing_month < :as_of then 1 << month(billing_month) end)) as months_billed,
         sum(case when due_on >= :months_ago_24 and due_on < :as_of then amount - paid_by_due end) as became_overdue,
         sum(case when due_on >= :months_ago_24 and due_on < :as_of then paid - paid_by_due end) as recovered
     from bill_status

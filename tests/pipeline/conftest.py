@@ -1,29 +1,38 @@
-"""A sample utility, made once: its rows, a lake of them, and two months of it rated."""
+"""Made once and only looked at: a sample utility, a lake of it, and a small published month."""
 
+import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
+from indices_records import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
 from lake_records import Tables, fill_lake
+from variables import variables
 
-from pipeline.cli import rate_month
+from pipeline import cli
+from pipeline.grade import grade
 from pipeline.lake import Lake
+from pipeline.publish import publish
 from pipeline.sample import LAST, generate
-from pipeline.source.write import replace_tables
+from pipeline.settings import Settings
 
-CUSTOMERS, MONTHS = 900, 28
+SIZE = 900, 28  # customers, months
 SNAPSHOTS = (LAST - 2, LAST - 1, LAST)
 TABLES = ("customers", "bills", "payments", "arrears", "collection_events", "billing_closes")
+
+
+@pytest.fixture(scope="session")
+def sample_size() -> tuple[int, int]:
+    return SIZE
 
 
 @pytest.fixture(scope="session")
 def sample() -> Tables:
     """The rows of 900 customers over 28 months, in the tables that the default policy's indices and label read."""
     batches = defaultdict(list)
-    for name, batch in generate(CUSTOMERS, MONTHS):
+    for name, batch in generate(*SIZE):
         if name in TABLES:
             batches[name].append(batch)
     return {name: pa.Table.from_batches(parts) for name, parts in batches.items()}
@@ -38,12 +47,34 @@ def sample_lake(sample, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rated(sample, databases, policy, tmp_path_factory) -> Iterator[SimpleNamespace]:
-    """``settings`` of the sample with its last two months rated, the ``outcomes`` by month, and the sample's ``size``.
+def published(databases, policy, tmp_path_factory) -> Iterator[Settings]:
+    """A warehouse with one month published, October 2026: 50 customers, graded by the expert scorecard.
 
     Not to be changed.
     """
-    with databases(tmp_path_factory.mktemp("rated")) as settings:
-        replace_tables(settings.source, ((name, b) for name, rows in sample.items() for b in rows.to_batches()))
-        outcomes = {month: rate_month(month, settings, policy) for month in (LAST - 1, LAST)}
-        yield SimpleNamespace(settings=settings, outcomes=outcomes, size=(CUSTOMERS, MONTHS))
+    with databases(tmp_path_factory.mktemp("published")) as settings:
+        for family, version in MODELS.items():
+            register(settings, family, version, expert(policy))
+        rows = [customer(number, policy, band="ABCD"[number % 4]) for number in range(50)]
+        write_indices(settings, pa.Table.from_pylist(rows))
+        grade(OCTOBER, settings, policy, **BASIS, models=MODELS)
+        publish(OCTOBER, settings, policy, **BASIS, run_id="test", run_kind="command")
+        yield settings
+
+
+@pytest.fixture
+def gridgrade(monkeypatch, capfd, tmp_path) -> Callable[..., tuple[int, str, str]]:
+    """``gridgrade("grades", "2026-10")`` gives exit code, standard output and standard error."""
+    monkeypatch.setenv("GRIDGRADE_HOME", str(tmp_path / "nowhere"))
+
+    def run(*arguments, settings=None):
+        for name, value in (variables(settings) if settings else {}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["gridgrade", *arguments])
+        try:
+            code = cli.main()
+        except SystemExit as exited:
+            code = exited.code
+        return code or 0, *capfd.readouterr()
+
+    return run

@@ -7,37 +7,9 @@ import sys
 
 import pytest
 from billing_records import fill, records
+from variables import variables
 
-from pipeline import cli
-from pipeline.sample import LAST
 from pipeline.settings import PROJECT
-
-
-def environment(settings):
-    return {
-        "GRIDGRADE_HOME": str(settings.home),
-        "GRIDGRADE_SOURCE_URL": settings.source.render_as_string(hide_password=False),
-        "GRIDGRADE_WAREHOUSE_URL": settings.warehouse.render_as_string(hide_password=False),
-    }
-
-
-@pytest.fixture
-def gridgrade(monkeypatch, capfd, tmp_path):
-    """``gridgrade("grades", "2026-10")`` gives exit code, standard output and standard error."""
-    monkeypatch.setenv("GRIDGRADE_HOME", str(tmp_path / "nowhere"))
-
-    def run(*arguments, settings=None):
-        for name, value in (environment(settings) if settings else {}).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["gridgrade", *arguments])
-        try:
-            code = cli.main()
-        except SystemExit as exited:
-            code = exited.code
-        return code or 0, *capfd.readouterr()
-
-    return run
-
 
 WRONG_CALLS = {
     ("rate",): "YYYY-MM",
@@ -84,7 +56,7 @@ def test_what_a_run_of_its_own_process_says(settings):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GRIDGRADE_")}
     done = subprocess.run(
         command,
-        env=inherited | environment(settings) | {"PYTHONPATH": str(PROJECT)},
+        env=inherited | variables(settings) | {"PYTHONPATH": str(PROJECT)},
         capture_output=True,
         text=True,
         check=False,
@@ -93,35 +65,15 @@ def test_what_a_run_of_its_own_process_says(settings):
     assert done.stderr == "gridgrade: nothing is published for 2026-10: gridgrade rate 2026-10 rates it\n"
 
 
-def test_rate_prints_grades_by_month_or_all_that_was_done_as_json(gridgrade, rated):
-    code, out, err = gridgrade("rate", str(LAST), settings=rated.settings)
-    assert (code, err) == (0, "")
-    assert "2026-10" in out
-    assert "unchanged, revision 1" in " ".join(out.split())
-    code, out, err = gridgrade("rate", str(LAST), "--json", "--dry-run", settings=rated.settings)
-    assert (code, err) == (0, "")
-    outcome = json.loads(out)
-    assert outcome["grade"]["grades"] == rated.outcomes[LAST]["grade"]["grades"]
-    assert outcome["publish"]["dry_run"]
-
-
-def test_backfill_rates_every_month_of_the_range_oldest_first(gridgrade, rated):
-    code, out, _ = gridgrade("backfill", str(LAST - 1), str(LAST), "--mode", "apply", "--json", settings=rated.settings)
-    assert code == 0
-    assert [outcome["month"] for outcome in json.loads(out)] == [str(LAST - 1), str(LAST)]
-    assert [outcome["publish"]["changed"] for outcome in json.loads(out)] == [False, False]
-
-
-def test_grades_come_as_asked_for(gridgrade, rated, tmp_path):
-    rows = rated.outcomes[LAST]["publish"]["rows"]
-    assert len(json.loads(gridgrade("grades", str(LAST), "--json", settings=rated.settings)[1])) == rows
-    assert len(json.loads(gridgrade("grades", str(LAST), "--format", "json")[1])) == rows
-    _, out, _ = gridgrade("grades", str(LAST), "--format", "csv")
-    assert len(out.splitlines()) == rows + 1
-    code, out, _ = gridgrade("grades", str(LAST), "--format", "csv", "--out", str(tmp_path / "g.csv"))
+def test_grades_come_as_asked_for(gridgrade, published, tmp_path):
+    assert len(json.loads(gridgrade("grades", "2026-10", "--json", settings=published)[1])) == 50
+    assert len(json.loads(gridgrade("grades", "2026-10", "--format", "json")[1])) == 50
+    _, out, _ = gridgrade("grades", "2026-10", "--format", "csv")
+    assert len(out.splitlines()) == 51
+    code, out, _ = gridgrade("grades", "2026-10", "--format", "csv", "--out", str(tmp_path / "g.csv"))
     assert (code, out) == (0, "")
-    assert len((tmp_path / "g.csv").read_text().splitlines()) == rows + 1
-    assert "C00000001" in gridgrade("grades", str(LAST))[1]
+    assert len((tmp_path / "g.csv").read_text().splitlines()) == 51
+    assert "C00001" in gridgrade("grades", "2026-10")[1]
 
 
 def test_a_source_is_filled_from_a_folder_or_with_a_sample(gridgrade, settings, tmp_path):

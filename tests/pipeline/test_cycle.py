@@ -1,5 +1,8 @@
 """A whole month, from the billing system to what readers see, as ``gridgrade rate`` does it."""
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import psycopg
 import pyarrow as pa
@@ -27,6 +30,16 @@ def read(url, statement):
 def published(settings, month):
     with transaction(settings) as connection:
         return publications.current(connection, month)
+
+
+@pytest.fixture(scope="module")
+def rated(sample, databases, policy, tmp_path_factory):
+    """``settings`` of the sample with its last two months rated, and the ``outcomes`` by month."""
+    with databases(tmp_path_factory.mktemp("rated")) as settings:
+        replace_tables(settings.source, ((name, b) for name, rows in sample.items() for b in rows.to_batches()))
+        yield SimpleNamespace(
+            settings=settings, outcomes={month: rate_month(month, settings, policy) for month in (TRAINED, LAST)}
+        )
 
 
 def test_every_customer_connected_at_the_cutoff_has_one_published_row(rated):
@@ -69,6 +82,24 @@ def test_a_month_again_is_a_no_op(rated, policy):
     assert again["validate"]["partitions_checked"] == 0
     assert again["publish"] == rated.outcomes[LAST]["publish"] | {"changed": False}
     assert published(rated.settings, LAST) == before
+
+
+def test_the_command_prints_grades_by_month_or_all_that_was_done_as_json(gridgrade, rated):
+    code, out, err = gridgrade("rate", str(LAST), settings=rated.settings)
+    assert (code, err) == (0, "")
+    assert "unchanged, revision 1" in " ".join(out.split())
+    code, out, err = gridgrade("rate", str(LAST), "--json", "--dry-run", settings=rated.settings)
+    assert (code, err) == (0, "")
+    outcome = json.loads(out)
+    assert outcome["grade"]["grades"] == rated.outcomes[LAST]["grade"]["grades"]
+    assert outcome["publish"]["dry_run"]
+
+
+def test_a_backfill_rates_every_month_of_the_range_oldest_first(gridgrade, rated):
+    code, out, _ = gridgrade("backfill", str(TRAINED), str(LAST), "--mode", "apply", "--json", settings=rated.settings)
+    assert code == 0
+    assert [outcome["month"] for outcome in json.loads(out)] == [str(TRAINED), str(LAST)]
+    assert [outcome["publish"]["changed"] for outcome in json.loads(out)] == [False, False]
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +201,7 @@ def test_a_month_that_billing_has_not_closed_is_not_begun(rated, policy):
     assert not Lake(rated.settings.lake_path).has("customers", snapshot_month=LAST + 1)
 
 
-def test_the_stated_auc_is_better_than_chance_and_below_what_the_hidden_credit_reaches(rated, policy):
+def test_the_stated_auc_is_better_than_chance_and_below_what_the_hidden_credit_reaches(rated, policy, sample_size):
     model = registry.champion(rated.settings, "residential", TRAINED)
     stated = model.metrics["auc"]["value"]
     late = [RatingMonth.parse(cohort) for cohort in model.metrics["cohorts"]]
@@ -179,7 +210,7 @@ def test_the_stated_auc_is_better_than_chance_and_below_what_the_hidden_credit_r
     assert model.metrics["test"] == {"customers": len(test), "defaults": int(test["is_default"].sum())}
     risk = {}
     for cohort in late:
-        hidden = hidden_state(*rated.size, LAST, at=cohort)
+        hidden = hidden_state(*sample_size, LAST, at=cohort)
         risk |= {(str(cohort), name): p for name, p in zip(hidden.customer_id, hidden.default_probability, strict=True)}
     known = [risk[key] for key in zip(test["cohort"], test["customer_id"], strict=True)]
     best = metrics.auc(test["is_default"].to_numpy(), known).value

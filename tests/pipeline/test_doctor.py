@@ -2,6 +2,7 @@
 
 import pytest
 from billing_records import fill, in_source, records
+from variables import variables
 
 from pipeline.doctor import examine
 
@@ -9,9 +10,8 @@ from pipeline.doctor import examine
 @pytest.fixture
 def looked_at(settings, monkeypatch):
     """The findings by what was looked at, with these settings changed; without ``what`` those that are wrong."""
-    monkeypatch.setenv("GRIDGRADE_HOME", str(settings.home))
-    monkeypatch.setenv("GRIDGRADE_SOURCE_URL", settings.source.render_as_string(hide_password=False))
-    monkeypatch.setenv("GRIDGRADE_WAREHOUSE_URL", settings.warehouse.render_as_string(hide_password=False))
+    for name, value in variables(settings).items():
+        monkeypatch.setenv(name, value)
 
     def run(**changed):
         for name, value in changed.items():
@@ -38,8 +38,8 @@ def test_all_is_well(looked_at, settings):
     assert list(findings)[:2] == ["policy", "lake"]
 
 
-def test_the_latest_publication_is_named(rated, looked_at):
-    warehouse = rated.settings.warehouse.render_as_string(hide_password=False)
+def test_the_latest_publication_is_named(published, looked_at):
+    warehouse = published.warehouse.render_as_string(hide_password=False)
     assert looked_at(warehouse_url=warehouse)["warehouse"].detail == "up to date, latest publication 2026-10"
 
 

@@ -5,48 +5,47 @@ import io
 import json
 
 import pytest
+from indices_records import OCTOBER
 
 from pipeline.errors import ConfigError
 from pipeline.export import SHOWN_ROWS, NothingPublishedError, export_grades
-from pipeline.sample import LAST
 
 
-def test_csv_and_json_are_all_rows_in_order(rated, tmp_path):
+def test_csv_and_json_are_all_rows_in_order(published, tmp_path):
     for output in ("csv", "json"):
-        export_grades(rated.settings, LAST, output, tmp_path / output)
+        export_grades(published, OCTOBER, output, tmp_path / output)
     as_csv = list(csv.DictReader(io.StringIO((tmp_path / "csv").read_text())))
     as_json = json.loads((tmp_path / "json").read_text())
-    assert len(as_csv) == len(as_json) == rated.outcomes[LAST]["publish"]["rows"]
+    assert len(as_csv) == len(as_json) == 50
     assert [row["customer_id"] for row in as_csv] == sorted(row["customer_id"] for row in as_json)
     for written, read in zip(as_csv[:20], as_json[:20], strict=True):
         assert float(written["score"]) == read["score"]
         assert (written["grade"], written["reason_4"] or None) == (read["grade"], read["reason_4"])
 
 
-def test_a_table_shows_the_first_and_says_how_many_there_are(rated, tmp_path, capsys):
-    export_grades(rated.settings, LAST, "table", None)
-    export_grades(rated.settings, LAST, "table", tmp_path / "table")
-    rows = rated.outcomes[LAST]["publish"]["rows"]
+def test_a_table_shows_the_first_and_says_how_many_there_are(published, tmp_path, capsys):
+    export_grades(published, OCTOBER, "table", None)
+    export_grades(published, OCTOBER, "table", tmp_path / "table")
     for shown in (capsys.readouterr().out, (tmp_path / "table").read_text()):
         assert "2026-10" in shown
-        assert f"{SHOWN_ROWS} of {rows:,}" in " ".join(shown.split())
-        assert "C00000001" in shown
+        assert f"{SHOWN_ROWS} of 50" in " ".join(shown.split())
+        assert "C00001" in shown
 
 
-def test_whole_exports_go_to_standard_output(rated, capfd):
-    export_grades(rated.settings, LAST, "json", None)
-    assert len(json.loads(capfd.readouterr().out)) == rated.outcomes[LAST]["publish"]["rows"]
+def test_whole_exports_go_to_standard_output(published, capfd):
+    export_grades(published, OCTOBER, "json", None)
+    assert len(json.loads(capfd.readouterr().out)) == 50
 
 
-def test_a_month_without_a_publication_says_how_to_rate_it(rated):
+def test_a_month_without_a_publication_says_how_to_rate_it(published):
     with pytest.raises(
         NothingPublishedError, match=r"nothing is published for 2026-11: gridgrade rate 2026-11 rates it"
     ):
-        export_grades(rated.settings, LAST + 1, "csv", None)
+        export_grades(published, OCTOBER + 1, "csv", None)
 
 
 @pytest.mark.parametrize("output", ["csv", "json", "table"])
-def test_a_file_that_cannot_be_written_is_one_clear_line(rated, tmp_path, output):
+def test_a_file_that_cannot_be_written_is_one_clear_line(published, tmp_path, output):
     with pytest.raises(ConfigError, match=r"none.*it's here cannot be written") as raised:
-        export_grades(rated.settings, LAST, output, tmp_path / "none" / "it's here")
+        export_grades(published, OCTOBER, output, tmp_path / "none" / "it's here")
     assert "\n" not in str(raised.value)

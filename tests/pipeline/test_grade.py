@@ -5,86 +5,38 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from indices_records import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
 
 from pipeline.engine import duckdb as engine
 from pipeline.errors import ModelError
 from pipeline.grade import Grader, grade
 from pipeline.lake import Lake
 from pipeline.model import CreditModel, ExpertScorecard
-from pipeline.month import RatingMonth
 from pipeline.publish import publish
-from pipeline.warehouse import registry
-
-OCTOBER = RatingMonth(2026, 10)
-BASIS = {"basis": "as_known_then"}
-MODELS = {"residential": "homes", "non_residential": "firms"}
-
-
-def row(number, policy, *, segment="residential", band="A", **changed):
-    """A customer of one band throughout, as the lake's indices have it."""
-    return {
-        "customer_id": f"C{number:05}",
-        "segment": segment,
-        "family": policy.family_of(segment),
-        "region": "north",
-        "is_in_default": False,
-        "is_thin_file": False,
-        **{name: 0.5 for name in policy.indices},
-        **{f"{name}_missing": False for name in policy.indices},
-        **{f"{name}_band": band for name in policy.indices},
-    } | changed
 
 
 @pytest.fixture
-def expert(policy) -> ExpertScorecard:
-    weights = {f"{name}_band": weight for name, weight in policy.expert.weights.items()}
-    return ExpertScorecard(policy.expert.intercept, weights, policy.expert.missing_band)
-
-
-@pytest.fixture
-def registered(settings, expert):
-    """Register a model under a version; both families have the expert scorecard to begin with."""
-
-    def register(family, version, model=expert):
-        registry.register(
-            settings,
-            version=version,
-            family=family,
-            effective_from=OCTOBER,
-            parameters=model.to_dict(),
-            metrics={},
-            input_sha256="i" * 64,
-            policy_sha256="p" * 64,
-        )
-
+def graded(settings, policy):
+    """Put customers into the lake's indices and grade them, by the expert scorecard at first: rows by customer_id."""
     for family, version in MODELS.items():
-        register(family, version)
-    return register
-
-
-@pytest.fixture
-def graded(settings, policy, registered):
-    """Put customers into the lake's indices and grade them: rows by customer_id."""
+        register(settings, family, version, expert(policy))
 
     def run(rows, month=OCTOBER, models=MODELS):
-        lake = Lake(settings.lake_path)
-        with lake.writing("indices", rating_month=month, **BASIS) as partition:
-            pq.write_table(pa.Table.from_pylist(rows), partition.folder / "part-0.parquet")
-            partition.manifest(rows=len(rows), input_sha256="i" * 64)
+        write_indices(settings, pa.Table.from_pylist(rows), month)
         run.summary = grade(month, settings, policy, **BASIS, models=models)
-        [file] = lake.files("grades", rating_month=month, **BASIS)
+        [file] = Lake(settings.lake_path).files("grades", rating_month=month, **BASIS)
         return {found["customer_id"]: found for found in pq.read_table(file).to_pylist()}
 
     return run
 
 
-def test_every_customer_is_graded_by_the_model_of_the_family(graded, policy, expert, settings):
-    rows = [row(1, policy), row(2, policy, segment="public", band="B"), row(3, policy, band="D")]
+def test_every_customer_is_graded_by_the_model_of_the_family(graded, policy, settings):
+    rows = [customer(1, policy), customer(2, policy, segment="public", band="B"), customer(3, policy, band="D")]
     found = graded(rows)
     frame = pd.DataFrame(rows)
-    assert [found[name]["score"] for name in frame["customer_id"]] == list(expert.score(frame))
+    assert [found[name]["score"] for name in frame["customer_id"]] == list(expert(policy).score(frame))
     assert [found[name]["default_probability"] for name in frame["customer_id"]] == list(
-        expert.default_probability(frame)
+        expert(policy).default_probability(frame)
     )
     assert [found[name]["model_version"] for name in frame["customer_id"]] == ["homes", "firms", "homes"]
     assert [found[name]["grade"] for name in frame["customer_id"]] == ["AA", "C", "D"]
@@ -94,31 +46,33 @@ def test_every_customer_is_graded_by_the_model_of_the_family(graded, policy, exp
     assert (manifest["rows"], manifest["population"], manifest["model_versions"]) == (3, 3, MODELS)
 
 
-def test_a_customer_in_default_has_the_worst_grade_whatever_the_model_says(graded, policy, expert):
-    good = row(1, policy, is_in_default=True, is_thin_file=True)
+def test_a_customer_in_default_has_the_worst_grade_whatever_the_model_says(graded, policy):
+    good = customer(1, policy, is_in_default=True, is_thin_file=True)
     found = graded([good])["C00001"]
     assert (found["grade"], found["default_probability"], found["rating_basis"]) == ("D", 1.0, "default")
-    assert found["score"] == expert.score(pd.DataFrame([good]))[0]
+    assert found["score"] == expert(policy).score(pd.DataFrame([good]))[0]
 
 
 def test_a_thin_file_is_said_to_be_one(graded, policy):
-    found = graded([row(1, policy, is_thin_file=True), row(2, policy)])
+    found = graded([customer(1, policy, is_thin_file=True), customer(2, policy)])
     assert (found["C00001"]["rating_basis"], found["C00001"]["grade"]) == ("thin_file", "AA")
     assert found["C00002"]["rating_basis"] == "expert"
 
 
 def test_a_missing_band_counts_as_the_policy_says(graded, policy):
     missing = {f"{name}_band": None for name in policy.indices}
-    found = graded([row(1, policy, **missing), row(2, policy, band="B")])
+    found = graded([customer(1, policy, **missing), customer(2, policy, band="B")])
     assert found["C00001"]["score"] == found["C00002"]["score"]
 
 
 def test_reasons_are_what_costs_most_the_costliest_first_and_nothing_that_costs_nothing(graded, policy):
     def bands(number, **bands):
-        return row(number, policy, **{f"{name}_band": band for name, band in bands.items()})
+        return customer(number, policy, **{f"{name}_band": band for name, band in bands.items()})
 
     worst_first = {"on_time_payment_rate": "D", "decayed_delinquency": "D", "amount_weighted_days_late": "C"}
-    found = graded([row(1, policy), bands(2, arrears_ratio="B"), bands(3, **worst_first), row(4, policy, band="D")])
+    found = graded(
+        [customer(1, policy), bands(2, arrears_ratio="B"), bands(3, **worst_first), customer(4, policy, band="D")]
+    )
     reasons = {name: [found[name][f"reason_{n}"] for n in (1, 2, 3, 4)] for name in found}
     assert reasons["C00001"] == [None] * 4
     assert reasons["C00002"] == ["P4", None, None, None]
@@ -127,9 +81,9 @@ def test_reasons_are_what_costs_most_the_costliest_first_and_nothing_that_costs_
 
 
 def test_notches_count_up_and_down_from_what_is_published_for_the_month_before(graded, settings, policy):
-    graded([row(1, policy), row(2, policy, band="D"), row(3, policy), row(4, policy)], OCTOBER - 1)
+    graded([customer(1, policy), customer(2, policy, band="D"), customer(3, policy), customer(4, policy)], OCTOBER - 1)
     publish(OCTOBER - 1, settings, policy, **BASIS, run_id="t", run_kind="command")
-    found = graded([row(1, policy, band="B"), row(2, policy), row(3, policy), row(5, policy)])
+    found = graded([customer(1, policy, band="B"), customer(2, policy), customer(3, policy), customer(5, policy)])
     moves = {name: (f["previous_grade"], f["grade"], f["notch_change"]) for name, f in found.items()}
     assert moves == {
         "C00001": ("AA", "C", -3),
@@ -144,7 +98,9 @@ def learnt(policy):
     """A model of some customers, and 5,000 more as the lake has them."""
     rng = np.random.default_rng(11)
     rows = [
-        row(n, policy, band="ABCD"[n % 4], segment="public" if n % 5 == 0 else "residential", is_in_default=n % 97 == 0)
+        customer(
+            n, policy, band="ABCD"[n % 4], segment="public" if n % 5 == 0 else "residential", is_in_default=n % 97 == 0
+        )
         | {name: float(value) for name, value in zip(policy.indices, rng.normal(size=len(policy.indices)), strict=True)}
         for n in range(5000)
     ]
@@ -156,9 +112,9 @@ def learnt(policy):
     return CreditModel().fit(frame, (risk > 3).astype(int)), rows
 
 
-def test_a_stream_of_batches_is_graded_as_the_whole(graded, registered, settings, policy, learnt, monkeypatch):
+def test_a_stream_of_batches_is_graded_as_the_whole(graded, settings, policy, learnt, monkeypatch):
     model, rows = learnt
-    registered("residential", "learnt", model)
+    register(settings, "residential", "learnt", model)
     models = MODELS | {"residential": "learnt"}
     whole = graded(rows, models=models)
     assert list(whole) == [found["customer_id"] for found in rows]
@@ -175,12 +131,12 @@ def test_a_customers_grade_does_not_depend_on_who_else_is_graded(policy, learnt)
     pd.testing.assert_frame_equal(pd.concat(parts), grader.grade(frame), check_exact=True)
 
 
-def test_the_policys_stand_in_for_a_missing_value_is_not_shown_to_the_model(graded, registered, policy, learnt):
+def test_the_policys_stand_in_for_a_missing_value_is_not_shown_to_the_model(graded, settings, policy, learnt):
     model, _ = learnt
-    registered("residential", "learnt", model)
+    register(settings, "residential", "learnt", model)
     rows = [
-        row(1, policy, arrears_recovery_rate=1.0, arrears_recovery_rate_missing=True),
-        row(2, policy, arrears_recovery_rate=99.0, arrears_recovery_rate_missing=True),
+        customer(1, policy, arrears_recovery_rate=1.0, arrears_recovery_rate_missing=True),
+        customer(2, policy, arrears_recovery_rate=99.0, arrears_recovery_rate_missing=True),
     ]
     first, second = graded(rows, models=MODELS | {"residential": "learnt"}).values()
     assert first["score"] == second["score"]
@@ -188,22 +144,20 @@ def test_the_policys_stand_in_for_a_missing_value_is_not_shown_to_the_model(grad
 
 def test_a_segment_of_no_family_is_named(graded, policy):
     with pytest.raises(ModelError) as raised:
-        graded([row(1, policy), row(2, policy) | {"segment": "lunar", "family": None}])
+        graded([customer(1, policy), customer(2, policy) | {"segment": "lunar", "family": None}])
     assert str(raised.value) == "2026-10: no model for segment lunar; policy families must name every segment"
 
 
-def test_a_model_of_other_indices_is_refused_with_the_way_out(graded, registered, policy):
-    registered("residential", "older", ExpertScorecard(-5.0, {"moon_band": 1.0}))
+def test_a_model_of_other_indices_is_refused_with_the_way_out(graded, settings, policy):
+    register(settings, "residential", "older", ExpertScorecard(-5.0, {"moon_band": 1.0}))
     with pytest.raises(ModelError, match=r"^2026-10: .*moon_band.*indices have changed since: rate with mode retrain$"):
-        graded([row(1, policy)], models=MODELS | {"residential": "older"})
+        graded([customer(1, policy)], models=MODELS | {"residential": "older"})
     with pytest.raises(ModelError, match="model nobody is not registered"):
-        graded([row(1, policy)], models=MODELS | {"residential": "nobody"})
+        graded([customer(1, policy)], models=MODELS | {"residential": "nobody"})
 
 
-def test_nobody_to_grade_is_an_empty_month(graded, policy, settings):
-    schema = pa.Table.from_pylist([row(1, policy)]).schema
-    lake = Lake(settings.lake_path)
-    with lake.writing("indices", rating_month=OCTOBER, **BASIS) as partition:
-        pq.write_table(schema.empty_table(), partition.folder / "part-0.parquet")
-        partition.manifest(rows=0, input_sha256="i" * 64)
+def test_nobody_to_grade_is_an_empty_month(policy, settings):
+    for family, version in MODELS.items():
+        register(settings, family, version, expert(policy))
+    write_indices(settings, pa.Table.from_pylist([customer(1, policy)]).slice(0, 0))
     assert set(grade(OCTOBER, settings, policy, **BASIS, models=MODELS)["grades"].values()) == {0}

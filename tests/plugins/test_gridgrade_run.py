@@ -112,9 +112,12 @@ def test_a_connection_wins_over_the_environment(connections):
 
 def test_a_connection_of_another_dialect(connections):
     connections["gridgrade_source"] = Connection(
-        conn_id="gridgrade_source", conn_type="oracle", host="h", extra=json.dumps({"drivername": "oracle+oracledb"})
+        conn_id="gridgrade_source",
+        conn_type="postgres",
+        host="h",
+        extra=json.dumps({"drivername": "postgresql+psycopg2"}),
     )
-    assert RUN.settings.source.drivername == "oracle+oracledb"
+    assert RUN.settings.source.drivername == "postgresql+psycopg2"
     connections["gridgrade_source"] = Connection(conn_id="gridgrade_source", conn_type="sqlite", host="/data/cis.db")
     assert RUN.settings.source.database == "/data/cis.db"
 
