@@ -15,7 +15,7 @@ from pipeline.warehouse.migrations import migrate
 SHOWN_ROWS = 20
 _COLUMNS = (
     "customer_id, segment, region, grade, score, default_probability, previous_grade, notch_change, rating_basis, "
-    "reason_1, reason_2, reason_3, reason_4, model_version"
+    "model_grade, grade_rule, reason_1, reason_2, reason_3, reason_4, model_version"
 )
 
 
@@ -67,7 +67,7 @@ def _show(rows: list[dict], published: int, month: RatingMonth, target: Path | N
             f"{row['score']:.0f}",
             f"{row['default_probability']:.2%}",
             row["previous_grade"] or "",
-            row["rating_basis"],
+            row["grade_rule"] or row["rating_basis"],
             " ".join(reason for reason in reasons if reason),
         )
     if published > len(rows):

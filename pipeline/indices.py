@@ -15,6 +15,8 @@ def compute_indices(
     lake = Lake(settings.lake_path)
     known = measure.known_in(lake, month, basis)
     with open_engine(settings) as engine, lake.writing("indices", rating_month=month, basis=basis) as partition:
-        measured = measure.write_indices(engine, lake, policy, month, partition.folder, known_in=known)
+        measured = measure.write_indices(
+            engine, lake, policy, month, partition.folder, known_in=known, with_grade_facts=True
+        )
         partition.manifest(rows=measured.rows, input_sha256=measured.input_sha256, policy_sha256=policy.sha256)
     return {"month": str(month), "basis": basis, "customers": measured.rows, "indices": len(policy.indices)}

@@ -18,7 +18,7 @@ from pipeline.engine import Engine, Range
 from pipeline.errors import ConfigError, LakeError
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.month import RatingMonth
-from pipeline.policy import Policy
+from pipeline.policy import NewCustomer, Policy, Probation, Veto
 from pipeline.source import SourceTable, contract
 
 AS_KNOWN_THEN = "as_known_then"
@@ -135,6 +135,25 @@ def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
             for position, bound in enumerate(definition.bands)
         },
         **{f"fill_{name}": d.missing for name, d in policy.indices.items() if d.missing != "median"},
+        **_rule_parameters(policy, month),
+    }
+
+
+def _rule_parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
+    """The memory of each grade rule as the day it begins; of a rule the policy does not have, the cut-off."""
+    rules = policy.grade_rules
+
+    def since(rule: NewCustomer | Probation | Veto | None) -> date:
+        return _cutoff_day(month - (rule.months if rule else 0))
+
+    months = policy.label.default_memory_months + (rules.probation.months if rules.probation else 0)
+    return {
+        "new_since": since(rules.new_customer),
+        "unpaid_above": rules.unpaid_balance.above if rules.unpaid_balance else 0,
+        "probation_since": since(rules.probation),
+        "probation_memory_start": _cutoff_day(month - months),
+        **{f"{name}_since": since(veto) for name, veto in rules.vetoes},
+        "long_arrears_days": rules.long_arrears_days,
     }
 
 
@@ -156,11 +175,13 @@ def write_indices(
     known_in: RatingMonth | None = None,
     customers_of: RatingMonth | None = None,
     only: str | None = None,
+    with_grade_facts: bool = False,
 ) -> Measured:
     """One row per rated customer, by customer_id, in numbered files: segment, family, region, bills, is_in_default,
     is_thin_file and, for each index, its value, whether it was missing (``_missing``; the value is then the policy's
-    number, or null for the median that only a model knows) and its band. For the rest see ``bind``."""
-    query, bound = _indices_query(policy), parameters(policy, month)
+    number, or null for the median that only a model knows) and its band; ``with_grade_facts`` also the columns of
+    sql/rules/grade_facts.sql. For the rest see ``bind``."""
+    query, bound = _indices_query(policy, with_grade_facts), parameters(policy, month)
     snapshot = customers_of or known_in or month
     files, rows, sha256 = [], 0, ""
     for number, within in enumerate(ranges(engine, lake, snapshot) if only is None else [(None, None)]):
@@ -180,15 +201,25 @@ def write_labels(engine: Engine, policy: Policy, cohort: RatingMonth, path: Path
     return engine.write(query, label_parameters(policy, cohort), path)
 
 
-def _indices_query(policy: Policy) -> queries.Query:
+def grade_facts() -> list[str]:
+    """What the grade rules go by: columns of booleans."""
+    return [name for name in queries.columns("grade_facts") if name != "customer_id"]
+
+
+def _indices_query(policy: Policy, with_grade_facts: bool) -> queries.Query:
     groups = sorted({"payment", *(index.group for index in policy.indices.values())})
     if taken := sorted(set(groups) & set(contract())):
         raise ConfigError(f"policy indices: group {', '.join(taken)} is the name of a source table: rename the group")
     for name, index in policy.indices.items():
         if name not in queries.columns(index.group):
             raise ConfigError(f"policy indices.{name}: sql/indices/{index.group}.sql returns no column of that name")
-    columns = ",\n".join(_index_columns(name, policy) for name in policy.indices)
-    joins = "\n".join(f"left join {group} on {group}.customer_id = p.customer_id" for group in groups)
+    columns = [_index_columns(name, policy) for name in policy.indices]
+    joined = groups
+    if with_grade_facts:
+        columns = [*(f"coalesce(grade_facts.{name}, false) as {name}" for name in grade_facts()), *columns]
+        joined = [*groups, "grade_facts"]
+    listed = ",\n".join(columns)
+    joins = "\n".join(f"left join {name} on {name}.customer_id = p.customer_id" for name in joined)
     return queries.compose(f"""
         select
             p.customer_id,
@@ -198,7 +229,7 @@ def _indices_query(policy: Policy) -> queries.Query:
             coalesce(b.bills, 0) as bills,
             d.customer_id is not null as is_in_default,
             payment.on_time_payment_rate is null as is_thin_file,
-            {columns}
+            {listed}
         from population as p
         {joins}
         left join families as f on f.segment = p.segment

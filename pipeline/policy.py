@@ -128,10 +128,78 @@ class Expert(_Section):
     weights: Annotated[dict[str, NotNegative], Field(min_length=1)]
 
 
+class Promotion(_Section):
+    """How fast a grade may get better than the one published for the month before."""
+
+    max_notches: Annotated[int, Field(ge=1)]
+    buffer: Annotated[float, Field(ge=0, lt=1)]
+
+
+class NewCustomer(_Section):
+    months: Annotated[int, Field(ge=1)]
+    grade: str
+
+
+class UnpaidBalance(_Section):
+    above: NotNegative
+    ceiling: str
+
+
+class Probation(_Section):
+    months: Annotated[int, Field(ge=1)]
+    ceiling: str
+
+
+class Veto(_Section):
+    """No promotion for so many months, and no grade better than the ceiling where there is one."""
+
+    months: Annotated[int, Field(ge=1)]
+    ceiling: str | None = None
+
+
+class Vetoes(_Section):
+    """In the order in which they are looked at: of two that bar the same, the first is named."""
+
+    theft: Veto | None = None
+    violation: Veto | None = None
+    broken_plan: Veto | None = None
+    long_arrears: Veto | None = None
+
+
+class GradeRules(_Section):
+    """What may change the grade that follows from the probability; a rule that is None does nothing."""
+
+    new_customer: NewCustomer | None = None
+    promotion: Promotion | None = None
+    unpaid_balance: UnpaidBalance | None = None
+    probation: Probation | None = None
+    vetoes: Vetoes
+    long_arrears_days: Annotated[int, Field(ge=1)]
+
+    def named_grades(self) -> dict[str, str]:
+        """Every grade that a rule names, by the key that names it."""
+        named = {
+            "new_customer.grade": self.new_customer and self.new_customer.grade,
+            "unpaid_balance.ceiling": self.unpaid_balance and self.unpaid_balance.ceiling,
+            "probation.ceiling": self.probation and self.probation.ceiling,
+            **{f"vetoes.{name}.ceiling": veto and veto.ceiling for name, veto in self.vetoes},
+        }
+        return {key: grade for key, grade in named.items() if grade is not None}
+
+
 class Publish(_Section):
     max_grade_share_change: Share
+    max_moved_share: Share
     min_rows_for_share_check: Count
     lock_timeout_seconds: Annotated[int, Field(ge=1)]
+
+
+class Retention(_Section):
+    repeatable_months: Annotated[int, Field(ge=1)]
+    derived_months: Annotated[int, Field(ge=1)]
+    replaced_revisions: Count
+    data_docs_months: Annotated[int, Field(ge=1)]
+    min_age_days: Count
 
 
 class Campaign(_Section):
@@ -182,9 +250,11 @@ class Policy(_Section):
     training: Training
     scorecard: ScorecardTerms
     grades: Grades
+    grade_rules: GradeRules
     expert: Expert
     publish: Publish
     rebate: Rebate
+    retention: Retention
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Policy":
@@ -218,6 +288,9 @@ class Policy(_Section):
             raise ValueError("label.days_past_due must name the families: " + ", ".join(self.families))
         if unknown := set(self.expert.weights) - set(self.indices):
             raise ValueError(f"expert.weights: {', '.join(sorted(unknown))} is not among the indices")
+        for key, grade in self.grade_rules.named_grades().items():
+            if grade not in self.grades.names:
+                raise ValueError(f"grade_rules.{key}: {grade} is not among grades.names {', '.join(self.grades.names)}")
         return self
 
     @cached_property

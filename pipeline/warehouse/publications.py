@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 RUN_KINDS = ("scheduled", "manual", "backfill", "command")
+CARRIED = "coalesce(carried_sha256, content_sha256)"
+"""As SQL, the hash of what a publication carries to the next month; those older than that hash say it by all they hold."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,31 @@ def _one(connection: Connection, condition: str, **parameters) -> Publication | 
     return row and Publication(**{**row._mapping, "rating_month": RatingMonth.of(row.rating_month)})
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What a month hands to the one after it: its grades as a stream of (customer_id, grade), and their hash.
+
+    Of a month that is not published: no publication, no rows, and an empty hash.
+    """
+
+    publication_id: str | None
+    sha256: str
+    grades: "pa.RecordBatchReader"
+
+
 @contextmanager
-def published_grades(settings: Settings, month: RatingMonth) -> Iterator["pa.RecordBatchReader"]:
-    """What readers see of a month, as a stream of (customer_id, grade); no rows where nothing is published."""
+def carried(settings: Settings, month: RatingMonth) -> Iterator[Carried]:
+    """What readers see of a month, as the month after takes it over; all of one revision."""
     with bulk_transaction(settings) as connection, connection.cursor() as cursor:
+        cursor.execute("lock table rating.credit_grades in access share mode")  # no swap until the stream is read
+        cursor.execute(
+            f"select cast(publication_id as text), {CARRIED} from ops.publications "
+            "where rating_month = $1 and superseded_at is null",
+            [month.first_day],
+        )
+        publication_id, sha256 = cursor.fetchone() or (None, "")
         cursor.execute("select customer_id, grade from rating.credit_grades where rating_month = $1", [month.first_day])
-        yield cursor.fetch_record_batch()
+        yield Carried(publication_id, sha256, cursor.fetch_record_batch())
 
 
 def next_revision(connection: Connection, month: RatingMonth) -> int:

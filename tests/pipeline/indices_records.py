@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline import measure
 from pipeline.lake import Lake
 from pipeline.model import ExpertScorecard
 from pipeline.month import RatingMonth
@@ -24,6 +25,7 @@ def customer(number: int, policy: Policy, *, segment: str = "residential", band:
         "region": "north",
         "is_in_default": False,
         "is_thin_file": False,
+        **dict.fromkeys(measure.grade_facts(), False),
         **{name: 0.5 for name in policy.indices},
         **{f"{name}_missing": False for name in policy.indices},
         **{f"{name}_band": band for name in policy.indices},

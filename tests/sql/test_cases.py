@@ -1,4 +1,4 @@
-"""Each query of sql/derived, indices and labels on tables small enough to work its answer out by hand.
+"""Each query of sql/derived, indices, labels and rules on tables small enough to work its answer out by hand.
 
 A case is cases/<query>/<case>.yaml: why (what it shows), month (the rating month; cohort instead where the query labels
 one), policy (what differs from the default), tables and expected (see small_tables.py). What is expected of a number
@@ -21,7 +21,7 @@ from pipeline.policy import Policy
 from pipeline.settings import SQL, Settings
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
-FOLDERS = ("derived", "indices", "labels")
+FOLDERS = ("derived", "indices", "labels", "rules")
 ARITHMETIC = {"ln": math.log, "sqrt": math.sqrt}
 
 
