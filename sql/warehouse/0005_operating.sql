@@ -1,5 +1,5 @@
 -- Months again: which rule set a grade, what a publication was made from and by whom, who took an override back.
--- Runs once, after 0001. Reads nothing.
+-- Runs once. Reads nothing.
 
 alter table rating.credit_grades
     add column model_grade text,
