@@ -45,6 +45,14 @@ class AuditError(GridgradeError):
     """A staged revision failed its audit; readers stay on the last good publication."""
 
 
+class NotPublishedError(GridgradeError):
+    """Nothing is published of a month, or no longer what was asked for."""
+
+
+class MovesError(GridgradeError):
+    """A published month would change for more customers than the policy lets pass without a person's word."""
+
+
 class WarehouseUnavailableError(GridgradeError):
     """The warehouse cannot be reached or is locked by somebody else."""
 

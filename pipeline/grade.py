@@ -18,7 +18,7 @@ from pipeline.model import CreditModel, ExpertScorecard, ModelFitError, model_fr
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.warehouse import overrides, publications, registry
+from pipeline.warehouse import overrides, publications, registry, takeover
 from pipeline.warehouse.overrides import Override
 
 REASONS = 4
@@ -173,8 +173,9 @@ def _graded(frame: pd.DataFrame, graders: dict[str, Grader], month: RatingMonth)
     return pd.concat(parts).sort_index().reindex(columns=SCHEMA.names)
 
 
-def _bind_previous(engine: Engine, month: RatingMonth, settings: Settings, scratch: Path) -> dict[str, str | None]:
-    """Bind view ``previous`` (customer_id, grade) to what is published for the month before; which publication it is."""
+def _bind_previous(engine: Engine, month: RatingMonth, settings: Settings, scratch: Path) -> dict:
+    """Bind view ``previous`` (customer_id, grade) to what is published for the month before; what the manifest says of
+    it."""
     path = scratch / "previous.parquet"
     with (
         publications.carried(settings, month - 1) as carried,
@@ -183,13 +184,12 @@ def _bind_previous(engine: Engine, month: RatingMonth, settings: Settings, scrat
         for batch in carried.grades:
             writer.write_batch(batch.cast(writer.schema))
     engine.bind_files("previous", [str(path)])
-    return {"previous_publication_id": carried.publication_id, "previous_sha256": carried.sha256}
+    return {"previous_publication_id": carried.publication_id, "taken_over": {takeover.GRADES: carried.sha256}}
 
 
 def _decided_by_hand(month: RatingMonth, settings: Settings, policy: Policy, basis: str) -> list[Override]:
     """The overrides that the month may know; ConfigError where one names a grade that the policy does not have."""
-    known_before = month.cutoff(policy.timezone) if basis == measure.AS_KNOWN_THEN else None
-    decided = overrides.in_force(settings, month, known_before)
+    decided = overrides.in_force(settings, month, measure.known_before(policy, month, basis))
     for override in decided:
         if override.grade not in policy.grades.names:
             raise ConfigError(

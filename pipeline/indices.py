@@ -18,5 +18,11 @@ def compute_indices(
         measured = measure.write_indices(
             engine, lake, policy, month, partition.folder, known_in=known, with_grade_facts=True
         )
-        partition.manifest(rows=measured.rows, input_sha256=measured.input_sha256, policy_sha256=policy.sha256)
+        partition.manifest(
+            rows=measured.rows,
+            input_sha256=measured.input_sha256,
+            inputs=measure.inputs(lake, policy, month, known_in=known).hashes(),
+            known_in=str(known),
+            policy_sha256=policy.sha256,
+        )
     return {"month": str(month), "basis": basis, "customers": measured.rows, "indices": len(policy.indices)}

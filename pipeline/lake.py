@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ class Lake:
         """The manifest of a partition; LakeError when there is no such partition or it cannot be read."""
         folder = self.path(table, **keys)
         try:
-            return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            stat = (folder / MANIFEST).stat()
+            return dict(_parsed(folder / MANIFEST, stat.st_ino, stat.st_mtime_ns))
         except FileNotFoundError:
             raise LakeError(f"the lake has no partition {folder}: run the step that writes {table} first") from None
         except (OSError, ValueError) as error:
@@ -167,6 +169,12 @@ class Lake:
                 raise
             return  # a concurrent writer of the same month was faster; both wrote the same rows
         _sync_folder(target.parent)
+
+
+@lru_cache(maxsize=8192)
+def _parsed(path: Path, inode: int, written_ns: int) -> dict[str, Any]:
+    """A manifest, of which a step asks again and again; its file is never changed, only replaced by another."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 class _Staging:

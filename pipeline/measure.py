@@ -6,7 +6,7 @@ that a customer is measured in one way only.
 
 import hashlib
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +35,47 @@ class Measured(NamedTuple):
     input_sha256: str
 
 
+class _Held(NamedTuple):
+    """A partition of facts: its file with that of the rows to leave out, and a hash of both."""
+
+    files: tuple[str, str | None]
+    sha256: str
+
+
+class Inputs(dict[str, dict[RatingMonth, _Held]]):
+    """By source table and month, the partitions that a rating reads."""
+
+    @property
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        for months in self.values():
+            for part in months.values():
+                digest.update(part.sha256.encode())
+        return digest.hexdigest()
+
+    def hashes(self) -> dict[str, dict[str, str]]:
+        """The same as JSON: of each partition the hashes of its facts and of the rows to leave out of them."""
+        return {table: {str(month): part.sha256 for month, part in months.items()} for table, months in self.items()}
+
+
+def inputs(
+    lake: Lake,
+    policy: Policy,
+    month: RatingMonth,
+    *,
+    known_in: RatingMonth | None = None,
+    customers_of: RatingMonth | None = None,
+) -> Inputs:
+    """What ``known_in`` (default: the month itself) knew of the time before the cut-off; see ``bind``."""
+    known_in = known_in or month
+    customers_of = customers_of or known_in
+    found = Inputs()
+    for table in contract().values():
+        months = _months(table, lake, policy, month, customers_of if table.snapshot else known_in)
+        found[table.name] = {recorded: _held(lake, table.name, recorded) for recorded in months}
+    return found
+
+
 def bind(
     engine: Engine,
     lake: Lake,
@@ -52,25 +93,19 @@ def bind(
     bound view of customer_id, to measure just these. ``within``: only customers of this range. Returns the sha256 of
     the partitions that are bound.
     """
-    known_in = known_in or month
-    customers_of = customers_of or known_in
-    digest = hashlib.sha256()
+    parts = inputs(lake, policy, month, known_in=known_in, customers_of=customers_of)
     for table in contract().values():
-        months = _months(table, lake, policy, month, customers_of if table.snapshot else known_in)
-        held = [_held(lake, table.name, recorded) for recorded in months]
         columns = {column.name: column.sql_type for column in table.columns}
         by_customer = "customer_id" in columns
         engine.bind_facts(
             table.name,
             columns,
-            [part.files for part in held],
+            [part.files for part in parts[table.name].values()],
             only=only if by_customer else None,
             within=within if by_customer else None,
         )
-        for part in held:
-            digest.update(part.sha256.encode())
     engine.bind_table("families", families(policy))
-    return digest.hexdigest()
+    return parts.sha256
 
 
 def families(policy: Policy) -> pa.Table:
@@ -111,6 +146,11 @@ def known_in(lake: Lake, month: RatingMonth, basis: str) -> RatingMonth:
     if basis == AS_KNOWN_NOW:
         return max([month, *lake.facts("bills")])
     raise ConfigError(f"{basis!r} is not a basis: choose {' or '.join(BASES)}")
+
+
+def known_before(policy: Policy, month: RatingMonth, basis: str) -> datetime | None:
+    """The instant before which a rating on this basis must have known of something; None: it may know of all."""
+    return month.cutoff(policy.timezone) if basis == AS_KNOWN_THEN else None
 
 
 def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
@@ -265,13 +305,6 @@ def _index_columns(name: str, policy: Policy) -> str:
         f"cast({value} as double) as {name}, {source} is null as {name}_missing, "
         f"case when {value} is null then null {bands} else 'D' end as {name}_band"
     )
-
-
-class _Held(NamedTuple):
-    """A partition of facts: its file with that of the rows to leave out, and a hash of both."""
-
-    files: tuple[str, str | None]
-    sha256: str
 
 
 # A step asks for a dozen cohorts, and its Lake may see the facts as they were when first asked.

@@ -1,4 +1,4 @@
-"""Grades that a person set by hand, for a time: ops.rating_overrides. A row is entered and may be revoked, never changed.
+"""Grades that a person set by hand, for a time: ops.rating_overrides. A row may be revoked and is never changed.
 
 A rating as known then goes by what had been entered before its cut-off, and not revoked before it; one as known now, by
 what stands today. So a month rated again finds the overrides it found then.
@@ -61,9 +61,13 @@ def add(
     signs for it or says why.
     """
     if grade not in policy.grades.names:
-        raise ConfigError(f"override of {customer_id}: {grade!r} is not a grade: choose {', '.join(policy.grades.names)}")
+        raise ConfigError(
+            f"override of {customer_id}: {grade!r} is not a grade: choose {', '.join(policy.grades.names)}"
+        )
     if last is not None and last < first:
-        raise ConfigError(f"override of {customer_id}: {first} is after {last}: give the first month it holds, then the last")
+        raise ConfigError(
+            f"override of {customer_id}: {first} is after {last}: give the first month it holds, then the last"
+        )
     for what, said in (("reason", reason), ("name", created_by)):
         if not said.strip():
             raise ConfigError(f"override of {customer_id}: it needs a {what}")

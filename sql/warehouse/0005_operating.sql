@@ -41,7 +41,7 @@ alter table ops.publications
     add column overrides_sha256 text,
     add column carried_sha256 text,
     add column previous_publication_id uuid references ops.publications,
-    add column previous_sha256 text,
+    add column taken_over jsonb,
     add column recipe_sha256 text,
     add column confirmed_at timestamptz,
     add column moved bigint,
@@ -53,9 +53,9 @@ comment on column ops.publications.published_by is 'Who started the run.';
 comment on column ops.publications.known_in is 'First day of the last recorded month that the rating read.';
 comment on column ops.publications.code_sha256 is 'Hash of the queries, the code and the versions of the libraries that rated.';
 comment on column ops.publications.overrides_sha256 is 'Hash of the overrides in force for the month.';
-comment on column ops.publications.carried_sha256 is 'Hash of what the month after takes over from this one.';
-comment on column ops.publications.previous_publication_id is 'Publication of the month before that this one took over from; null where there was none.';
-comment on column ops.publications.previous_sha256 is 'What this one took over: carried_sha256 of that publication, as last confirmed; empty where there was none.';
+comment on column ops.publications.carried_sha256 is 'Hash of the grades, which the month after takes over.';
+comment on column ops.publications.previous_publication_id is 'Publication of the month before whose grades it took over; null where there was none.';
+comment on column ops.publications.taken_over is 'By what it is, the hashes of what this one took over from months before, as last confirmed; empty where there was nothing.';
 comment on column ops.publications.recipe_sha256 is 'Hash of all that the content follows from, as last confirmed: equal again, and the month need not be rated again.';
 comment on column ops.publications.confirmed_at is 'When a run last found that rating the month again gives this content.';
 comment on column ops.publications.moved is 'Customers with another grade than in the revision it replaced; null for the first of a month.';

@@ -38,7 +38,7 @@ def write_indices(settings: Settings, rows: pa.Table, month: RatingMonth = OCTOB
     lake = Lake(settings.lake_path)
     with lake.writing("indices", rating_month=month, **BASIS) as partition:
         pq.write_table(rows, partition.folder / "part-0.parquet")
-        partition.manifest(rows=len(rows), input_sha256="i" * 64)
+        partition.manifest(rows=len(rows), input_sha256="i" * 64, inputs={}, known_in=str(month))
     members = [member(row["customer_id"], row["segment"]) for row in rows.to_pylist()]
     write_groups(lake, members, month)
 

@@ -48,7 +48,10 @@ WORKED = {
         ("A", "model", "promotion_buffer"),
     ),
     "below the bound and the buffer": (dict(default_probability=0.0089, previous_grade="A"), ("AA", "model", None)),
-    "the buffer keeps nobody from staying": (dict(default_probability=0.0095, previous_grade="AA"), ("AA", "model", None)),
+    "the buffer keeps nobody from staying": (
+        dict(default_probability=0.0095, previous_grade="AA"),
+        ("AA", "model", None),
+    ),
     "the buffer does not push down": (dict(default_probability=0.0095, previous_grade="AAA"), ("AA", "model", None)),
     "a grade that is no more": (dict(default_probability=AAA, previous_grade="Z"), ("AAA", "model", None)),
     "owes": (dict(default_probability=AAA, has_unpaid_balance=True), ("AA", "veto", "unpaid_balance")),
@@ -169,10 +172,7 @@ def test_with_a_constant_probability_the_grade_settles_and_stays(probabilities, 
     previous, path = ["D"] * len(probabilities), []
     for _ in range(2 * len(NAMES)):
         found = ruled(
-            *(
-                dict(default_probability=p, previous_grade=was)
-                for p, was in zip(probabilities, previous, strict=True)
-            ),
+            *(dict(default_probability=p, previous_grade=was) for p, was in zip(probabilities, previous, strict=True)),
             rules=rules,
         )
         previous = list(found["grade"])

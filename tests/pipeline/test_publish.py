@@ -62,6 +62,7 @@ def indices_of(customers, policy):
     ]
 
 
+ORIGIN = {"inputs": {}, "overrides_sha256": "o" * 64, "code_sha256": "c" * 64, "previous_publication_id": None}
 KINDS = {"score": pa.float64(), "default_probability": pa.float64(), "notch_change": pa.int32()}
 SCHEMA = pa.schema([(name, KINDS.get(name, pa.string())) for name in customer(0)])
 
@@ -86,6 +87,7 @@ def write(settings, policy):
                     input_sha256="i" * 64,
                     policy_sha256=policy.sha256,
                     model_versions={"residential": "v1"},
+                    **ORIGIN | {"known_in": str(month)},
                 )
         members = [member(row["customer_id"]) for row in customers] if groups is None else groups
         write_groups(lake, members, month, basis=basis)
@@ -165,14 +167,14 @@ def test_a_changed_row_makes_a_revision_and_the_old_one_is_kept(settings, policy
 def test_a_dry_run_says_what_would_change_and_changes_nothing(settings, policy, sql, write):
     customers = [customer(number, grade="A") for number in range(6)]
     write(customers)
-    assert run(settings, policy, dry_run=True)["migration"] == [{"published": None, "then": "A", "customers": 6}]
+    assert run(settings, policy, dry_run=True)["migration"] == [{"before": None, "after": "A", "customers": 6}]
     run(settings, policy)
     customers[0]["grade"] = "B"
     write([*customers[:5], customer(9, grade="C")])
     told = run(settings, policy, dry_run=True)
     assert told["changed"]
     assert told["grades"] == {"A": 4, "B": 1, "C": 1}
-    moves = {(move["published"], move["then"]): move["customers"] for move in told["migration"]}
+    moves = {(move["before"], move["after"]): move["customers"] for move in told["migration"]}
     assert moves == {("A", "A"): 4, ("A", "B"): 1, ("A", None): 1, (None, "C"): 1}
     assert sql("select revision from ops.publications") == [(1,)]
     assert staged_tables(sql) == []
@@ -339,7 +341,9 @@ def test_two_runs_of_a_month_take_turns(settings, policy, write):
     write([customer(number) for number in range(10)])
     with (
         revisions.publishing(settings, OCTOBER, 1),
-        pytest.raises(WarehouseUnavailableError, match=r"2026-10: another run .* is publishing this month"),
+        pytest.raises(
+            WarehouseUnavailableError, match=r"2026-10: another run is publishing this month \(.*process \d+"
+        ),
     ):
         run(settings, patient(policy, lock_timeout_seconds=1))
     assert run(settings, policy)["revision"] == 1
