@@ -4,29 +4,30 @@ Exit code 0: done. 1: refused or failed, with one line on stderr. 2: the call it
 """
 
 import getpass
-import json
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pipeline.errors import GridgradeError, MonthError
+from pipeline import overrides_cli
+from pipeline.errors import GridgradeError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.show import show_difference
+from pipeline.terminal import AsJson, Month, inputs, parse_month, print_json, print_rows, progress, status
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 source = typer.Typer(help="Fill a source database: for trying, and for tests.", no_args_is_help=True)
 app.add_typer(source, name="source")
+app.add_typer(overrides_cli.app, name="override")
 
 
 class Mode(StrEnum):
@@ -46,15 +47,6 @@ class Format(StrEnum):
     json = "json"
 
 
-def _month(text: str | RatingMonth) -> RatingMonth:
-    try:
-        return text if isinstance(text, RatingMonth) else RatingMonth.parse(text)
-    except MonthError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-Month = Annotated[RatingMonth, typer.Argument(parser=_month, metavar="YYYY-MM", help="rating month")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 ModeOption = Annotated[Mode, typer.Option(help="train a new model, apply the one in force, or decide")]
 ModelOption = Annotated[str | None, typer.Option("--model", metavar="V", help="apply this model version")]
 BasisOption = Annotated[Basis, typer.Option(help="records as known at the cut-off, or as known now")]
@@ -74,12 +66,12 @@ def demo(
     """Rate a sample utility through Airflow's own scheduler, and say where to look."""
     from pipeline import demo as runner
 
-    with _status() as echo:
+    with status() as echo:
         summary = runner.run(
             Settings.load(), customers=customers, months_of_history=months, rate_last=rate_last, echo=echo
         )
     if as_json:
-        _print_json(summary)
+        print_json(summary)
     else:
         runner.show(summary, Console())
 
@@ -108,19 +100,21 @@ def source_load(
     """Replace what the source database holds by the tables of a folder."""
     from pipeline.source.load import load_folder
 
-    with _status() as echo:
+    with status() as echo:
         echo(f"loading {folder}")
         loaded = load_folder(folder, Settings.load())
     for name in loaded["ignored"]:
         Console(stderr=True).print(f"ignored, not in the source contract: {name}")
-    _print_rows(as_json, ("table", "rows"), loaded["rows"].items())
+    print_rows(as_json, ("table", "rows"), loaded["rows"].items())
 
 
 @source.command("sample")
 def source_sample(
     customers: Annotated[int, typer.Option(min=1, help="how many customers")] = 2000,
     months: Annotated[int, typer.Option(min=1, help="how many months of history")] = 36,
-    last: Annotated[RatingMonth, typer.Option(parser=_month, metavar="YYYY-MM", help="the last of them")] = "2026-10",
+    last: Annotated[
+        RatingMonth, typer.Option(parser=parse_month, metavar="YYYY-MM", help="the last of them")
+    ] = "2026-10",
     seed: Annotated[int, typer.Option(help="another seed, another utility")] = 7,
     dirty: Annotated[float, typer.Option(min=0, max=0.5, help="share of rows to spoil")] = 0.0,
     as_json: AsJson = False,
@@ -128,7 +122,7 @@ def source_sample(
     """Replace what the source database holds by a synthetic utility."""
     from pipeline.sample import fill_source
 
-    with _progress() as advance:
+    with progress() as advance:
         rows = fill_source(
             Settings.load(),
             customers,
@@ -138,7 +132,7 @@ def source_sample(
             dirty=dirty,
             progress=lambda month, done, total: advance(done, total, str(month)),
         )
-    _print_rows(as_json, ("table", "rows"), rows.items())
+    print_rows(as_json, ("table", "rows"), rows.items())
 
 
 @app.command()
@@ -152,12 +146,12 @@ def rate(
     as_json: AsJson = False,
 ) -> None:
     """Rate one month, from extraction to publication and the actions that follow from it."""
-    settings, policy = _inputs()
+    settings, policy = inputs()
     asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run, "accept_moves": accept_moves}
-    with _progress() as advance:
+    with progress() as advance:
         outcome = rate_month(month, settings, policy, **asked, advance=advance)
     if as_json:
-        _print_json(outcome)
+        print_json(outcome)
     else:
         _show_outcomes([outcome])
         if dry_run:
@@ -174,12 +168,12 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """What publishing a month now would change against what is published: who moves, how far, and why."""
-    settings, policy = _inputs()
-    with _progress() as advance:
+    settings, policy = inputs()
+    with progress() as advance:
         asked = {"mode": mode, "model_version": model, "basis": basis}
         outcome = rate_month(month, settings, policy, **asked, dry_run=True, advance=advance)["publish"]
     if as_json:
-        _print_json(outcome)
+        print_json(outcome)
     else:
         show_difference(outcome)
 
@@ -188,11 +182,13 @@ def diff(
 def late(month: Month, as_json: AsJson = False) -> None:
     """What late records changed of a month that was published on both bases: who, how, and by which indices."""
     from pipeline import late_records
+    from pipeline.warehouse import migrations
 
-    settings, policy = _inputs()
+    settings, policy = inputs()
+    migrations.migrate(settings)
     found = late_records.late_records(month, settings, policy)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         show_difference(found)
 
@@ -200,10 +196,11 @@ def late(month: Month, as_json: AsJson = False) -> None:
 @app.command()
 def backfill(
     first: Annotated[
-        RatingMonth | None, typer.Argument(parser=_month, metavar="FROM", help="YYYY-MM", show_default=False)
+        RatingMonth | None, typer.Argument(parser=parse_month, metavar="FROM", help="YYYY-MM", show_default=False)
     ] = None,
     last: Annotated[
-        RatingMonth | None, typer.Argument(parser=_month, metavar="TO", help="YYYY-MM, included", show_default=False)
+        RatingMonth | None,
+        typer.Argument(parser=parse_month, metavar="TO", help="YYYY-MM, included", show_default=False),
     ] = None,
     mode: ModeOption = Mode.auto,
     model: ModelOption = None,
@@ -221,6 +218,7 @@ def backfill(
     where it was. --stale goes without a range too.
     """
     from pipeline.backfill import in_order, mend
+    from pipeline.warehouse import migrations
 
     if last is None and not stale:
         raise typer.BadParameter("give the oldest month and the newest, FROM and TO")
@@ -228,7 +226,8 @@ def backfill(
         raise typer.BadParameter(f"{first} is after {last}: give the oldest month first")
     if stale and (dry_run or model or mode is not Mode.auto or basis is not Basis.as_known_then):
         raise typer.BadParameter("--stale rates a month as it was rated: leave out mode, model, basis and dry run")
-    settings, policy = _inputs()
+    settings, policy = inputs()
+    migrations.migrate(settings)
     same = {"run_kind": "backfill", "accept_moves": accept_moves}
     asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run}
 
@@ -241,16 +240,17 @@ def backfill(
 
     outcomes: list[dict[str, Any]] = []
     try:
-        with _progress(lines=True) as advance:
+        with progress() as advance:
+            told = partial(_told, advance)
             if stale:
-                rated = mend(settings, as_it_was, advance, first=first, last=last)
+                rated = mend(settings, as_it_was, told, first=first, last=last)
             else:
-                rated = in_order(list(RatingMonth.span(first, last)), again, advance)
+                rated = in_order(list(RatingMonth.span(first, last)), again, told)
             for outcome in rated:
                 outcomes.append(outcome)
     finally:
         if as_json:
-            _print_json(outcomes)
+            print_json(outcomes)
         elif outcomes:
             _show_outcomes(outcomes)
         elif stale:
@@ -275,6 +275,28 @@ def grades(
 
 
 @app.command()
+def clean(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="remove nothing, and say what would go")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what the policy's retention no longer keeps: old partitions of the lake, replaced revisions, Data Docs."""
+    from pipeline.clean import clean as cleaned
+    from pipeline.warehouse import migrations
+
+    settings, policy = inputs()
+    migrations.migrate(settings)
+    found = cleaned(settings, policy, dry_run=dry_run)
+    if as_json:
+        print_json([{name: getattr(one, name) for name in ("kind", "name", "size_bytes")} for one in found])
+        return
+    table = Table("kind", "would go" if dry_run else "removed", "MB")
+    for kind in dict.fromkeys(one.kind for one in found):
+        sizes = [one.size_bytes for one in found if one.kind == kind]
+        table.add_row(kind, f"{len(sizes):,}", f"{sum(sizes) / 1e6:,.1f}")
+    Console().print(table if found else "there is nothing to remove")
+
+
+@app.command()
 def migrate() -> None:
     """Bring the warehouse's tables and views up to date; ``rate`` and ``backfill`` do so by themselves."""
     from pipeline.warehouse import migrations
@@ -290,7 +312,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     findings = list(examine())
     rows = [(finding.what, "ok" if finding.is_ok else "WRONG", finding.detail) for finding in findings]
-    _print_rows(as_json, ("what", "state", "detail"), rows)
+    print_rows(as_json, ("what", "state", "detail"), rows)
     if not all(finding.is_ok for finding in findings):
         raise typer.Exit(1)
 
@@ -364,7 +386,7 @@ def _as_it_stands(publication, settings: Settings, policy: Policy) -> dict[str, 
     from pipeline.warehouse.connection import transaction
 
     with transaction(settings) as connection:
-        counts = publications.customers_by_grade(connection, publication.rating_month)
+        counts = publications.customers_by_grade(connection, publication.ratingparse_month)
     return {
         "grade": {"grades": {name: counts.get(name, 0) for name in policy.grades.names}},
         "publish": {
@@ -377,54 +399,6 @@ def _as_it_stands(publication, settings: Settings, policy: Policy) -> dict[str, 
             "is_latest_month": publication.is_latest_month,
         },
     }
-
-
-def _inputs() -> tuple[Settings, Policy]:
-    settings = Settings.load()
-    return settings, Policy.load(settings.policy)
-
-
-@contextmanager
-def _progress(*, lines: bool = False) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on stderr with the time left, where somebody looks; elsewhere nothing, or lines if they are wanted."""
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("", total=None)
-
-        def advance(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
-            if lines and not console.is_terminal:
-                console.print(f"{done} of {total} done: {what}", markup=False, highlight=False, soft_wrap=True)
-
-        yield advance
-
-
-@contextmanager
-def _status() -> Iterator[Callable[[str], None]]:
-    """What is going on, on stderr: a line that changes on a terminal, lines elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        said: list[str] = []
-
-        def echo(line: str) -> None:
-            if line not in said[-1:]:
-                said.append(line)
-                console.print(line, markup=False, soft_wrap=True)
-
-        yield echo
-    else:
-        with console.status("") as status:
-            yield status.update
 
 
 def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
@@ -441,26 +415,19 @@ def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
+def _told(advance: Callable[[int, int, str], None], done: int, total: int, what: str) -> None:
+    """How far a backfill is: in the bar where somebody looks, else a line a month."""
+    advance(done, total, what)
+    if not sys.stderr.isatty():
+        Console(stderr=True).print(f"{done} of {total} done: {what}", markup=False, highlight=False, soft_wrap=True)
+
+
 def _tell_stale(outcomes: list[dict[str, Any]]) -> None:
     """Which months are stale after the last of these."""
     stale = [months for outcome in outcomes if (months := outcome["publish"].get("stale_months")) is not None]
     if stale and stale[-1]:
         line = f"built on what has changed since: {', '.join(stale[-1])}; gridgrade backfill --stale rates them again"
         Console(stderr=True).print(line, soft_wrap=True)
-
-
-def _print_rows(as_json: bool, names: tuple[str, ...], rows) -> None:
-    if as_json:
-        _print_json([dict(zip(names, row, strict=True)) for row in rows])
-        return
-    table = Table(*names)
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
-    Console().print(table)
-
-
-def _print_json(document: Any) -> None:
-    typer.echo(json.dumps(document, indent=1, default=str))
 
 
 def main() -> None:

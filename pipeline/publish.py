@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from pipeline.content_hash import ContentHash
 from pipeline.difference import bind_revision, difference
 from pipeline.engine import Engine, open_engine
-from pipeline.errors import AuditError, LakeError, MovesError
+from pipeline.errors import AuditError, MovesError
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -50,9 +50,8 @@ def publish(
 
     ``run_kind`` is one of publications.RUN_KINDS. A dry run changes nothing and says what publishing would: see
     ``difference``. AuditError names every check that failed; MovesError when more customers of a published month would
-    move than the policy lets pass and nobody has accepted that; LakeError when the steps before worked on different
-    things; WarehouseUnavailableError when the warehouse is away or stays locked. In any case readers keep what they
-    see.
+    move than the policy lets pass and nobody has accepted that; WarehouseUnavailableError when the warehouse is away
+    or stays locked. In any case readers keep what they see.
     """
     lake = Lake(settings.lake_path)
     with open_engine(settings) as engine:
@@ -111,14 +110,19 @@ class _Content:
         self._columns = {table.name: table.loaded(indices) for table in TABLES.values()}
 
     def _require_one_run(self) -> None:
-        """That no other run of the month has come in between the steps of this one."""
+        """AuditError when another run of the month has come in between the steps of this one."""
         for partition, manifest in self._manifests.items():
+            other = None
+            if manifest["input_sha256"] != self._manifests["grades"]["input_sha256"]:
+                other = "records than grades"
             for source, sha256 in manifest.get("made_from", {}).items():
                 if self._manifests[source]["sha256"] != sha256:
-                    raise LakeError(
-                        f"{self.month} is not published, readers keep what they see: another run has made its {source} "
-                        f"anew since this one made {partition} from them: run the month again"
-                    )
+                    other = f"{source} than are there now"
+            if other:
+                raise AuditError(
+                    f"{self.month} is not published, readers keep what they see: {partition} were made from {other}: "
+                    "run every step from compute_indices on again"
+                )
 
     @property
     def rows(self) -> int:

@@ -76,20 +76,33 @@ def before(connection: Connection, month: RatingMonth) -> Publication | None:
 
 def revisions_of(connection: Connection, month: RatingMonth) -> list[Publication]:
     """Every revision of a month, the newest first."""
-    query = f"select {_COLUMNS} from ops.publications where rating_month = :month order by revision desc"
-    return [_publication(row) for row in connection.execute(text(query), {"month": month.first_day})]
+    return _all(connection, "rating_month = :month", month=month.first_day)[::-1]
+
+
+def published(connection: Connection) -> list[Publication]:
+    """What readers see of every month, oldest first."""
+    return _all(connection, "superseded_at is null")
 
 
 def stale(connection: Connection) -> list[Publication]:
     """What readers see of months that were built on something else than what is published now; oldest first."""
-    query = f"select {_COLUMNS} from ops.publications where superseded_at is null and stale_since is not null"
-    return [_publication(row) for row in connection.execute(text(f"{query} order by rating_month"))]
+    return _all(connection, "superseded_at is null and stale_since is not null")
+
+
+def replaced(connection: Connection) -> list[Publication]:
+    """The revisions that readers no longer see, by month and revision."""
+    return _all(connection, "superseded_at is not null")
 
 
 def _one(connection: Connection, condition: str, **parameters: Any) -> Publication | None:
     query = f"select {_COLUMNS} from ops.publications where {condition} order by rating_month desc limit 1"
     row = connection.execute(text(query), parameters).one_or_none()
     return row and _publication(row)
+
+
+def _all(connection: Connection, condition: str, **parameters: Any) -> list[Publication]:
+    query = f"select {_COLUMNS} from ops.publications where {condition} order by rating_month, revision"
+    return [_publication(row) for row in connection.execute(text(query), parameters)]
 
 
 def _publication(row: Row) -> Publication:
@@ -198,6 +211,13 @@ def record_follow_up(connection: Connection, publication_id: uuid.UUID | str) ->
     connection.execute(
         text("update ops.publications set followed_up_at = now() where publication_id = cast(:id as uuid)"),
         {"id": str(publication_id)},
+    )
+
+
+def record_removal(connection: Connection, publication_id: uuid.UUID) -> None:
+    """Note that the rows of a replaced revision are gone."""
+    connection.execute(
+        text("update ops.publications set rows_removed_at = now() where publication_id = :id"), {"id": publication_id}
     )
 
 

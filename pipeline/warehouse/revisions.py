@@ -173,6 +173,23 @@ def rows(
         yield cursor.fetch_record_batch()
 
 
+def size_bytes(connection: Connection, publication: Publication) -> int:
+    """What the tables of a revision take on disk."""
+    query = text("select sum(pg_total_relation_size(to_regclass(name))) from unnest(cast(:names as text[])) as name")
+    names = [f"rating.{name}" for name in _tables(publication)]
+    return int(connection.execute(query, {"names": names}).scalar() or 0)
+
+
+def drop_rows(connection: Connection, publication: Publication) -> None:
+    """Throw the tables of a replaced revision away, in the caller's transaction."""
+    for name in _tables(publication):
+        connection.execute(text(f"drop table if exists rating.{name}"))
+
+
+def _tables(publication: Publication) -> list[str]:
+    return [staged_name(table, publication.rating_month, publication.revision) for table in TABLES]
+
+
 def drop(connection: Connection, names: list[str]) -> None:
     """Throw staged tables away; those that are not there are no matter."""
     with connection.begin():

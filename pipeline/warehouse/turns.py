@@ -23,15 +23,18 @@ _DOING = {PUBLISHING: "publishing", RATING: "rating"}
 
 
 @contextmanager
-def rating(settings: Settings, month: RatingMonth, timeout_seconds: float, who: str) -> Iterator[None]:
-    """Be the only run that works on a month, for as long as the block lasts.
+def rating(
+    settings: Settings, month: RatingMonth, timeout_seconds: float, who: str, *, is_shared: bool = False
+) -> Iterator[None]:
+    """Be the only one who works on a month, or (shared) one of several who leave each other's partitions alone, for as
+    long as the block lasts.
 
     ``who`` is what others are told while they wait. WarehouseUnavailableError, which names who holds it, when it is not
     free within the timeout.
     """
     with _session(settings, who) as connection:
         _take(connection, RATING, _ANY_MONTH, timeout_seconds, "the lake is being cleaned", is_shared=True)
-        take(connection, RATING, month, timeout_seconds)
+        take(connection, RATING, month, timeout_seconds, is_shared=is_shared)
         yield
 
 
@@ -43,9 +46,12 @@ def cleaning(settings: Settings, timeout_seconds: float) -> Iterator[None]:
         yield
 
 
-def take(connection: Connection, kind: int, month: RatingMonth, timeout_seconds: float) -> None:
+def take(
+    connection: Connection, kind: int, month: RatingMonth, timeout_seconds: float, *, is_shared: bool = False
+) -> None:
     """Take a month's lock of a kind for the session; WarehouseUnavailableError when another keeps it too long."""
-    _take(connection, kind, number(month), timeout_seconds, f"{month}: another run is {_DOING[kind]} this month")
+    taken = f"{month}: another run is {_DOING[kind]} this month"
+    _take(connection, kind, number(month), timeout_seconds, taken, is_shared=is_shared)
 
 
 def number(month: RatingMonth) -> int:
