@@ -120,8 +120,8 @@ class _Content:
                     other = f"{source} than are there now"
             if other:
                 raise AuditError(
-                    f"{self.month} is not published, readers keep what they see: {partition} were made from {other}: "
-                    "run every step from compute_indices on again"
+                    f"{self.month} is not published, readers keep what they see: {partition} were made from other "
+                    f"{other}: run every step from compute_indices on again"
                 )
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from forks import Forks
 from indices_records import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
 from lake_records import Tables, fill_lake
 from variables import variables
@@ -63,6 +64,14 @@ def published(databases, policy, tmp_path_factory) -> Iterator[Settings]:
         grade(OCTOBER, settings, policy, **BASIS, models=MODELS)
         publish(OCTOBER, settings, policy, **BASIS, run_id="test", run_kind="command")
         yield settings
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Runs of the pipeline in processes that can be killed."""
+    forks = Forks()
+    yield forks
+    forks.close()
 
 
 @pytest.fixture
