@@ -60,17 +60,15 @@ def add(
     ConfigError when the grade is not on the policy's scale, when the months are the wrong way round, or when nobody
     signs for it or says why.
     """
-    if grade not in policy.grades.names:
-        raise ConfigError(
-            f"override of {customer_id}: {grade!r} is not a grade: choose {', '.join(policy.grades.names)}"
-        )
-    if last is not None and last < first:
-        raise ConfigError(
-            f"override of {customer_id}: {first} is after {last}: give the first month it holds, then the last"
-        )
-    for what, said in (("reason", reason), ("name", created_by)):
-        if not said.strip():
-            raise ConfigError(f"override of {customer_id}: it needs a {what}")
+    faults = {
+        f"{grade!r} is not a grade: choose {', '.join(policy.grades.names)}": grade not in policy.grades.names,
+        f"{first} is after {last}: give the first month it holds, then the last": last is not None and last < first,
+        "say why": not reason.strip(),
+        "say who decides": not created_by.strip(),
+    }
+    for fault, is_there in faults.items():
+        if is_there:
+            raise ConfigError(f"override of {customer_id}: {fault}")
     values = {
         "customer_id": customer_id,
         "kind": kind,
@@ -94,7 +92,7 @@ def add(
 def end(settings: Settings, override_id: str, revoked_by: str) -> Override:
     """Revoke an override from now on; ConfigError when there is none of that id, or it was revoked before."""
     if not revoked_by.strip():
-        raise ConfigError(f"override {override_id}: somebody has to sign for its end")
+        raise ConfigError(f"override {override_id}: say who ends it")
     with transaction(settings) as connection:
         row = connection.execute(
             text(
