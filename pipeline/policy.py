@@ -313,6 +313,10 @@ class Policy(_Section):
         for key, grade in self.grade_rules.named_grades().items():
             if grade not in self.grades.names:
                 raise ValueError(f"grade_rules.{key}: {grade} is not among grades.names {', '.join(self.grades.names)}")
+        for name, veto in self.grade_rules.vetoes:
+            if veto and veto.months > self.extract.history_months:
+                held = f"the lake {self.extract.history_months} (extract.history_months)"
+                raise ValueError(f"grade_rules.vetoes: {name} looks back {veto.months} months, {held}")
         for aspect, measures in self.group_measures.items():
             for name, level in getattr(self.groups, aspect).items():
                 if isinstance(level, dict) and (unknown := set(level) - set(measures)):

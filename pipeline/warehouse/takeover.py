@@ -32,7 +32,7 @@ def mark_stale(connection: Connection, month: RatingMonth) -> list[RatingMonth]:
     for later in _published(connection, month):
         taken = publications.current(connection, later).taken_over
         now = taken_over(connection, later)
-        is_stale = any(taken.get(what) != sha256 for what, sha256 in now.items())
+        is_stale = any(taken.get(what, "") != sha256 for what, sha256 in now.items())
         connection.execute(
             text(
                 "update ops.publications set stale_since = case when :is_stale then coalesce(stale_since, now()) end "

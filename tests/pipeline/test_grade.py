@@ -8,11 +8,12 @@ import pytest
 from indices_records import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
 
 from pipeline.engine import duckdb as engine
-from pipeline.errors import ModelError
+from pipeline.errors import ConfigError, ModelError
 from pipeline.grade import Grader, grade
 from pipeline.lake import Lake
 from pipeline.model import CreditModel, ExpertScorecard
 from pipeline.publish import publish
+from pipeline.warehouse import overrides
 
 
 @pytest.fixture
@@ -154,6 +155,43 @@ def test_a_model_of_other_indices_is_refused_with_the_way_out(graded, settings, 
         graded([customer(1, policy)], models=MODELS | {"residential": "older"})
     with pytest.raises(ModelError, match="model nobody is not registered"):
         graded([customer(1, policy)], models=MODELS | {"residential": "nobody"})
+
+
+def test_what_is_known_of_a_customer_beside_the_model_sets_the_grade(graded, policy):
+    found = graded([customer(1, policy, is_new=True), customer(2, policy, has_theft=True), customer(3, policy)])
+    told = {name: (f["model_grade"], f["grade"], f["rating_basis"], f["grade_rule"]) for name, f in found.items()}
+    assert told == {
+        "C00001": ("AA", "B", "new", "new_customer"),
+        "C00002": ("AA", "D", "veto", "theft"),
+        "C00003": ("AA", "AA", "expert", None),
+    }
+
+
+def test_what_people_decided_by_the_cutoff_sets_the_grade(graded, policy, settings, sql):
+    def decide(number, grade, kind="override", on="2026-10-31Z"):
+        said = {"reason": "r", "created_by": "ana", "first": OCTOBER, "last": None}
+        entered = overrides.add(settings, policy, customer_id=f"C{number:05}", kind=kind, grade=grade, **said)
+        sql("update ops.rating_overrides set created_at = %s where override_id = %s", on, entered.override_id)
+        return entered
+
+    decide(1, "C")
+    decide(1, "B", on="2026-10-31 01:00Z")
+    decide(2, "A", "veto")
+    decide(2, "B", "veto", on="2026-10-30Z")
+    late = decide(3, "D", on="2026-11-01Z")
+    found = graded([customer(number, policy) for number in range(1, 5)])
+    assert [(f["grade"], f["rating_basis"]) for f in found.values()] == [
+        ("B", "override"),
+        ("B", "veto"),
+        ("AA", "expert"),
+        ("AA", "expert"),
+    ]
+    manifest = Lake(settings.lake_path).manifest("grades", rating_month=OCTOBER, **BASIS)
+    assert manifest["overrides_sha256"] != overrides.sha256([])
+
+    sql("update ops.rating_overrides set grade = 'E', created_at = '2026-10-01Z' where customer_id = 'C00003'")
+    with pytest.raises(ConfigError, match=rf"2026-10: override {late.override_id} names grade 'E', .*override end"):
+        graded([customer(1, policy)])
 
 
 def test_nobody_to_grade_is_an_empty_month(policy, settings):

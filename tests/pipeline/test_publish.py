@@ -14,7 +14,7 @@ import pytest
 from groups_records import member, write_groups
 from variables import variables
 
-from pipeline.errors import AuditError, LakeError, WarehouseUnavailableError
+from pipeline.errors import AuditError, LakeError, MovesError, WarehouseUnavailableError
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -71,7 +71,17 @@ SCHEMA = pa.schema([(name, KINDS.get(name, pa.string())) for name in customer(0)
 def write(settings, policy):
     """Put graded customers, and their indices and groups unless others are given, into the lake."""
 
-    def run(customers, month=OCTOBER, *, indices=None, groups=None, population=None, basis="as_known_then", files=1):
+    def run(
+        customers,
+        month=OCTOBER,
+        *,
+        indices=None,
+        groups=None,
+        population=None,
+        basis="as_known_then",
+        files=1,
+        **made_of,
+    ):
         lake = Lake(settings.lake_path)
         indices = indices_of(customers, policy) if indices is None else indices
         tables = {"grades": pa.Table.from_pylist(customers, SCHEMA), "indices": pa.Table.from_pylist(indices)}
@@ -87,7 +97,7 @@ def write(settings, policy):
                     input_sha256="i" * 64,
                     policy_sha256=policy.sha256,
                     model_versions={"residential": "v1"},
-                    **ORIGIN | {"known_in": str(month)},
+                    **ORIGIN | {"known_in": str(month)} | made_of,
                 )
         members = [member(row["customer_id"]) for row in customers] if groups is None else groups
         write_groups(lake, members, month, basis=basis)
@@ -365,6 +375,71 @@ def test_a_grade_that_swells_is_questioned_unless_there_are_few_customers(settin
     ):
         run(settings, policy)
     assert run(settings, patient(policy, min_rows_for_share_check=241))["changed"]
+
+
+def test_a_published_month_moves_no_further_than_the_policy_lets_it_unless_a_person_agrees(
+    settings, policy, sql, write
+):
+    customers = [customer(number, grade="B") for number in range(240)]
+    write(customers)
+    run(settings, policy)
+    for one in customers[:25]:
+        one["grade"] = "A"
+    write(customers)
+    would = run(settings, policy, dry_run=True)
+    assert (would["totals"]["moved"], would["published"]["revision"]) == (25, 1)
+    with pytest.raises(MovesError) as raised:
+        run(settings, policy)
+    assert str(raised.value) == (
+        "2026-10 is not published, readers keep what they see: 25 of 240 customers (10.4%) would get another grade, "
+        "more than policy publish.max_moved_share 10.0%: look at gridgrade diff, and if that is right run again with "
+        "--accept-moves (in Airflow the param accept_moves)"
+    )
+    assert would["stops"] in str(raised.value)
+    assert sql("select count(*), max(revision) from report.current_grades where grade = 'B'") == [(240, 1)]
+    assert staged_tables(sql) == []
+    assert run(settings, policy, accept_moves=True)["revision"] == 2
+    customers[0]["grade"] = "C"
+    write(customers)
+    run(settings, policy)
+    moves = sql("select revision, moved, moves_accepted from ops.publications order by 1")
+    assert moves == [(1, None, None), (2, 25, True), (3, 1, False)]
+
+
+def test_few_customers_may_move_as_they_like(settings, policy, write):
+    write([customer(number, grade="B") for number in range(10)])
+    run(settings, policy)
+    write([customer(number, grade="A") for number in range(10)])
+    assert run(settings, policy)["revision"] == 2
+
+
+def test_a_publication_says_who_made_it_and_from_what(settings, policy, sql, write):
+    write([customer(number) for number in range(5)])
+    done = run(settings, policy, run_id="r1", published_by="ana")
+    [row] = sql(
+        "select run_id, published_by, known_in::text, p.policy_sha256, document, partitions, taken_over, "
+        "previous_publication_id, confirmed_at = published_at "
+        "from ops.publications as p "
+        "inner join ops.policies using (policy_sha256) inner join ops.inputs using (input_sha256)"
+    )
+    assert row == ("r1", "ana", "2026-10-01", policy.sha256, policy.model_dump(mode="json"), {}, {}, None, True)
+    assert sql("select published_by, revision, policy_sha256 from report.publications") == [("ana", 1, policy.sha256)]
+
+    write([customer(number) for number in range(5)], overrides_sha256="others")
+    again = run(settings, policy, run_id="r2", published_by="ben")
+    assert again == done | {"changed": False}
+    [(recipe, confirmed)] = sql("select recipe_sha256, confirmed_at > published_at from ops.publications")
+    assert confirmed
+    run(settings, policy)
+    assert sql("select recipe_sha256 from ops.publications") == [(recipe,)]
+
+
+def test_what_another_run_made_in_between_is_not_published(settings, policy, sql, write):
+    customers = [customer(number) for number in range(5)]
+    write(customers, made_from={"indices": "those of another run"})
+    with pytest.raises(AuditError, match=r"grades were made from other indices than are there now: run every step"):
+        run(settings, policy)
+    assert sql("select count(*) from ops.publications") == [(0,)]
 
 
 def test_readers_see_the_old_or_the_new_and_nothing_between(settings, policy, sql, write):
