@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from pipeline import data_docs
+from pipeline import data_docs, measure
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -61,18 +61,10 @@ def leftovers(settings: Settings, policy: Policy) -> Iterator[Leftover]:
         if not months:
             return
         repeatable = months[-retention.repeatable_months :]
-        needed = _needed(connection, repeatable[0])
-        yield from _facts(lake, _first_kept(repeatable[0], policy), needed, retention.min_age_days)
+        yield from _facts(lake, policy, repeatable[0], _needed(connection, repeatable[0]))
         yield from _derived(lake, months[-1] - retention.derived_months, retention.min_age_days)
         yield from _revisions(settings, connection, retention.replaced_revisions)
     yield from _pages(settings.data_docs_path, months[-1] - retention.data_docs_months)
-
-
-def _first_kept(oldest: RatingMonth, policy: Policy) -> dict[str, RatingMonth]:
-    """By partition key, the first month that a rating of ``oldest`` reads, or the oldest cohort it would learn from."""
-    label = policy.label
-    cohort = oldest - label.horizon_months - label.embargo_months - policy.training.cohorts + 1
-    return {"recorded_month": cohort - policy.extract.history_months + 1, "snapshot_month": oldest}
 
 
 def _needed(connection: Connection, oldest: RatingMonth) -> set[tuple[str, str]]:
@@ -90,14 +82,16 @@ def _needed(connection: Connection, oldest: RatingMonth) -> set[tuple[str, str]]
     return {(table, month) for table, month in rows}
 
 
-def _facts(
-    lake: Lake, first_kept: dict[str, RatingMonth], needed: set[tuple[str, str]], min_age_days: int
-) -> Iterator[Leftover]:
-    for table in contract():
-        key = fact_key(table)
-        for month in lake.facts(table):
-            if month < first_kept[key] and (table, str(month)) not in needed:
-                yield from _partition(lake, "facts", table, {key: month}, min_age_days)
+def _facts(lake: Lake, policy: Policy, oldest: RatingMonth, needed: set[tuple[str, str]]) -> Iterator[Leftover]:
+    """What neither a rating of ``oldest`` or later reads, nor the oldest cohort that its model would learn from."""
+    label = policy.label
+    cohort = oldest - label.horizon_months - label.embargo_months - policy.training.cohorts + 1
+    for table in contract().values():
+        first = oldest if table.snapshot else measure.first_read(table, policy, cohort)
+        for month in lake.facts(table.name):
+            if month < first and (table.name, str(month)) not in needed:
+                keys = {fact_key(table.name): month}
+                yield from _partition(lake, "facts", table.name, keys, policy.retention.min_age_days)
 
 
 def _derived(lake: Lake, last: RatingMonth, min_age_days: int) -> Iterator[Leftover]:

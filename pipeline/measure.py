@@ -5,6 +5,7 @@ that a customer is measured in one way only.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable
 from datetime import date, datetime
 from functools import lru_cache
@@ -47,11 +48,7 @@ class Inputs(dict[str, dict[RatingMonth, _Held]]):
 
     @property
     def sha256(self) -> str:
-        digest = hashlib.sha256()
-        for months in self.values():
-            for part in months.values():
-                digest.update(part.sha256.encode())
-        return digest.hexdigest()
+        return hashlib.sha256(json.dumps(self.hashes()).encode()).hexdigest()
 
     def hashes(self) -> dict[str, dict[str, str]]:
         """The same as JSON: of each partition the hashes of its facts and of the rows to leave out of them."""
@@ -328,10 +325,15 @@ def _months(
         if known not in held:
             raise LakeError(f"the lake has no {table.name} of {known}: extract {known} first")
         return [known]
+    return [recorded for recorded in held if first_read(table, policy, month) <= recorded <= known]
+
+
+def first_read(table: SourceTable, policy: Policy, month: RatingMonth) -> RatingMonth:
+    """The first recorded month of a table of facts that a rating reads."""
     history = (
         policy.index_parameters.bill_history_months + 2 if table.name in _BILLING else policy.extract.history_months
     )
-    return [recorded for recorded in held if month - history < recorded <= known]
+    return month - history + 1
 
 
 def _cutoff_day(month: RatingMonth) -> date:
