@@ -42,7 +42,8 @@ def mend(
         progress(done, done + len(stale), pace.told(stale[0].rating_month, len(stale)))
         yield pace.timed(lambda publication=stale[0]: rate(publication))
         done += 1
-    progress(done, done, "done")
+    if done:
+        progress(done, done, "done")
 
 
 def _stale(settings: Settings, first: RatingMonth | None, last: RatingMonth | None) -> list[Publication]:

@@ -386,7 +386,7 @@ def _as_it_stands(publication, settings: Settings, policy: Policy) -> dict[str, 
     from pipeline.warehouse.connection import transaction
 
     with transaction(settings) as connection:
-        counts = publications.customers_by_grade(connection, publication.ratingparse_month)
+        counts = publications.customers_by_grade(connection, publication.rating_month)
     return {
         "grade": {"grades": {name: counts.get(name, 0) for name in policy.grades.names}},
         "publish": {

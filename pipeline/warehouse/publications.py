@@ -146,7 +146,7 @@ _CARRIED = "coalesce(carried_sha256, content_sha256) from ops.publications where
 def customers_by_grade(connection: Connection, month: RatingMonth) -> dict[str, int]:
     """Of what readers see of a month."""
     query = text("select grade, count(*) from rating.credit_grades where rating_month = :month group by grade")
-    return dict(connection.execute(query, {"month": month.first_day}).tuples().all())
+    return dict(connection.execute(query, {"month": month.first_day}).all())
 
 
 def next_revision(connection: Connection, month: RatingMonth) -> int:
@@ -209,7 +209,10 @@ def _alone(connection: Connection) -> None:
 def record_follow_up(connection: Connection, publication_id: uuid.UUID | str) -> None:
     """Note that what follows from a publication was decided."""
     connection.execute(
-        text("update ops.publications set followed_up_at = now() where publication_id = cast(:id as uuid)"),
+        text(
+            "update ops.publications set followed_up_at = coalesce(followed_up_at, now()) "
+            "where publication_id = cast(:id as uuid)"
+        ),
         {"id": str(publication_id)},
     )
 
