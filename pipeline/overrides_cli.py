@@ -5,28 +5,17 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.console import Console
+from rich.table import Column, Table
 
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.terminal import AsJson, inputs, parse_month, print_rows
+from pipeline.terminal import AsJson, inputs, parse_month, print_json
 
 app = typer.Typer(help="Grades set by hand: who, why, from when and until when.", no_args_is_help=True)
 
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="who decides")]
-_SHOWN = (
-    "override_id",
-    "customer_id",
-    "kind",
-    "grade",
-    "valid_from",
-    "valid_until",
-    "created_by",
-    "created_at",
-    "revoked_by",
-    "revoked_at",
-    "reason",
-)
 
 
 @app.command()
@@ -95,8 +84,21 @@ def _ready() -> tuple[Settings, Policy]:
 
 
 def _print(as_json: bool, overrides: list) -> None:
-    rows = [[getattr(override, name) for name in _SHOWN] for override in overrides]
-    if not as_json:
-        rows = [["" if value is None else value for value in row] for row in rows]
-        rows = [[f"{v:%Y-%m-%d %H:%M}" if isinstance(v, datetime) else v for v in row] for row in rows]
-    print_rows(as_json, _SHOWN, rows)
+    if as_json:
+        print_json([{name: getattr(one, name) for name in one.__dataclass_fields__} for one in overrides])
+        return
+    table = Table(
+        *(Column(name, overflow="fold") for name in ("id", "customer", "grade", "months", "by", "why", "ended"))
+    )
+    for one in overrides:
+        until = f"to {RatingMonth.of(one.valid_until)}" if one.valid_until else "on"
+        table.add_row(
+            str(one.override_id),
+            one.customer_id,
+            f"no better than {one.grade}" if one.kind == "veto" else one.grade,
+            f"{RatingMonth.of(one.valid_from)} {until}",
+            one.created_by,
+            one.reason,
+            f"{one.revoked_at:%Y-%m-%d} by {one.revoked_by}" if one.revoked_at else "",
+        )
+    Console(width=max(Console().width, 130)).print(table)

@@ -35,11 +35,67 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def run_demo(folder: Path, months: int) -> dict:
-    """The demo in a process of its own, as a user whose home folder is empty and who is somewhere else."""
+BACKFILL = """
+import json, re, subprocess, sys
+from pathlib import Path
+from pipeline import local_airflow
+from pipeline.settings import Settings
+
+settings = Settings.load(home=Path(sys.argv[1]))
+assert settings.warehouse  # the server runs for as long as this process
+command = ["-m", "airflow", "backfill", "create", "--dag-id", "credit_rating"]
+august = ["--from-date", "2026-08-01", "--to-date", "2026-10-31", "--max-active-runs", "1"]
+told = {}
+
+def ask(*more):
+    environment = local_airflow._environment(settings, 0)
+    run = [sys.executable, *command, *august, *more]
+    return subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout
+
+def rated(month, known):
+    run = airflow.wait_for_run("credit_rating", month, known)
+    airflow.wait("credit_rating", run, 900)
+    return airflow.result("credit_rating", run, "publish")
+
+def body(behaviour, first="2026-08-01", last="2026-10-31"):
+    asked = {"dag_id": "credit_rating", "from_date": first + "T00:00:00Z", "to_date": last + "T00:00:00Z"}
+    return asked | {"reprocess_behavior": behaviour, "max_active_runs": 1, "dag_run_conf": {"accept_moves": True}}
+
+def attempted(behaviour):
+    found = airflow.call("POST", "backfills/dry_run", body(behaviour))
+    return sorted(run["partition_key"] for run in found["backfills"])
+
+def runs(month):
+    return set(airflow.run_ids("credit_rating", month))
+
+with local_airflow.running(settings) as airflow:
+    airflow.give_up_unfinished()
+    told["dry run"] = re.findall(r"\\b\\d{4}-\\d{2}\\b(?!-)", ask("--dry-run"))
+    ask()
+    told["none"] = rated("2026-08", set())
+    run = airflow.wait_for_run("service_actions", "2026-08", set())
+    airflow.wait("service_actions", run, 900)
+    told["none again"] = attempted("none")
+    [first] = runs("2026-08")
+    airflow.call("PATCH", f"dags/credit_rating/dagRuns/{first}", {"state": "failed"})
+    told["would be done again if failed"] = attempted("failed")
+    known = runs("2026-08")
+    airflow.call("POST", "backfills", body("failed"))
+    told["failed"] = rated("2026-08", known)
+    told["would be done again if completed"] = attempted("completed")
+    known = runs("2026-09")
+    airflow.call("POST", "backfills", body("completed", "2026-09-01", "2026-09-30"))
+    told["completed"] = rated("2026-09", known)
+    told["runs"] = {month: len(runs(month)) for month in ("2026-08", "2026-09")}
+print(json.dumps(told))
+"""
+
+
+def run_script(folder: Path, script: str, *arguments: str) -> dict:
+    """A script in a process of its own, as a user whose home folder is empty and who is somewhere else."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GRIDGRADE", "XDG"))}
     done = subprocess.run(
-        [sys.executable, "-c", DEMO, str(folder / "home"), str(months)],
+        [sys.executable, "-c", script, str(folder / "home"), *arguments],
         env=environment | {"HOME": str(folder / "user"), "PYTHONPATH": str(PROJECT)},
         cwd="/",
         capture_output=True,
@@ -50,16 +106,16 @@ def run_demo(folder: Path, months: int) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def content(folder: Path) -> list[tuple]:
-    """What the warehouse holds that a second run could change."""
+@pytest.fixture(scope="module")
+def first(folder) -> dict:
+    """What the demo tells of two months."""
+    return run_script(folder, DEMO, "2")
+
+
+def query(folder: Path, *queries: str) -> list[tuple]:
+    """What the warehouse of the demo answers, one query after another."""
     server = EmbeddedPostgres.running(folder / "home" / "postgres")
     url = server.warehouse.set(drivername="postgresql").render_as_string(hide_password=False)
-    queries = (
-        "select rating_month, customer_id, grade, score, publication_id from rating.credit_grades order by 1, 2",
-        "select rating_month, revision, content_sha256, run_id, superseded_at from ops.publications order by 1, 2",
-        "select campaign, customer_id, rating_month, rebate, action_id from ops.arrears_rebates order by 1, 2",
-        "select action_id, rating_month, customer_id, action_type, status from ops.service_actions order by 1",
-    )
     try:
         with psycopg.connect(url) as connection:
             return [row for query in queries for row in connection.execute(query).fetchall()]
@@ -67,10 +123,20 @@ def content(folder: Path) -> list[tuple]:
         EmbeddedPostgres.stop(folder / "home" / "postgres")
 
 
+def content(folder: Path) -> list[tuple]:
+    """What the warehouse holds that a second run could change."""
+    return query(
+        folder,
+        "select rating_month, customer_id, grade, score, publication_id from rating.credit_grades order by 1, 2",
+        "select rating_month, revision, content_sha256, run_id, superseded_at from ops.publications order by 1, 2",
+        "select campaign, customer_id, rating_month, rebate, action_id from ops.arrears_rebates order by 1, 2",
+        "select action_id, rating_month, customer_id, action_type, status from ops.service_actions order by 1",
+    )
+
+
 @pytest.mark.airflow
 @pytest.mark.timeout(900)
-def test_months_go_through_the_scheduler_and_a_second_run_changes_nothing(folder):
-    first = run_demo(folder, months=2)
+def test_months_go_through_the_scheduler_and_a_second_run_changes_nothing(folder, first):
     assert list(first["months"]) == ["2026-09", "2026-10"]
     for month in first["months"].values():
         assert month["changed"]
@@ -79,7 +145,7 @@ def test_months_go_through_the_scheduler_and_a_second_run_changes_nothing(folder
     assert Path(first["data_docs"]).is_file()
 
     before = content(folder)
-    second = run_demo(folder, months=1)
+    second = run_script(folder, DEMO, "1")
     assert second["months"] == {"2026-10": first["months"]["2026-10"] | {"changed": False}}
     assert content(folder) == before
 
@@ -87,6 +153,32 @@ def test_months_go_through_the_scheduler_and_a_second_run_changes_nothing(folder
     secret = json.loads((folder / "home" / "airflow" / "passwords.json").read_text())["admin"]
     logs = (folder / "home" / "logs").rglob("*.log")
     assert not [log for log in logs if secret in log.read_text(errors="replace")]
+
+
+@pytest.mark.airflow
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("first")
+def test_a_backfill_through_the_scheduler_rates_what_it_should_and_fires_nothing(folder):
+    actions = "select action_id, status, dispatched_at, attempts from ops.service_actions"
+    before = query(folder, actions)
+    told = run_script(folder, BACKFILL)
+    assert told["dry run"] == ["2026-08"]
+    assert (told["none"]["changed"], told["none"]["is_latest_month"]) == (True, False)
+    assert told["none"]["stale_months"] == ["2026-09"]
+    assert told["none again"] == []
+    assert told["would be done again if failed"] == ["2026-08"]
+    assert told["failed"] == told["none"] | {"changed": False}
+    assert told["would be done again if completed"] == ["2026-08", "2026-09", "2026-10"]
+    assert (told["completed"]["changed"], told["completed"]["stale_months"]) == (True, ["2026-10"])
+    assert told["runs"] == {"2026-08": 2, "2026-09": 2}
+
+    published = "select rating_month::text, run_kind from ops.publications where published_at > {} order by 1"
+    since = "(select min(published_at) from ops.publications where run_kind = 'backfill') - interval '1 s'"
+    assert query(folder, published.format(since)) == [("2026-08-01", "backfill"), ("2026-09-01", "backfill")]
+    of_august = query(folder, f"{actions} where rating_month = '2026-08-01'")
+    assert of_august
+    assert {row[1:] for row in of_august} == {("suppressed", None, 0)}
+    assert set(before) <= set(query(folder, actions))
 
 
 @pytest.fixture

@@ -17,7 +17,15 @@ WRONG_CALLS = {
     ("rate", "October"): "'October' is not a rating month",
     ("rate", "2026-10", "--mode", "guess"): "'guess'",
     ("rate", "2026-10", "--basis", "as_known_later"): "'as_known_later'",
-    ("backfill", "2026-10"): "TO",
+    ("backfill", "2026-10"): "FROM and TO",
+    (
+        "backfill",
+        "--stale",
+        "--dry-run",
+    ): "--stale rates a month as it was rated: leave out",
+    ("override", "add", "C1", "--grade", "A"): "--reason",
+    ("override", "end", "an-id"): "--by",
+    ("diff", "October"): "'October' is not a rating month",
     ("backfill", "2026-10", "2026-09"): "2026-10 is after 2026-09: give the oldest month first",
     ("backfill", "2026-10", "2026-9"): "'2026-9' is not a rating month",
     ("grades", "2026-10", "--format", "xml"): "'xml'",
@@ -39,7 +47,7 @@ def test_a_call_that_is_wrong_in_itself_exits_with_2_and_says_why(gridgrade, arg
 def test_help_lists_every_command(gridgrade):
     code, out, _ = gridgrade("--help")
     assert code == 0
-    for command in ("demo", "source", "rate", "backfill", "grades", "migrate", "doctor"):
+    for command in ("demo", "source", "rate", "backfill", "diff", "late", "override", "clean", "grades", "doctor"):
         assert command in out
 
 
@@ -87,6 +95,37 @@ def test_a_source_is_filled_from_a_folder_or_with_a_sample(gridgrade, settings, 
     rows = {row["table"]: row["rows"] for row in json.loads(out)}
     assert rows["billing_closes"] == 3
     assert rows["customers"] >= 50
+
+
+def test_an_override_is_added_listed_and_ended(gridgrade, settings):
+    asked = ("--grade", "A", "--reason", "pays by hand", "--by", "ana")
+    code, out, _ = gridgrade("override", "add", "C1", *asked, "--from", "2026-09", "--json", settings=settings)
+    [added] = json.loads(out)
+    assert (code, added["valid_from"], added["valid_until"], added["kind"]) == (0, "2026-09-01", None, "override")
+    gridgrade("override", "add", "C2", *asked, "--veto", "--from", "2026-09", "--until", "2027-02")
+    listed = json.loads(gridgrade("override", "list", "--json")[1])
+    assert [(one["customer_id"], one["kind"], one["valid_until"]) for one in listed] == [
+        ("C2", "veto", "2027-02-28"),
+        ("C1", "override", None),
+    ]
+    code, out, _ = gridgrade("override", "end", added["override_id"], "--by", "ben")
+    assert (code, added["override_id"] in out, "ben" in out) == (0, True, True)
+    code, _, err = gridgrade("override", "end", added["override_id"], "--by", "ben")
+    assert (code, err.count("\n")) == (1, 1)
+    _, out, _ = gridgrade("override", "list")
+    assert "no better than A" in out
+    assert "2026-09 to 2027-02" in out
+
+
+def test_a_month_without_a_second_basis_has_nothing_to_compare(gridgrade, published):
+    code, out, err = gridgrade("late", "2026-10", settings=published)
+    assert (code, out) == (1, "")
+    assert err.startswith("gridgrade: 2026-10 is not published as_known_now: gridgrade diff 2026-10 --basis")
+
+
+def test_clean_says_what_it_would_do(gridgrade, settings):
+    assert gridgrade("clean", "--dry-run", settings=settings) == (0, "there is nothing to remove\n", "")
+    assert json.loads(gridgrade("clean", "--json")[1]) == []
 
 
 def test_migrate_says_when_there_is_nothing_to_do(gridgrade, settings):

@@ -1,6 +1,7 @@
 """Every row of the lake is held to the contract; what fails is named, left out and counted."""
 
 import json
+import shutil
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -22,6 +23,7 @@ from billing_records import (
 )
 from pydantic import SecretStr
 
+from pipeline import data_docs
 from pipeline.errors import DataQualityError, WarehouseUnavailableError
 from pipeline.extract import extract
 from pipeline.lake import QUARANTINE, Lake, fact_key
@@ -184,6 +186,19 @@ def test_every_fault_is_named_left_out_and_stored(settings, policy, sql):
     assert "amount is not negative" in page
     assert f"{3 * CUSTOMERS + 11}" in page
     assert (settings.data_docs_path / "index.html").is_file()
+
+
+def test_an_index_without_pages_that_were_removed(settings, policy):
+    fill(settings, records())
+    extract(OCTOBER, settings, policy)
+    validate(OCTOBER, settings, policy)
+    folder = settings.data_docs_path
+    assert {month for month, _ in data_docs.runs(folder)} == {OCTOBER}
+    assert "2026-10 as_known_then" in (folder / "index.html").read_text()
+    for _, page in list(data_docs.runs(folder)):
+        shutil.rmtree(page)
+    data_docs.rebuild_index(folder)
+    assert "2026-10 as_known_then" not in (folder / "index.html").read_text()
 
 
 @pytest.mark.parametrize("seed", [3])
