@@ -1,6 +1,6 @@
 """The fitted rating model: transform, discriminant, calibration and scorecard as one thing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -31,8 +31,9 @@ class CreditModel(LogOddsModel):
     base_score_ : the score of a customer who is average in every feature
     """
 
-    def __init__(self, scorecard: Scorecard | None = None):
+    def __init__(self, scorecard: Scorecard | None = None, shrinkage: str | float | None = "auto"):
         self.scorecard = scorecard or Scorecard()
+        self.shrinkage = shrinkage
 
     def fit(
         self,
@@ -40,11 +41,17 @@ class CreditModel(LogOddsModel):
         y,
         calibration: tuple[pd.DataFrame, object] | None = None,
         fill: Mapping[str, float] | None = None,
+        *,
+        binned: Iterable[str] = (),
+        sentinels: Mapping[str, Sequence[float]] | None = None,
+        directions: Mapping[str, str] | None = None,
     ) -> "CreditModel":
         """Fit on index columns and their labels, 1 for default and 0 otherwise.
 
         ``calibration`` holds rows kept out of the fit; without it the training rows calibrate as well, which flatters.
-        ``fill`` gives fixed values for gaps (see IndexTransformer). The order of the rows changes nothing.
+        ``fill`` gives fixed values for gaps, ``binned`` names columns to take by weight of evidence, ``sentinels`` the
+        numbers of a column that are codes, ``directions`` ("+" more is better, or "-") which way bins may go (see
+        IndexTransformer). The order of the rows changes nothing.
         """
         check_frame(frame)
         frame, y = _ordered(frame, checked_labels(y, len(frame)))
@@ -64,6 +71,15 @@ class CreditModel(LogOddsModel):
     def log_odds(self, frame: pd.DataFrame) -> np.ndarray:
         """Calibrated log-odds of default, (n_rows,)."""
         return self.calibrator_.log_odds(self.discriminant(frame))
+
+    def recalibrated(self, frame: pd.DataFrame, y) -> "CreditModel":
+        """The same discriminant, calibrated anew on these rows; this model stays as it is."""
+        raise NotImplementedError
+
+    def coefficients(self) -> pd.DataFrame:
+        """One row per feature: column, kind (value, missing, sentinel, woe), coefficient (log-odds of D per standard
+        deviation), points (score per standard deviation, calibrated; negative costs)."""
+        raise NotImplementedError
 
     @property
     def base_score_(self) -> float:

@@ -32,6 +32,10 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     priors : (p0, p1), or None for the shares of the training rows. They add up to one.
+    shrinkage : how far S is drawn towards its own diagonal, for columns that nearly repeat each other: a share from 0
+        to 1; "ledoit_wolf", the share that Ledoit and Wolf (2004) estimate from the rows; "auto", nothing while the
+        smallest eigenvalue of the within-class correlation is 0.01 or more, otherwise theirs or what lifts it to 0.01,
+        whichever is larger; None, nothing.
 
     Attributes
     ----------
@@ -40,8 +44,9 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
     scaling_ : (n_features,) coef_ scaled so that the discriminant's within-class variance is one: what R prints
     """
 
-    def __init__(self, priors=None):
+    def __init__(self, priors=None, shrinkage=None):
         self.priors = priors
+        self.shrinkage = shrinkage
 
     def fit(self, X, y):
         """X (n_rows, n_features) finite numbers, y (n_rows,) two labels.

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.special import expit
 
 from pipeline.model.document import FORMAT, reading
+from pipeline.model.drift import Baseline
 from pipeline.model.errors import ModelFitError
 
 BANDS = ("A", "B", "C", "D")
@@ -55,6 +56,34 @@ class LogOddsModel:
     def score(self, frame: pd.DataFrame) -> np.ndarray:
         """(n_rows,) points of the scorecard."""
         return self.scorecard.score(self.log_odds(frame))
+
+    @property
+    def monitoring(self) -> "Baseline | None":
+        """Frozen bins and training counts of the score and of each index; None where a model has none (drift.py).
+
+        A CreditModel gets it from its training rows, an ExpertScorecard from ``watching``.
+        """
+        raise NotImplementedError
+
+    def watching(self, frame: pd.DataFrame) -> "LogOddsModel":
+        """A copy whose ``monitoring`` is that of these rows."""
+        raise NotImplementedError
+
+    def count(self, frame: pd.DataFrame, score=None) -> dict[str, list[int]]:
+        """Rows in each of the ``monitoring`` bins; counts of batches add up."""
+        raise NotImplementedError
+
+    def to_sql(self, dialect: str = "postgresql", quantity: str = "score") -> str:
+        """The model as one expression over its columns (``columns``): score, default_probability or log_odds.
+
+        A gap is null. Equal to Python's number to 1e-9. dialect: "postgresql" or "duckdb".
+        """
+        raise NotImplementedError
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a table must have to be scored."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
