@@ -109,7 +109,7 @@ def test_three_engines_agree_on_a_million_rows(models, in_postgres):
 value = st.one_of(st.none(), st.floats(-1e9, 1e9), st.sampled_from([96.0, 98.0, 0.0, -0.0]))
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(value, value, value, value), min_size=1, max_size=20))
 def test_duckdb_agrees_on_whatever_numbers(models, rows):
     frame = pd.DataFrame(rows, columns=COLUMNS[:4], dtype=float)
