@@ -118,11 +118,12 @@ def test_a_fixed_fill_and_another_scorecard_are_kept(customers):
     assert through_json(model).scorecard == Scorecard(points=500, pdo=40)
 
 
-def test_five_defaults_give_a_finite_cautious_model(customers):
+@pytest.mark.parametrize("binned", [(), ("on_time_rate", "arrears_ratio", "monthly_kwh")])
+def test_five_defaults_give_a_finite_cautious_model(customers, binned):
     frame = customers[0][:400]
     default = np.zeros(400, int)
     default[frame["monthly_kwh"].nlargest(5).index] = 1
-    model = CreditModel().fit(frame, default)
+    model = CreditModel().fit(frame, default, binned=binned)
     probability = model.default_probability(frame)
     assert probability.sum() == pytest.approx(5, abs=1.5)
     assert probability.max() < 1
