@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from sklearn.tree import DecisionTreeClassifier
 
 from pipeline.model import sql
 from pipeline.model.errors import ModelFitError
@@ -161,6 +160,8 @@ def _direction(counts: np.ndarray) -> int:
 
 def _tree_cuts(counts: np.ndarray, constraint: int, max_bins: int, min_share: float) -> list[int]:
     """The places that end a leaf of the tree."""
+    from sklearn.tree import DecisionTreeClassifier  # takes half a second to load, and few models bin
+
     places, classes = np.nonzero(counts)
     tree = DecisionTreeClassifier(
         criterion="entropy",
