@@ -85,6 +85,7 @@ def test_a_month_worked_out_by_hand(utility, settings, holding, sql):
         "month": "2026-03",
         "campaigns": ["monthly-2026-03"],
         "customers_in_arrears": 9,
+        "received": "2408.32",
         "repaid": "2308.32",
         "proposed": 5,
         "proposed_amount": "60.41",
@@ -111,6 +112,7 @@ def test_a_month_worked_out_by_hand(utility, settings, holding, sql):
                 },
                 "opening_arrears": "150.00",
                 "repaid": "90.00",
+                "earned": "4.50",
                 "rebate": "4.50",
             },
         )
