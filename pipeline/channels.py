@@ -47,16 +47,20 @@ def webhook(settings: Settings) -> Webhook | None:
         return None
     url = _split("GRIDGRADE_WEBHOOK_URL", settings.webhook_url, ("https", "http"), "https://crm.example.org/actions")
     if url.scheme == "http" and not _is_this_machine(url.hostname):
-        raise ConfigError("GRIDGRADE_WEBHOOK_URL is not https: actions name customers, so only this machine gets them so")
-    bare = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
-    return Webhook(bare, _login(url), _key(settings.webhook_secret), url.netloc.rpartition("@")[2])
+        raise ConfigError(
+            "GRIDGRADE_WEBHOOK_URL is not https: actions name customers, so only this machine gets them so"
+        )
+    where = url.netloc.rpartition("@")[2]
+    return Webhook(url._replace(netloc=where).geturl(), _login(url), _key(settings.webhook_secret), where)
 
 
 def mail_server(settings: Settings) -> MailServer | None:
-    """The mail server of the settings, None where it is not set up; ConfigError where it cannot be used as it stands."""
+    """The mail server of the settings, None where it is not set up; ConfigError where it cannot be used as it is."""
     if settings.smtp_url is None or settings.mail_from is None:
         return None
-    url = _split("GRIDGRADE_SMTP_URL", settings.smtp_url, ("smtp", "smtps"), "smtp://user:password@mail.example.org:587")
+    url = _split(
+        "GRIDGRADE_SMTP_URL", settings.smtp_url, ("smtp", "smtps"), "smtp://user:password@mail.example.org:587"
+    )
     is_implicit = url.scheme == "smtps"
     tls = "implicit" if is_implicit else None if _is_this_machine(url.hostname) else "starttls"
     name, address = parseaddr(settings.mail_from)

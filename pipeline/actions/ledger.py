@@ -58,18 +58,6 @@ _STANDS = f"""(
     )
 )"""
 
-_KEEP_PEOPLE_OUT = """
-select count(*)
-from (
-    select a.action_id
-    from ops.service_actions as a
-    inner join ops.arrears_rebates as l on l.action_id = a.action_id
-    where l.campaign = $1
-    order by a.action_id
-    for update of a
-) as locked
-"""
-
 _STANDING = f"""
 select l.customer_id, cast(l.rebate as text) as rebate
 from ops.arrears_rebates as l
@@ -207,14 +195,13 @@ _SUMMARY_NAMES = (
 
 
 def lock(cursor: "Cursor") -> None:
-    """One writer at a time, until the transaction ends; readers go on."""
+    """One writer at a time, until the transaction ends, and nobody approves or denies meanwhile; readers go on."""
+    outbox.take_turn(cursor)
     cursor.execute("lock table ops.arrears_rebates in share row exclusive mode")
 
 
 def standing(cursor: "Cursor", campaign: Campaign) -> pa.Table:
-    """customer_id and rebate of the grants of a campaign that stand; nobody acts on the others until the end."""
-    cursor.execute(_KEEP_PEOPLE_OUT, [campaign.name])
-    cursor.fetchone()
+    """customer_id and rebate of the grants of a campaign that stand."""
     cursor.execute(_STANDING, [campaign.name])
     kept = cursor.fetch_arrow_table()
     return kept.set_column(1, "rebate", kept["rebate"].cast(pa.decimal128(18, 2)))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "gridgrade:service-actions")
 
+# Any number would do, as long as nobody else takes it.
+TAKE_TURN = "select pg_advisory_xact_lock(7269466)"
+
 _DECIDED = """
 create temporary table if not exists decided (
     place bigint,
@@ -77,7 +80,7 @@ from (select place, sha1(unhex($namespace) || encode(name)) as sha from names) a
 order by place
 """
 
-_PROPOSE = f"""
+_PROPOSE = """
 insert into ops.service_actions as s (
     action_id, rating_month, customer_id, action_type, reason, payload, status, suppressed_by, blocked_by, priority,
     follows, due_at, expires_at, run_kind, publication_id
@@ -108,8 +111,8 @@ order by d.action_id
 on conflict (action_id) do update
 set reason = excluded.reason,
     payload = excluded.payload,
-    status = case when {{stays_proposed}} then s.status else excluded.status end,
-    suppressed_by = case when {{stays_proposed}} then null else excluded.suppressed_by end,
+    status = case when {stays_proposed} then s.status else excluded.status end,
+    suppressed_by = case when {stays_proposed} then null else excluded.suppressed_by end,
     blocked_by = excluded.blocked_by,
     priority = excluded.priority,
     follows = excluded.follows,
@@ -118,7 +121,7 @@ set reason = excluded.reason,
     run_kind = excluded.run_kind,
     publication_id = excluded.publication_id,
     updated_at = now()
-where {{untouched}}
+where {untouched}
     and (
         s.reason, s.payload, s.publication_id, s.blocked_by, s.priority, s.follows, s.due_at, s.expires_at
     ) is distinct from (
@@ -168,6 +171,7 @@ def propose(
     of the run which decides; only scheduled ones may go out without a person. The temporary table ``decided`` holds
     what was written, action_id included, until the transaction ends or the next call.
     """
+    take_turn(cursor)
     acts_as(cursor, "decision")
     _decide(cursor, action_type, decided, parameters)
     return written(
@@ -185,6 +189,7 @@ def propose(
 
 def withdraw(cursor: "Cursor", which: str, parameters: list, reason: str) -> int:
     """Suppress those actions of the query ``which`` (of action_id) that nobody has acted on, for a reason."""
+    take_turn(cursor)
     acts_as(cursor, "decision")
     place = len(parameters) + 1
     return written(
@@ -194,6 +199,16 @@ def withdraw(cursor: "Cursor", which: str, parameters: list, reason: str) -> int
         f"and (s.suppressed_by, s.reason) is distinct from ('withdrawal', ${place}) returning 1",
         [*parameters, reason],
     )
+
+
+def take_turn(cursor: "Cursor") -> None:
+    """One writer of many actions at a time, until the transaction ends: deciders, people and dispatchers.
+
+    Two of them would lock rows in different orders, and wait for each other for ever. Who only sends one action after
+    the other need not wait.
+    """
+    cursor.execute(TAKE_TURN)
+    cursor.fetchone()
 
 
 def written(cursor: "Cursor", statement: str, parameters: list | None = None) -> int:

@@ -32,6 +32,17 @@ def transaction(settings: Settings) -> Iterator[Connection]:
 
 
 @contextmanager
+def session(settings: Settings) -> Iterator[Connection]:
+    """A connection for several transactions, one after the other: ``with connection.begin(): ...``."""
+    url = warehouse_url(settings)
+    try:
+        with connect(url).connect() as connection:
+            yield connection
+    except (OperationalError, InterfaceError) as error:
+        raise unavailable(url, error.orig) from error
+
+
+@contextmanager
 def bulk_transaction(settings: Settings) -> Iterator["BulkConnection"]:
     """One transaction by ADBC, for streams of Arrow batches: ``connection.cursor().adbc_ingest(...)``."""
     from adbc_driver_postgresql import dbapi
