@@ -19,8 +19,6 @@ from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import transaction
 
-STATUSES = ("proposed", "approved", "dispatched", "acknowledged", "blocked", "suppressed", "failed")
-
 # The policy's action types as rows, from the JSON of ``terms``.
 TYPES = """jsonb_to_recordset(cast(:types as jsonb)) as t (
     action_type text, approval text, priority smallint, channels jsonb, due_hours float8, expires_hours float8

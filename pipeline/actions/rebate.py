@@ -60,7 +60,7 @@ def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> d
             bind(month, only=OVERDUE)  # few customers are in arrears: what became of the bills of the others is idle
             changed += ledger.grant(cursor, publication, campaign, computing.grants(campaign))
         bind(month)
-        reversals = computing.reversals_recorded_in(month)
+        reversals = engine.batches(queries.compose("select * from reversals"), computing.recorded(month, month))
         for campaign, customers in ledger.reversed_grants(cursor, month, reversals):
             engine.bind_table(AFFECTED, pa.table({"customer_id": customers}))
             bind(campaign.last_month, only=AFFECTED)
@@ -108,32 +108,29 @@ class Computing:
 
         The look at its end goes back as far, so that a bill gone out of sight does not pass for a cancelled one.
         """
-        parameters = self._parameters(campaign) | {"as_of": campaign.first_month.first_day}
-        parts = [self._written("select * from overdue_bills", parameters) for _ in bound]
+        parameters = self.parameters(campaign) | {"as_of": campaign.first_month.first_day}
+        parts = [self.written("select * from overdue_bills", parameters) for _ in bound]
         self._engine.bind_files(OVERDUE, parts)
 
     def grants(self, campaign: Campaign) -> pa.RecordBatchReader:
         """customer_id, opening_arrears, received, repaid, earned and rebate of all who were in arrears when the
         campaign began, but for those whose grant is in the view ``standing``."""
         query = queries.compose("select * from granted order by customer_id")
-        return self._engine.batches(query, self._parameters(campaign))
+        return self._engine.batches(query, self.parameters(campaign))
 
-    def reversals_recorded_in(self, month: RatingMonth) -> pa.RecordBatchReader:
-        """customer_id and the day of the payment that was reversed."""
-        return self._engine.batches(
-            queries.compose("select * from reversals"),
-            {
-                "recorded_from": (month - 1).cutoff(self._policy.timezone),
-                "recorded_before": month.cutoff(self._policy.timezone),
-                "as_of": (month + 1).first_day,
-            },
-        )
+    def recorded(self, first: RatingMonth, last: RatingMonth) -> dict[str, Any]:
+        """What the query of reversals binds for those that became known from one month to another."""
+        return {
+            "recorded_from": (first - 1).cutoff(self._policy.timezone),
+            "recorded_before": last.cutoff(self._policy.timezone),
+            "as_of": (last + 1).first_day,
+        }
 
     def apply_reversals(self, campaign: Campaign, month: RatingMonth) -> None:
         """Bind the payments as they count for a campaign that ended before, by what was reversed up to ``month``."""
         window = {"window_start": campaign.first_month.first_day, "window_end": (campaign.last_month + 1).first_day}
         parameters = window | {"as_of": (month + 1).first_day}
-        self._engine.bind_files("payments", [self._written("select * from payments_of_ended_campaign", parameters)])
+        self._engine.bind_files("payments", [self.written("select * from payments_of_ended_campaign", parameters)])
 
     def rebates_of_affected(self, campaign: Campaign) -> pa.RecordBatchReader:
         """customer_id and rebate of every customer of the view ``affected``; 0 for one no longer in arrears."""
@@ -143,15 +140,17 @@ class Computing:
             left join rebate as r on r.customer_id = a.customer_id
             order by a.customer_id
         """)
-        return self._engine.batches(query, self._parameters(campaign))
+        return self._engine.batches(query, self.parameters(campaign))
 
-    def _parameters(self, campaign: Campaign) -> dict[str, Any]:
+    def parameters(self, campaign: Campaign) -> dict[str, Any]:
+        """What the queries of a campaign bind."""
         terms = {"share": campaign.share, "rate": campaign.rate, "cap": campaign.cap}
         terms["budget"] = _ANY_SUM if campaign.budget is None else campaign.budget
         window = {"window_start": campaign.first_month.first_day}
         return measure.parameters(self._policy, campaign.last_month) | window | terms
 
-    def _written(self, text: str, parameters: dict[str, Any]) -> str:
+    def written(self, text: str, parameters: dict[str, Any]) -> str:
+        """The result of a query as a file that lasts as long as the scratch folder."""
         path = self._scratch / f"{uuid.uuid4()}.parquet"
         self._engine.write(queries.compose(text), parameters, path)
         return str(path)
