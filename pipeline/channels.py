@@ -68,7 +68,7 @@ def mail_server(settings: Settings) -> MailServer | None:
         sender = Address(name, addr_spec=address)
     except (ValueError, IndexError):
         sender = None
-    if sender is None or not (sender.username and sender.domain):
+    if sender is None or not (sender.username and sender.domain and settings.mail_from.isprintable()):
         raise ConfigError(
             "GRIDGRADE_MAIL_FROM is not a mail address, for example Example Power <billing@power.example>"
         )

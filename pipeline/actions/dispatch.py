@@ -37,7 +37,8 @@ def dispatch(settings: Settings, policy: Policy, *, sleep: Callable[[float], Non
     """
     with session(settings) as connection, _opened(settings, policy) as (usable, reasons):
         letters = Letters(settings, policy)
-        faults = {name: fault for name in policy.actions.types if (fault := letters.fault(name))}
+        written = [name for name, each in policy.actions.types.items() if each.channels != ("queue",)]
+        faults = {name: fault for name in written if (fault := letters.fault(name))}
         counts: Counter[str] = Counter()
         with connection.begin():
             counts["approved"] = approval.approve_by_policy(connection, policy)

@@ -32,7 +32,11 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the whole a
 class WebhookChannel:
     def __init__(self, webhook: channels.Webhook, use: ActionChannel, letters: Letters):
         self._webhook, self._letters, self._timeout = webhook, letters, use.timeout_seconds
-        self._client = httpx.Client(timeout=use.timeout_seconds, auth=webhook.login, follow_redirects=False)
+        # A connection each: what a confused receiver sends after its answer is never taken for the next one.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(
+            timeout=use.timeout_seconds, auth=webhook.login, follow_redirects=False, limits=limits
+        )
 
     def close(self) -> None:
         self._client.close()
