@@ -28,14 +28,39 @@ from pipeline.warehouse.connection import session
 SENDING = ("webhook", "email")
 
 
-def dispatch(settings: Settings, policy: Policy, *, sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
+@contextmanager
+def open_channels(settings: Settings, policy: Policy) -> Iterator[tuple[dict[str, Channel], dict[str, str]]]:
+    """The channels that can be used, by name, and why the others cannot."""
+    usable: dict[str, Channel] = {}
+    reasons: dict[str, str] = {}
+    letters, use = Letters(settings, policy), policy.actions.channels
+    with ExitStack() as stack:
+        contacts = stack.enter_context(Contacts(settings))
+        for name in SENDING:
+            try:
+                reason = channels.missing(settings, name) or (contacts.missing() if name == "email" else None)
+                if reason:
+                    reasons[name] = reason
+                elif name == "webhook":
+                    usable[name] = WebhookChannel(channels.webhook(settings), use.webhook, letters)
+                else:
+                    server = channels.mail_server(settings)
+                    usable[name] = MailChannel(server, use.email, policy, letters, contacts)
+            except ConfigError as error:
+                reasons[name] = str(error)
+        for channel in usable.values():
+            stack.enter_context(closing(channel))
+        yield usable, reasons
+
+
+def dispatch(settings: Settings, policy: Policy, *, opened: Callable[..., Any] = open_channels) -> dict[str, Any]:
     """Send everything that is approved and can go now, whatever its month; JSON-safe counts of what came of it.
 
     ``approved``: let go by the policy. ``dispatched``: by channel. ``postponed``: attempts that will be repeated.
     ``failed`` and ``suppressed``: given up. ``to_approve``: waiting for a person. ``waiting``: what is approved and not
     sent, by channel and type, and ``because`` of what.
     """
-    with session(settings) as connection, _opened(settings, policy) as (usable, reasons):
+    with session(settings) as connection, opened(settings, policy) as (usable, reasons):
         letters = Letters(settings, policy)
         written = [name for name, each in policy.actions.types.items() if each.channels != ("queue",)]
         faults = {name: fault for name in written if (fault := letters.fault(name))}
@@ -43,7 +68,7 @@ def dispatch(settings: Settings, policy: Policy, *, sleep: Callable[[float], Non
         with connection.begin():
             counts["approved"] = approval.approve_by_policy(connection, policy)
             counts += Counter(delivery.settle(connection, policy))
-        sender = _Sender(connection, policy, faults, sleep, counts, reasons)
+        sender = _Sender(connection, policy, faults, counts, reasons)
         while sender.serve_all(usable):
             pass
         with connection.begin():
@@ -67,11 +92,10 @@ class _Sender:
         connection: Connection,
         policy: Policy,
         faults: Mapping[str, str],
-        sleep: Callable[[float], None],
         counts: Counter[str],
         reasons: dict[str, str],
     ):
-        self._connection, self._policy, self._sleep = connection, policy, sleep
+        self._connection, self._policy = connection, policy
         self._counts, self._reasons = counts, reasons
         types = policy.actions.types
         self._types = {name: each.expires_hours for name, each in types.items() if name not in faults}
@@ -95,7 +119,7 @@ class _Sender:
             if isinstance(claimed, Resting):
                 self._reasons.setdefault(name, f"the channel rests for {claimed.seconds:.0f} s")
                 return moved
-            self._sleep(claimed.wait_seconds)
+            time.sleep(claimed.wait_seconds)
             outcome = channel.send(claimed)
             with self._connection.begin():
                 moved += self._record(claimed, outcome, use)
@@ -121,31 +145,6 @@ class _Sender:
             return 1
         self._counts["failed"] += 1
         return 0
-
-
-@contextmanager
-def _opened(settings: Settings, policy: Policy) -> Iterator[tuple[dict[str, Channel], dict[str, str]]]:
-    """The channels that can be used, by name, and why the others cannot."""
-    usable: dict[str, Channel] = {}
-    reasons: dict[str, str] = {}
-    letters, use = Letters(settings, policy), policy.actions.channels
-    with ExitStack() as stack:
-        contacts = stack.enter_context(Contacts(settings))
-        for name in SENDING:
-            try:
-                reason = channels.missing(settings, name) or (contacts.missing() if name == "email" else None)
-                if reason:
-                    reasons[name] = reason
-                elif name == "webhook":
-                    usable[name] = WebhookChannel(channels.webhook(settings), use.webhook, letters)
-                else:
-                    server = channels.mail_server(settings)
-                    usable[name] = MailChannel(server, use.email, policy, letters, contacts)
-            except ConfigError as error:
-                reasons[name] = str(error)
-        for channel in usable.values():
-            stack.enter_context(closing(channel))
-        yield usable, reasons
 
 
 def _said(row: dict[str, Any], policy: Policy, faults: Mapping[str, str], reasons: Mapping[str, str]) -> dict[str, Any]:

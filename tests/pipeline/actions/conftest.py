@@ -73,16 +73,16 @@ def holding(policy):
 
 
 @pytest.fixture(scope="module")
-def _module_house(databases, policy, tmp_path_factory):
+def module_house(databases, policy, tmp_path_factory):
     with databases(tmp_path_factory.mktemp("house")) as settings:
         yield House(settings, policy)
 
 
 @pytest.fixture
-def house(_module_house) -> House:
+def house(module_house) -> House:
     """An outbox with nothing in it; its warehouse is that of the module."""
-    _module_house.empty()
-    return _module_house
+    module_house.empty()
+    return module_house
 
 
 @pytest.fixture
