@@ -1,11 +1,13 @@
 """``gridgrade actions`` and ``gridgrade rebates``: what is to be done, who says so, and what a campaign would cost."""
 
+from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +21,7 @@ actions = typer.Typer(help="The outbox: what is to be done, who lets it go, and 
 rebates = typer.Typer(help="Rebates on repaid arrears.", no_args_is_help=True)
 
 SHOWN_ROWS = 50
+WIDTH = 150
 
 
 class Status(StrEnum):
@@ -67,8 +70,9 @@ def show_all(
     if as_json:
         print_json([dict(row) for row in found])
         return
-    table = Table("id", "month", "type", "customer", "status", "channel", "why", caption_justify="left")
-    table.columns[0].no_wrap = True
+    table = Table(box=SIMPLE, caption_justify="left")
+    for heading in ("id", "month", "type", "customer", "status", "channel", "why"):
+        table.add_column(heading, no_wrap=heading != "why", overflow="fold")
     for row in islice(found, SHOWN_ROWS):
         why = row["last_error"] or row["blocked_by"] or row["reason"]
         status_text = f"{row['status']} ({row['suppressed_by']})" if row["suppressed_by"] else row["status"]
@@ -77,7 +81,9 @@ def show_all(
         table.add_row(*names, status_text, row["channel"] or "", why)
     if more := sum(1 for _ in found):
         table.caption = f"{SHOWN_ROWS} of {SHOWN_ROWS + more:,}; --json gives all"
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, WIDTH)  # an id has to be there whole, to be copied
+    console.print(table)
 
 
 @actions.command("show")
@@ -209,14 +215,17 @@ def simulate(
     if as_json:
         print_json({"campaigns": rows, "total": together})
         return
-    names = ("opening_arrears", "repaid", "recovery_rate", "customers_rewarded", "earned", "rebate", "clawback", "cost")
-    table = Table("from", "to", "in arrears", *(each.replace("_", " ") for each in names), title=plan.name)
+    table = Table(title=plan.name)
+    for heading in ("months", "in arrears", "rewarded", "overdue", "repaid", "recovery", "cost"):
+        table.add_column(heading, justify="left" if heading == "months" else "right", overflow="fold")
     for row in [*rows, together]:
         if row is together:
             table.add_section()
-        rate_text = "" if row["recovery_rate"] is None else f"{row['recovery_rate']:.1%}"
-        values = [rate_text if each == "recovery_rate" else f"{row[each]}" for each in names]
-        table.add_row(row["first_month"], row["last_month"], f"{row['customers_in_arrears']:,}", *values)
+        months_text = "\n".join(dict.fromkeys((row["first_month"], row["last_month"])))
+        customers = [f"{row[each]:,}" for each in ("customers_in_arrears", "customers_rewarded")]
+        money = [f"{Decimal(row[each]):,}" for each in ("opening_arrears", "repaid", "cost")]
+        recovered = "" if row["recovery_rate"] is None else f"{row['recovery_rate']:.1%}"
+        table.add_row(months_text, *customers, *money[:2], recovered, money[2])
     Console().print(table)
 
 

@@ -6,6 +6,7 @@ import hmac
 import logging
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from email.utils import format_datetime
 from uuid import uuid4
 
 import pytest
+import trustme
 from house import MONTH, SECRET
 from receivers import document
 
@@ -146,6 +148,23 @@ def test_a_channel_that_fails_again_and_again_rests(house, receiver):
     house.pass_time()
     receiver.script.clear()
     assert house.dispatch()["dispatched"]["webhook"] == 20
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_the_receiver_has_to_prove_who_it_is(house, receiver, monkeypatch, tmp_path, is_trusted):
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    receiver.encrypt(context)
+    if is_trusted:
+        authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    house = house.under(ALL).at(webhook_url=receiver.url, webhook_secret=SECRET)
+    [action] = house.decide("visit", "a")
+    house.dispatch()
+    assert len(receiver.received) == is_trusted
+    status, error = house.row(action, "status", "last_error")
+    assert status == ("dispatched" if is_trusted else "approved")
+    assert is_trusted or "certificate verify failed" in error
 
 
 def test_nobody_there_is_a_reason_to_wait(house):
