@@ -204,7 +204,7 @@ class Resting:
 
 
 def settle(connection: Connection, policy: Policy) -> dict[str, int]:
-    """Before anything is sent: end what expired or follows what never goes out, and mind what the policy says by now."""
+    """Before anything is sent: end what expired or follows what never goes out; heed what the policy says by now."""
     parameters = {"types": terms(policy)}
     take_turn(connection)
     acts_as(connection, "dispatcher")
