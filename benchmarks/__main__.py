@@ -22,12 +22,12 @@ from pathlib import Path
 os.environ.setdefault("GRIDGRADE_HOME", str(Path(__file__).resolve().parent.parent / ".gridgrade" / "benchmark"))
 
 HERE = Path(__file__).resolve().parent
-STEPS = ("extract", "validate", "compute_indices", "model", "grade", "publish")
+STEPS = ("extract", "validate", "compute_indices", "model", "grade", "sensitivity", "publish")
 
 
 def step(name: str, month_text: str) -> dict:
     """Run one step here; what it returns."""
-    from pipeline import extract, grade, indices, publish, train, validate
+    from pipeline import extract, grade, indices, publish, sensitivity, train, validate
     from pipeline.month import RatingMonth
     from pipeline.policy import Policy
     from pipeline.settings import Settings
@@ -38,6 +38,8 @@ def step(name: str, month_text: str) -> dict:
         return train.retrain(*inputs) if train.choose(*inputs) == "retrain" else train.apply(*inputs)
     if name == "grade":
         return grade.grade(*inputs, models=train.apply(*inputs)["models"])
+    if name == "sensitivity":
+        return sensitivity.sensitivity(*inputs, models=train.apply(*inputs)["models"])
     if name == "publish":
         return publish.publish(*inputs, run_id="benchmark", run_kind="command")
     if name == "pandas":

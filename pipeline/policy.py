@@ -42,20 +42,37 @@ class Validation(_Section):
         return self.quarantine_limits.get(table, self.quarantine_limit)
 
 
+class Reason(_Section):
+    """What a customer is told whose score the index lowers."""
+
+    en: str
+    zh: str
+
+
 class Index(_Section):
-    code: str
+    code: Annotated[str, Field(pattern=r"^[A-Z]+[0-9]+$")]
     group: str
     unit: str
     window_months: Count
     direction: Literal["+", "-"]
     missing: Literal["median"] | float
     bands: tuple[float, float, float]
+    families: tuple[str, ...] | None = None
+    enters_score: bool = True
+    attainable: float | None = None
+    meaning: str | None = None
+    reason: Reason | None = None
 
     @model_validator(mode="after")
     def _bands_follow_direction(self):
         if list(self.bands) != sorted(self.bands, reverse=self.direction == "+"):
             raise ValueError("bands must go from good to bad along the direction")
         return self
+
+    @property
+    def letters(self) -> str:
+        """Of the code: P of P1."""
+        return self.code.rstrip("0123456789")
 
 
 class Severity(_Section):
@@ -128,6 +145,36 @@ class Expert(_Section):
     weights: Annotated[dict[str, NotNegative], Field(min_length=1)]
 
 
+Shock = Annotated[float, Field(gt=-1, lt=1)]
+RiskFactor = Literal["production", "management", "technical", "market"]
+
+
+class Sensitivity(_Section):
+    shock: Shock
+    curve: tuple[Shock, ...]
+    factors: dict[RiskFactor, tuple[str, ...]]
+
+    @field_validator("factors")
+    @classmethod
+    def _letters_stand_in_one_factor(cls, factors):
+        letters = [letter for stands in factors.values() for letter in stands]
+        if twice := sorted({letter for letter in letters if letters.count(letter) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands in two factors")
+        return factors
+
+    @field_validator("shock")
+    @classmethod
+    def _changes_something(cls, shock: float) -> float:
+        if shock == 0:
+            raise ValueError("a shock of 0 changes nothing")
+        return shock
+
+    @property
+    def shocks(self) -> tuple[float, ...]:
+        """Every shock that is analysed, rising."""
+        return tuple(sorted({self.shock, *self.curve}))
+
+
 class Publish(_Section):
     max_grade_share_change: Share
     min_rows_for_share_check: Count
@@ -183,6 +230,7 @@ class Policy(_Section):
     scorecard: ScorecardTerms
     grades: Grades
     expert: Expert
+    sensitivity: Sensitivity
     publish: Publish
     rebate: Rebate
 
@@ -218,6 +266,9 @@ class Policy(_Section):
             raise ValueError("label.days_past_due must name the families: " + ", ".join(self.families))
         if unknown := set(self.expert.weights) - set(self.indices):
             raise ValueError(f"expert.weights: {', '.join(sorted(unknown))} is not among the indices")
+        codes = [index.code for index in self.indices.values()]
+        if twice := sorted({code for code in codes if codes.count(code) > 1}):
+            raise ValueError(f"indices: {', '.join(twice)} is the code of two indices")
         return self
 
     @cached_property
@@ -225,6 +276,19 @@ class Policy(_Section):
         """Of the effective policy, whichever files it came from."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def scored(self, family: str) -> tuple[str, ...]:
+        """The indices that enter the score of a family of segments."""
+        return tuple(
+            name
+            for name, index in self.indices.items()
+            if index.enters_score and (index.families is None or family in index.families)
+        )
+
+    def factor_indices(self, factor: str, family: str) -> tuple[str, ...]:
+        """The indices of a risk factor that enter the score of a family of segments."""
+        letters = self.sensitivity.factors[factor]
+        return tuple(name for name in self.scored(family) if self.indices[name].letters in letters)
 
     def family_of(self, segment: str) -> str | None:
         return next((family for family, segments in self.families.items() if segment in segments), None)

@@ -26,6 +26,7 @@ from pipeline.model.fisher import FisherLDA
 from pipeline.model.grades import GradeScale
 from pipeline.model.metrics import Interval, auc, brier, default_rate_by_grade, ks
 from pipeline.model.scorecard import ExpertScorecard, LogOddsModel, Scorecard
+from pipeline.model.terms import Term
 from pipeline.model.transform import IndexTransformer
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "ModelFitError",
     "PlattCalibrator",
     "Scorecard",
+    "Term",
     "auc",
     "brier",
     "default_rate_by_grade",

@@ -1,6 +1,6 @@
 """The fitted rating model: transform, discriminant, calibration and scorecard as one thing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -12,6 +12,7 @@ from pipeline.model.errors import ModelFitError
 from pipeline.model.fisher import FisherLDA, weighted_sum
 from pipeline.model.labels import checked_labels
 from pipeline.model.scorecard import ExpertScorecard, LogOddsModel, Scorecard
+from pipeline.model.terms import Term
 from pipeline.model.transform import IndexTransformer, check_frame, numbers
 
 
@@ -69,13 +70,38 @@ class CreditModel(LogOddsModel):
     def base_score_(self) -> float:
         return float(self.scorecard.score(self.calibrator_.log_odds(self.discriminant_.intercept_[0])))
 
-    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Points by index, its flag included, on the frame's index; ``base_score_`` plus a row's sum is its score."""
-        points = {column: np.zeros(len(frame)) for column in self.transformer_.indices_}
-        per_unit = -self.scorecard.factor * self.calibrator_.slope_ * self.discriminant_.coef_[0]
-        for (name, values), weight in zip(self.transformer_.iter_features(frame), per_unit, strict=True):
-            points[self.transformer_.features_[name]["column"]] += values * weight
+    @property
+    def columns_(self) -> tuple[str, ...]:
+        """The columns the score is made of."""
+        return tuple(self.transformer_.indices_)
+
+    def contributions(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """Points by index, its flag included, on the frame's index; ``base_score_`` plus a row's sum is its score.
+
+        ``columns``: these of ``columns_`` alone, and the frame need not have the others.
+        """
+        points = {column: np.zeros(len(frame)) for column in self.columns_ if columns is None or column in columns}
+        weights = self._points_per_unit()
+        for name, values in self.transformer_.iter_features(frame, points):
+            points[self.transformer_.features_[name]["column"]] += values * weights[name]
         return pd.DataFrame(points, index=frame.index)
+
+    def terms(self) -> list[Term]:
+        """The score as a sum over rows of plain numbers, for whoever evaluates it in SQL."""
+        intercept, weights = float(self.discriminant_.intercept_[0]), self.discriminant_.coef_[0]
+        terms = [Term("intercept", "base", None, intercept, points_per_unit=self.base_score_)]
+        points = self._points_per_unit()
+        for (name, feature), weight in zip(self.transformer_.features_.items(), weights, strict=True):
+            column, kind = feature["column"], feature["kind"]
+            limits = self.transformer_.indices_[column] if kind == "value" else {}
+            frozen = {"mean": feature["mean"], "scale": feature["scale"], "points_per_unit": points[name]}
+            terms.append(Term(name, kind, column, float(weight), **limits, **frozen))
+        return terms
+
+    def _points_per_unit(self) -> dict[str, float]:
+        """By feature: points for one standard deviation more of it."""
+        points = -self.scorecard.factor * self.calibrator_.slope_ * self.discriminant_.coef_[0]
+        return dict(zip(self.transformer_.features_, points.tolist(), strict=True))
 
     def to_dict(self) -> dict:
         """Plain JSON that ``from_dict`` reads back to the bit."""

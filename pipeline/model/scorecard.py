@@ -1,7 +1,7 @@
 """Log-odds to points and back, and the expert scorecard for where labels are too few to fit a model."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from scipy.special import expit
 
 from pipeline.model.document import FORMAT, reading
 from pipeline.model.errors import ModelFitError
+from pipeline.model.terms import Term
 
 BANDS = ("A", "B", "C", "D")
 
@@ -56,6 +57,10 @@ class LogOddsModel:
         """(n_rows,) points of the scorecard."""
         return self.scorecard.score(self.log_odds(frame))
 
+    def probability_of(self, score) -> np.ndarray:
+        """The default probability that a score stands for, elementwise."""
+        return expit(self.scorecard.log_odds(score))
+
 
 @dataclass(frozen=True)
 class ExpertScorecard(LogOddsModel):
@@ -90,12 +95,31 @@ class ExpertScorecard(LogOddsModel):
             total += weight * self._levels(frame, column)
         return total
 
-    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Points by column on the frame's index; ``base_score_`` plus a row's sum is its score."""
+    @property
+    def columns_(self) -> tuple[str, ...]:
+        """The columns the score is made of."""
+        return tuple(self.weights)
+
+    def contributions(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """Points by column on the frame's index; ``base_score_`` plus a row's sum is its score.
+
+        ``columns``: these of ``columns_`` alone, and the frame need not have the others.
+        """
+        weights = {c: weight for c, weight in self.weights.items() if columns is None or c in columns}
         return pd.DataFrame(
-            {c: -self.scorecard.factor * weight * self._levels(frame, c) for c, weight in self.weights.items()},
+            {c: -self.scorecard.factor * weight * self._levels(frame, c) for c, weight in weights.items()},
             index=frame.index,
         )
+
+    def terms(self) -> list[Term]:
+        """The score as a sum over rows of plain numbers, for whoever evaluates it in SQL."""
+        terms = [Term("intercept", "base", None, float(self.intercept), points_per_unit=float(self.base_score_))]
+        for column, weight in self.weights.items():
+            per_level = -self.scorecard.factor * weight
+            points = tuple(float(per_level * level) for level in range(len(BANDS)))
+            missing = float(per_level * self.missing_level)
+            terms.append(Term(column, "band", column, float(weight), points=points, points_missing=missing))
+        return terms
 
     def to_dict(self) -> dict:
         """Plain JSON that ``from_dict`` reads back to the bit."""

@@ -58,7 +58,7 @@ def test_every_customer_connected_at_the_cutoff_has_one_published_row(rated):
 
 def test_steps_tell_what_they_did_in_plain_json(rated):
     first, second = rated.outcomes[TRAINED], rated.outcomes[LAST]
-    steps = ["extract", "validate", "compute_indices", "grade", "publish", "propose_rebates"]
+    steps = ["extract", "validate", "compute_indices", "grade", "sensitivity", "publish", "propose_rebates"]
     assert [name for name in first if name not in ("month", "basis")] == [*steps[:3], "retrain", *steps[3:]]
     assert [name for name in second if name not in ("month", "basis")] == [*steps[:3], "apply", *steps[3:]]
     assert second["apply"]["models"] == first["retrain"]["models"]
