@@ -44,6 +44,11 @@ class Format(StrEnum):
     json = "json"
 
 
+class Language(StrEnum):
+    en = "en"
+    zh = "zh"
+
+
 def _month(text: str | RatingMonth) -> RatingMonth:
     try:
         return text if isinstance(text, RatingMonth) else RatingMonth.parse(text)
@@ -199,6 +204,25 @@ def grades(
 
     wanted = Format.json if as_json else output
     export_grades(Settings.load(), month, wanted.value, out)
+
+
+@app.command()
+def explain(
+    month: Month,
+    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="id of a rated customer")],
+    lang: Annotated[Language, typer.Option(help="language of the texts")] = Language.en,
+    as_json: AsJson = False,
+) -> None:
+    """Why a customer has its published grade: points that add up to the score, reasons, what the next grade needs."""
+    from pipeline.explain.explanation import explain as explained
+    from pipeline.explain.show import show
+
+    settings, policy = _inputs()
+    explanation = explained(settings, policy, month, customer, lang.value)
+    if as_json:
+        _print_json(explanation.as_json())
+    else:
+        show(explanation, Console())
 
 
 @app.command()

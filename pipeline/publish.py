@@ -26,7 +26,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse import publications, registry, revisions
 from pipeline.warehouse.audit import Expected, audit
 from pipeline.warehouse.connection import transaction
-from pipeline.warehouse.indices import ensure_index_columns
+from pipeline.warehouse.indices import define_indices, ensure_index_columns
 from pipeline.warehouse.publications import Publication
 
 _GRADES = {
@@ -75,6 +75,7 @@ def publish(
             return summary | {"changed": changed, "dry_run": True} | _difference(engine, settings, month)
 
         ensure_index_columns(settings, policy.indices)
+        define_indices(settings, policy)
         timeout = policy.publish.lock_timeout_seconds
         with revisions.publishing(settings, month, timeout) as connection:
             with connection.begin():
@@ -123,12 +124,16 @@ class _Content:
         indices = {"customer_id": "varchar", "is_thin_file": "boolean"}
         for name in values:
             indices |= {name: "double", f"{name}_band": "varchar"}
-        self._columns = {"credit_grades": ("grades", _GRADES), "credit_indices": ("indices", indices)}
+        missing = {policy.indices[name].code: f"{name}_missing" for name in values if f"{name}_missing" in held}
+        self._columns = {
+            "credit_grades": ("grades", _casts(_GRADES)),
+            "credit_indices": ("indices", _casts(indices) | {"missing_indices": _codes_where(missing)}),
+        }
 
     def batches(self, table: str) -> pa.RecordBatchReader:
         """The rows of one table of revisions.TABLES, without rating_month and publication_id."""
         view, columns = self._columns[table]
-        selected = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in columns.items())
+        selected = ", ".join(f'{expression} as "{name}"' for name, expression in columns.items())
         return self._engine.batches(compose(f"select {selected} from {view} order by customer_id"))
 
     def sha256(self) -> str:
@@ -164,6 +169,16 @@ class _Content:
 
     def _fetch(self, query: str) -> pa.Table:
         return self._engine.fetch(compose(query))
+
+
+def _casts(kinds: dict[str, str]) -> dict[str, str]:
+    return {name: f'cast("{name}" as {kind})' for name, kind in kinds.items()}
+
+
+def _codes_where(flags: dict[str, str]) -> str:
+    """The codes, by code, whose flag is set, as PostgreSQL writes an array of texts."""
+    codes = (f"case when \"{flags[code]}\" then '{code}' end" for code in sorted(flags))
+    return f"concat('{{', concat_ws(',', {', '.join(codes)}), '}}')" if flags else "'{}'"
 
 
 def customers_by_grade(engine: Engine) -> dict[str, int]:

@@ -105,7 +105,7 @@ class _Shaker:
         named = {factor: policy.factor_indices(factor, family) for factor in policy.sensitivity.factors}
         self._factors = {factor: names for factor, names in named.items() if names}
         self.names = {name for names in named.values() for name in names}
-        self.bands = {f"{name}_band" for name in self.names} & set(model.columns_)
+        self.bands = {f"{name}_band" for name in self.names} & set(model.columns)
 
     def shake(self, frame: pd.DataFrame) -> Iterator[tuple[str, float, dict[str, np.ndarray]]]:
         """Factor, shock and, of every customer, what is to be summed: whole numbers of fine units, or yes and no."""

@@ -71,16 +71,16 @@ class CreditModel(LogOddsModel):
         return float(self.scorecard.score(self.calibrator_.log_odds(self.discriminant_.intercept_[0])))
 
     @property
-    def columns_(self) -> tuple[str, ...]:
+    def columns(self) -> tuple[str, ...]:
         """The columns the score is made of."""
         return tuple(self.transformer_.indices_)
 
     def contributions(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
         """Points by index, its flag included, on the frame's index; ``base_score_`` plus a row's sum is its score.
 
-        ``columns``: these of ``columns_`` alone, and the frame need not have the others.
+        ``columns``: these of ``columns`` alone, and the frame need not have the others.
         """
-        points = {column: np.zeros(len(frame)) for column in self.columns_ if columns is None or column in columns}
+        points = {column: np.zeros(len(frame)) for column in self.columns if columns is None or column in columns}
         weights = self._points_per_unit()
         for name, values in self.transformer_.iter_features(frame, points):
             points[self.transformer_.features_[name]["column"]] += values * weights[name]

@@ -96,14 +96,14 @@ class ExpertScorecard(LogOddsModel):
         return total
 
     @property
-    def columns_(self) -> tuple[str, ...]:
+    def columns(self) -> tuple[str, ...]:
         """The columns the score is made of."""
         return tuple(self.weights)
 
     def contributions(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
         """Points by column on the frame's index; ``base_score_`` plus a row's sum is its score.
 
-        ``columns``: these of ``columns_`` alone, and the frame need not have the others.
+        ``columns``: these of ``columns`` alone, and the frame need not have the others.
         """
         weights = {c: weight for c, weight in self.weights.items() if columns is None or c in columns}
         return pd.DataFrame(

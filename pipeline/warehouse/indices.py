@@ -1,4 +1,4 @@
-"""The columns of rating.credit_indices follow the policy: a new index needs no migration."""
+"""What the warehouse knows of indices follows the policy: a new one needs no migration."""
 
 import re
 from collections.abc import Iterable
@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from sqlalchemy import text
 
 from pipeline.errors import ConfigError
+from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import transaction
 
+_DEFINED = ("code", "meaning", "reason_en", "reason_zh", "direction", "unit")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,57}")  # and _band must fit in PostgreSQL's 63 characters
 
 
@@ -36,3 +38,31 @@ def ensure_index_columns(settings: Settings, names: Iterable[str]) -> list[str]:
                 )
             )
     return missing
+
+
+def define_indices(settings: Settings, policy: Policy) -> None:
+    """Bring rating.index_definitions up to the policy; an index that has left it keeps its row, for its months."""
+    rows = [
+        {
+            "index_name": name,
+            "code": index.code,
+            "meaning": index.meaning,
+            "reason_en": index.reason and index.reason.en,
+            "reason_zh": index.reason and index.reason.zh,
+            "direction": index.direction,
+            "unit": index.unit,
+        }
+        for name, index in sorted(policy.indices.items())
+    ]
+    names = ("index_name", *_DEFINED)
+    with transaction(settings) as connection:
+        connection.execute(
+            text(
+                f"insert into rating.index_definitions as d ({', '.join(names)}) "
+                f"values ({', '.join(f':{name}' for name in names)}) on conflict (index_name) do update "
+                f"set {', '.join(f'{name} = excluded.{name}' for name in _DEFINED)} "
+                f"where ({', '.join(f'd.{name}' for name in _DEFINED)}) "
+                f"is distinct from ({', '.join(f'excluded.{name}' for name in _DEFINED)})"
+            ),
+            rows,
+        )

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from indices_records import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
 from lake_records import Tables, fill_lake
+from people import LEARNT, drawn, fitted, table
 from variables import variables
 
 from pipeline import cli
@@ -58,6 +59,28 @@ def published(databases, policy, tmp_path_factory) -> Iterator[Settings]:
         rows = [customer(number, policy, band="ABCD"[number % 4]) for number in range(50)]
         write_indices(settings, pa.Table.from_pylist(rows))
         grade(OCTOBER, settings, policy, **BASIS, models=MODELS)
+        publish(OCTOBER, settings, policy, **BASIS, run_id="test", run_kind="command")
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def people(policy) -> list[dict[str, float | None]]:
+    """Values by index of the customers of ``explained``, by number."""
+    return drawn(policy)
+
+
+@pytest.fixture(scope="session")
+def explained(databases, policy, people, tmp_path_factory) -> Iterator[Settings]:
+    """A warehouse with October 2026 published: ``people``, homes graded by a fitted model, firms by the scorecard.
+
+    Not to be changed, but for the lake's ``sensitivity``.
+    """
+    with databases(tmp_path_factory.mktemp("explained")) as settings:
+        register(settings, "residential", "learnt", fitted(people))
+        for family, version in MODELS.items():
+            register(settings, family, version, expert(policy))
+        write_indices(settings, table(people, policy))
+        grade(OCTOBER, settings, policy, **BASIS, models=LEARNT)
         publish(OCTOBER, settings, policy, **BASIS, run_id="test", run_kind="command")
         yield settings
 

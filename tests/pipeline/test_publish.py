@@ -426,10 +426,11 @@ def test_a_month_that_was_not_graded_names_the_partition(settings, policy):
 
 
 def test_a_new_index_of_the_policy_is_published_without_a_migration(settings, policy, sql, write):
+    moon = policy.indices["arrears_ratio"].model_copy(update={"code": "M1"})
     extended = Policy.model_validate(
         {
             **policy.model_dump(),
-            "indices": {**policy.model_dump()["indices"], "moon_phase": policy.indices["arrears_ratio"]},
+            "indices": {**policy.model_dump()["indices"], "moon_phase": moon},
         }
     )
     customers = [customer(number) for number in range(3)]

@@ -1,96 +1,23 @@
 """Sensitivity: what a shock is said to do is what grading shocked customers does."""
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from indices_records import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
+from indices_records import BASIS, MODELS, OCTOBER, write_indices
+from people import LEARNT, measured, table
 
 from pipeline.engine import duckdb as engine
 from pipeline.grade import grade
 from pipeline.lake import Lake
-from pipeline.model import CreditModel
+from pipeline.model.shock import Change
 from pipeline.sensitivity import sensitivity
 
-CUSTOMERS = 3000
-LEARNT = MODELS | {"residential": "learnt"}
-
-
-def letter(value, index):
-    if value is None:
-        return None
-    sign = 1 if index.direction == "+" else -1
-    return next((band for band, bound in zip("ABC", index.bands, strict=True) if sign * (value - bound) >= 0), "D")
-
-
-def measured(number, policy, values, **changed):
-    """A customer with these values as the indices of a month have them; None is missing."""
-    row = customer(number, policy, **changed)
-    for name, value in values.items():
-        index = policy.indices[name]
-        filled = index.missing if value is None and index.missing != "median" else value
-        row |= {name: filled, f"{name}_missing": value is None, f"{name}_band": letter(filled, index)}
-    return row
-
 
 @pytest.fixture(scope="module")
-def people(policy):
-    """Values by index of each customer: zeros, negative trends and gaps among them."""
-    rng = np.random.default_rng(3)
-    size = CUSTOMERS
-    late = np.where(rng.random(size) < 0.5, 0, rng.exponential(10, size))
-    frame = pd.DataFrame(
-        {
-            "on_time_payment_rate": rng.beta(8, 1, size),
-            "amount_weighted_days_late": late,
-            "max_days_past_due": np.round(3 * late),
-            "arrears_ratio": np.where(rng.random(size) < 0.7, 0, rng.exponential(1, size)),
-            "arrears_recovery_rate": rng.beta(4, 1, size),
-            "decayed_delinquency": np.where(rng.random(size) < 0.7, 0, rng.exponential(2, size)),
-            "avg_monthly_kwh": rng.normal(5, 1, size),
-            "consumption_trend": rng.normal(0, 0.4, size).clip(-1, 3),
-            "consumption_volatility": rng.lognormal(-1, 0.6, size),
-        }
-    ).astype(object)
-    assert list(frame) == list(policy.indices)
-    frame[rng.random(frame.shape) < 0.05] = None
-    return frame.to_dict("records")
-
-
-@pytest.fixture(scope="module")
-def learnt(policy, people):
-    frame = pd.DataFrame(people).astype(float)
-    rng = np.random.default_rng(4)
-    risk = 0.1 * frame["max_days_past_due"].fillna(0) - 4 * frame["on_time_payment_rate"].fillna(0.9)
-    risk -= 2 * frame["consumption_trend"].fillna(0)
-    return CreditModel().fit(frame, (risk + rng.logistic(size=len(frame)) > 0).astype(int))
-
-
-def rows_of(people, policy):
-    segments = ["residential", "residential", "commercial", "public"]
-    return [
-        measured(n, policy, values, segment=segments[n % 4], is_in_default=n % 37 == 0, is_thin_file=n % 41 == 0)
-        for n, values in enumerate(people)
-    ]
-
-
-@pytest.fixture(scope="module")
-def lake(databases, policy, people, learnt, tmp_path_factory):
-    """A month graded by a fitted model and by the expert scorecard."""
-    with databases(tmp_path_factory.mktemp("shaken")) as settings:
-        register(settings, "residential", "learnt", learnt)
-        register(settings, "residential", "homes", expert(policy))
-        register(settings, "non_residential", "firms", expert(policy))
-        write_indices(settings, pa.Table.from_pylist(rows_of(people, policy)))
-        grade(OCTOBER, settings, policy, **BASIS, models=LEARNT)
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def other(lake, tmp_path_factory):
+def other(explained, tmp_path_factory):
     """The same warehouse with an empty lake."""
-    return lake.model_copy(update={"lake": tmp_path_factory.mktemp("other")})
+    return explained.model_copy(update={"lake": tmp_path_factory.mktemp("other")})
 
 
 def run(settings, policy, models=LEARNT):
@@ -101,8 +28,8 @@ def run(settings, policy, models=LEARNT):
 
 
 @pytest.fixture(scope="module")
-def shaken(lake, policy):
-    return run(lake, policy)
+def shaken(explained, policy):
+    return run(explained, policy)
 
 
 def read_grades(settings):
@@ -111,7 +38,7 @@ def read_grades(settings):
 
 
 @pytest.mark.parametrize(("factor", "shock"), [("management", -0.1), ("production", 0.3)])
-def test_a_shock_does_what_grading_shocked_customers_does(lake, other, shaken, policy, people, learnt, factor, shock):
+def test_a_shock_does_what_grading_shocked_customers_does(explained, other, shaken, policy, people, factor, shock):
     letters = {"management": "P", "production": "C"}[factor]
 
     def after(name, value):
@@ -121,8 +48,8 @@ def test_a_shock_does_what_grading_shocked_customers_does(lake, other, shaken, p
         return value + abs(value) * (shock if index.direction == "+" else -shock)
 
     moved = [{name: after(name, value) for name, value in values.items()} for values in people]
-    before = read_grades(lake)
-    write_indices(other, pa.Table.from_pylist(rows_of(moved, policy)))
+    before = read_grades(explained)
+    write_indices(other, table(moved, policy))
     grade(OCTOBER, other, policy, **BASIS, models=LEARNT)
     regraded = read_grades(other)
     place = {name: at for at, name in enumerate(policy.grades.names)}
@@ -164,9 +91,9 @@ def test_change_and_elasticity_follow_from_the_values(shaken):
         assert sorted(sizes, key=ranks.get) == sorted(sizes, key=sizes.get, reverse=True)
 
 
-def test_the_size_of_batches_changes_no_bit(lake, shaken, policy, monkeypatch):
+def test_the_size_of_batches_changes_no_bit(explained, shaken, policy, monkeypatch):
     monkeypatch.setattr(engine, "BATCH_ROWS", 2048)
-    assert run(lake.model_copy(update={"threads": 1}), policy) == shaken
+    assert run(explained.model_copy(update={"threads": 1}), policy) == shaken
 
 
 @pytest.fixture
@@ -220,3 +147,38 @@ def test_what_never_enters_the_score_is_not_shaken(shake, policy):
     values = {name: None for name in policy.indices} | {"consumption_trend": -0.1, "consumption_volatility": 0.3}
     people = [measured(1, policy, values), measured(2, policy, values, segment="commercial")]
     assert {(segment, factor) for segment, factor, _ in shake(people, narrower)} == {("commercial", "production")}
+
+
+# Table 1 of Ma, Qiu and Wang (2020): evaluation value, score after change.
+TABLE_1 = {
+    "production": (0.784, 0.714),
+    "management": (0.555, 0.982),
+    "technical": (0.743, 0.833),
+    "market": (0.612, 0.672),
+}
+
+
+def test_the_report_reads_as_table_1(sql):
+    sql(
+        "create table rating.table_1 partition of rating.risk_sensitivity "
+        "for values from ('2026-10-01') to ('2026-11-01')"
+    )
+    for factor, (before, after) in TABLE_1.items():
+        change = Change(before, after, 0.1)
+        sql(
+            "insert into rating.risk_sensitivity (rating_month, segment, risk_factor, shock, evaluation_value, "
+            "score_after_change, absolute_change, relative_change, elasticity, grade_changes, publication_id) "
+            "values ('2026-10-01', 'residential', %s, 0.1, %s, %s, %s, %s, %s, 0, gen_random_uuid())",
+            *(factor, before, after, change.absolute, change.relative, change.elasticity),
+        )
+    found = sql(
+        "select risk_factor, round(100 * relative_change::numeric, 2), rank_by_absolute_change, "
+        "rank_by_relative_change from report.risk_sensitivity order by rank_by_relative_change"
+    )
+    assert [(factor, float(change), *ranks) for factor, change, *ranks in found] == [
+        ("management", 76.94, 1, 1),
+        ("technical", 12.11, 2, 2),
+        ("market", 9.80, 4, 3),
+        ("production", -8.93, 3, 4),
+        ("mean", 18.82, None, None),
+    ]
