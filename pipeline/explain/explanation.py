@@ -18,7 +18,7 @@ _GRADE = ("segment", "region", "grade", "previous_grade", "score", "default_prob
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one index does to the score, in points; ``text`` says why, where it takes some."""
+    """What one index does to the score, in points; ``value`` None: not known; ``text`` says why, where it takes some."""
 
     code: str
     index: str
@@ -108,8 +108,8 @@ def _contributions(published: Published, lang: str) -> tuple[Contribution, ...]:
             unit=definition.unit,
             value=published.values[name],
             band=published.bands[name],
-            points=float(value),
-            text=texts.reason(definition, lang) if value < 0 else None,
+            points=float(value) + 0.0,  # a negative zero would show
+            text=texts.reason(definition, lang, published.values[name] is None) if value < 0 else None,
         )
         found.append(contribution)
     return tuple(sorted(found, key=lambda contribution: contribution.points))

@@ -51,6 +51,7 @@ _SENTENCES = {
         "{code} ({index}) goes from {value:.2f} to {needed:.2f}",
         "{code}（{index}）由{value:.2f}变为{needed:.2f}",
     ),
+    "missing": ("Nothing is known of it", "暂无数据"),
     "policy": (
         "The policy has changed since: the scale and what is attainable are today's.",
         "此后评级政策已变更：等级标准与可达值按现行政策。",
@@ -63,7 +64,10 @@ def basis(rating_basis: str, lang: str) -> str:
     return _in(lang, _BASIS[rating_basis])
 
 
-def reason(definition: "Definition", lang: str) -> str | None:
+def reason(definition: "Definition", lang: str, is_missing: bool) -> str | None:
+    """Why an index counts against a customer."""
+    if is_missing:
+        return _say(lang, "missing")
     return _in(lang, (definition.reason_en, definition.reason_zh)) or definition.meaning
 
 

@@ -20,8 +20,8 @@ select
     t.is_missing,
     sum(t.points) as points,
     t.reason_rank,
-    case when sum(t.points) < 0 then t.reason_en end as reason_en,
-    case when sum(t.points) < 0 then t.reason_zh end as reason_zh,
+    case when sum(t.points) < 0 and not t.is_missing then t.reason_en end as reason_en,
+    case when sum(t.points) < 0 and not t.is_missing then t.reason_zh end as reason_zh,
     t.model_version
 from (
     select

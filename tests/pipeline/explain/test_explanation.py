@@ -74,15 +74,15 @@ def test_the_view_tells_the_published_reasons_with_their_texts(explained, policy
     found = query(
         explained,
         "select e.customer_id, e.reason_rank, e.code, array[g.reason_1, g.reason_2, g.reason_3, g.reason_4], "
-        "e.points, e.reason_en, e.reason_zh from report.grade_explanation as e "
+        "e.points, e.is_missing, e.reason_en, e.reason_zh from report.grade_explanation as e "
         "inner join rating.credit_grades as g on g.customer_id = e.customer_id and e.customer_id < 'C00100'",
     )
     by_code = {index.code: index for index in policy.indices.values()}
     told = set()
-    for customer, rank, code, reasons, points, english, chinese in found:
+    for customer, rank, code, reasons, points, is_missing, english, chinese in found:
         assert rank == (reasons.index(code) + 1 if code in reasons else None)
         reason = by_code[code].reason
-        assert (english, chinese) == ((reason.en, reason.zh) if points < 0 else (None, None))
+        assert (english, chinese) == ((reason.en, reason.zh) if points < 0 and not is_missing else (None, None))
         told |= {(customer, code)} if rank else set()
     assert told == {(customer, code) for customer, _, _, reasons, *_ in found for code in reasons if code}
 
@@ -269,8 +269,9 @@ def test_the_command_speaks_chinese(gridgrade, explained, policy):
     found = json.loads(gridgrade("explain", "2026-10", "C00037", "--lang", "zh", "--json")[1])
     by_code = {index.code: index for index in policy.indices.values()}
     assert found["reasons"]
+    missing = {c["code"] for c in found["contributions"] if c["value"] is None}
     for reason in found["reasons"]:
-        assert reason["text"] == by_code[reason["code"]].reason.zh
+        assert reason["text"] == ("暂无数据" if reason["code"] in missing else by_code[reason["code"]].reason.zh)
 
 
 def test_the_command_refuses_in_one_line(gridgrade, explained):
