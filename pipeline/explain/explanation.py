@@ -18,7 +18,7 @@ _GRADE = ("segment", "region", "grade", "previous_grade", "score", "default_prob
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one index does to the score, in points; ``value`` None: not known; ``text`` says why, where it takes some."""
+    """What one index does to the score, in points; ``value`` None: not known; ``text``: why, where it takes some."""
 
     code: str
     index: str

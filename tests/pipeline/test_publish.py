@@ -12,6 +12,8 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from groups_records import member, write_groups
+from sensitivity_records import write_sensitivity
 
 from pipeline.errors import AuditError, LakeError, WarehouseUnavailableError
 from pipeline.lake import Lake
@@ -21,6 +23,7 @@ from pipeline.publish import publish
 from pipeline.settings import PROJECT, Settings
 from pipeline.warehouse import publications, revisions
 from pipeline.warehouse.connection import transaction
+from pipeline.warehouse.tables import TABLES
 
 OCTOBER = RatingMonth(2026, 10)
 GRADES = ("AAA", "AA", "A", "B", "C", "D")
@@ -64,9 +67,9 @@ SCHEMA = pa.schema([(name, KINDS.get(name, pa.string())) for name in customer(0)
 
 @pytest.fixture
 def write(settings, policy):
-    """Put graded customers, and their indices unless others are given, into the lake."""
+    """Put graded customers, and their indices and groups unless others are given, into the lake."""
 
-    def run(customers, month=OCTOBER, *, indices=None, population=None, basis="as_known_then", files=1):
+    def run(customers, month=OCTOBER, *, indices=None, groups=None, population=None, basis="as_known_then", files=1):
         lake = Lake(settings.lake_path)
         indices = indices_of(customers, policy) if indices is None else indices
         tables = {"grades": pa.Table.from_pylist(customers, SCHEMA), "indices": pa.Table.from_pylist(indices)}
@@ -83,6 +86,9 @@ def write(settings, policy):
                     policy_sha256=policy.sha256,
                     model_versions={"residential": "v1"},
                 )
+        members = [member(row["customer_id"]) for row in customers] if groups is None else groups
+        write_groups(lake, members, month, basis=basis)
+        write_sensitivity(lake, month, basis=basis)
 
     return run
 
@@ -202,7 +208,7 @@ AUDITED = {
     "a customer is missing": (dict(population=21), "credit_grades has 20 rows for a population of 21"),
     "a customer is there twice": (
         dict(customers=[customer(1), customer(1)]),
-        "credit_grades has 2 rows for 1 different customers",
+        "credit_grades has 2 rows for 1 different values of customer_id",
     ),
     "no grade": (dict(customers=[customer(1, grade=None)]), "1 customers have no grade"),
     "no score": (dict(customers=[customer(1, score=None)]), "1 customers have no finite score"),
@@ -375,7 +381,7 @@ def test_a_run_killed_before_the_swap_leaves_readers_where_they_were(settings, p
     assert sql("select count(*), max(score) from report.current_grades") == [(10, 1.0)]
     assert run(settings, policy)["revision"] == 2
     assert sql("select count(*), max(score) from report.current_grades") == [(10, 2.0)]
-    assert staged_tables(sql) == [("credit_grades_2026_10_r1",), ("credit_indices_2026_10_r1",)]
+    assert staged_tables(sql) == [(f"{table}_2026_10_r1",) for table in sorted(TABLES)]
 
 
 def test_leftovers_of_other_months_go_but_not_those_being_published(settings, policy, sql, write):
