@@ -5,7 +5,7 @@ select
     m.*,
     case
         when m.is_closed then 'closed'
-        when m.connected_on >= :new_since then 'new'
+        when m.connected_on > :new_since then 'new'
         when m.consumption_trend > :growth then 'growth'
         when m.consumption_trend < :decline then 'decline'
         else 'mature'
