@@ -65,11 +65,11 @@ from (
         g.model_version
     from rating.credit_grades as g
     inner join rating.credit_indices as i on i.rating_month = g.rating_month and i.customer_id = g.customer_id
+    -- A row as JSON, so that an index is found by its name, whichever the policy has. offset 0: made once a customer.
+    cross join lateral (select to_jsonb(i) as document offset 0) as r
     inner join rating.model_coefficients as b on b.version = g.model_version and b.kind = 'base'
     inner join rating.model_coefficients as c on c.version = g.model_version and c.kind <> 'base'
     left join rating.index_definitions as d on d.index_name = c.index_name
-    -- A row as JSON, so that an index is found by its name, whichever the policy has.
-    cross join lateral (select to_jsonb(i) as document) as r
     cross join lateral (
         select
             cast(r.document ->> c.index_name as double precision) as value,

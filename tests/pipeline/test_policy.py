@@ -60,6 +60,13 @@ REFUSED = {
         "index_parameters.delinquency_severity.write_off",
         "greater than or equal to 0",
     ),
+    "indices: {arrears_ratio: {code: P1}}": ("indices", "P1 is the code of two indices"),
+    "indices: {arrears_ratio: {code: p-4}}": ("indices.arrears_ratio.code", "match"),
+    "indices: {arrears_ratio: {reason: late}}": ("indices.arrears_ratio.reason", "valid dictionary"),
+    "sensitivity: {shock: 0}": ("sensitivity.shock", "a shock of 0 changes nothing"),
+    "sensitivity: {curve: [-1]}": ("sensitivity.curve.0", "greater than -1"),
+    "sensitivity: {factors: {market: [F, P]}}": ("sensitivity.factors", "P stands in two factors"),
+    "sensitivity: {factors: {weather: [W]}}": ("sensitivity.factors.weather", "'production', 'management'"),
     "publish: {max_grade_share_change: 25}": ("publish.max_grade_share_change", "less than or equal to 1"),
     "rebate: {campaigns: [{name: a, first_month: 2026-13, share: 0, rate: 0, cap: 0}]}": (
         "rebate.campaigns.0.first_month",
