@@ -20,7 +20,7 @@ from pipeline.engine import Engine, open_engine
 from pipeline.errors import AuditError
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
-from pipeline.policy import Policy
+from pipeline.policy import Index, Policy
 from pipeline.queries import compose
 from pipeline.settings import Settings
 from pipeline.warehouse import publications, registry, revisions
@@ -114,8 +114,8 @@ class _Content:
         held = self._fetch("select * from indices limit 0").column_names
         indices = [name for name in sorted(policy.indices) if name in held]
         self._columns = {table.name: table.loaded(indices) for table in TABLES.values()}
-        flags = {policy.indices[name].code: f"{name}_missing" for name in indices if f"{name}_missing" in held}
-        self._missing_indices = f'{_codes_where(flags)} as "missing_indices"'
+        flagged = {name: policy.indices[name] for name in indices if f"{name}_missing" in held}
+        self._missing_indices = f'{_missing_codes(flagged)} as "missing_indices"'
 
     def batches(self, table: str) -> pa.RecordBatchReader:
         """The rows of one of tables.TABLES by its key, without rating_month and publication_id."""
@@ -160,10 +160,15 @@ class _Content:
         return self._engine.fetch(compose(query))
 
 
-def _codes_where(flags: dict[str, str]) -> str:
-    """The codes, by code, whose flag is set, as PostgreSQL writes an array of texts."""
-    codes = (f"case when \"{flags[code]}\" then '{code}' end" for code in sorted(flags))
-    return f"concat('{{', concat_ws(',', {', '.join(codes)}), '}}')" if flags else "'{}'"
+def _missing_codes(indices: dict[str, Index]) -> str:
+    """The codes, in order, of the missing ones of these indices, of those that are for the customer's family, as
+    PostgreSQL writes an array of texts."""
+    codes = []
+    for name, index in sorted(indices.items(), key=lambda item: item[1].code):
+        families = ", ".join("'" + family.replace("'", "''") + "'" for family in index.families or ())
+        is_for = f" and family in ({families})" if families else ""
+        codes.append(f"case when \"{name}_missing\"{is_for} then '{index.code}' end")
+    return f"concat('{{', concat_ws(',', {', '.join(codes)}), '}}')" if codes else "'{}'"
 
 
 def customers_by_grade(engine: Engine) -> dict[str, int]:

@@ -21,7 +21,7 @@ from pipeline.model import CreditModel, ExpertScorecard, model_from_dict
 from pipeline.model.bands import band, evaluation
 from pipeline.model.shock import Change, ranks, shocked
 from pipeline.month import RatingMonth
-from pipeline.policy import Policy
+from pipeline.policy import Grades, Policy
 from pipeline.settings import Settings
 from pipeline.warehouse import registry
 
@@ -46,8 +46,8 @@ SCHEMA = pa.schema(
         ("expected_defaults_after", pa.float64()),
     ]
 )
-# The grade of anybody else was set by a rule, which a shock does not lift.
-_GRADED_BY_MODEL = ("model", "expert", "thin_file")
+# Rules that set a grade hold whatever the score; any other rule is a ceiling.
+_SET_BY_RULE = ("default", "override", "new")
 # What is summed is rounded to this part of one first, so that sums are exact whatever the batches ...
 _FINE = 1e9
 # ... and scores are summed in thousands, so that those of a batch stay within what a float counts exactly.
@@ -99,7 +99,7 @@ class _Shaker:
 
     def __init__(self, model: CreditModel | ExpertScorecard, family: str, policy: Policy):
         self._model = model
-        self._cutoffs = policy.grades.cutoffs
+        self._grades = policy.grades
         self._indices = policy.indices
         self._shocks = policy.sensitivity.shocks
         named = {factor: policy.factor_indices(factor, family) for factor in policy.sensitivity.factors}
@@ -109,27 +109,15 @@ class _Shaker:
 
     def shake(self, frame: pd.DataFrame) -> Iterator[tuple[str, float, dict[str, np.ndarray]]]:
         """Factor, shock and, of every customer, what is to be summed: whole numbers of fine units, or yes and no."""
-        score = frame["score"].to_numpy()
+        customers = _Rated(frame, self._model, self._grades)
         for factor, names in self._factors.items():
             value, points = self._shocked(frame, names, 0.0)
-            before = self._measured(frame, value, score)
+            before = customers.measured(value, 0.0)
             for shock in self._shocks:
                 value, points_after = self._shocked(frame, names, shock)
-                after = self._measured(frame, value, score + (points_after - points))
+                after = customers.measured(value, points_after - points)
                 moves = {"upgrades": after["level"] < before["level"], "downgrades": after["level"] > before["level"]}
                 yield factor, shock, before | {f"{name}_after": numbers for name, numbers in after.items()} | moves
-
-    def _measured(self, frame: pd.DataFrame, value: np.ndarray, score: np.ndarray) -> dict[str, np.ndarray]:
-        is_ruled = ~frame["rating_basis"].isin(_GRADED_BY_MODEL).to_numpy()
-        probability = np.where(is_ruled, frame["default_probability"], self._model.probability_of(score))
-        return {
-            "customers": np.ones(len(frame)),
-            "evaluated": ~np.isnan(value),
-            "value": _fine(np.nan_to_num(value)),
-            "score": _fine(score / _SCORE_UNIT),
-            "probability": _fine(probability),
-            "level": np.searchsorted(self._cutoffs, probability, side="right"),
-        }
 
     def _shocked(self, frame: pd.DataFrame, names: tuple[str, ...], shock: float) -> tuple[np.ndarray, np.ndarray]:
         """Of every customer: the mean evaluation of the indices that have a value, NaN without any; and the points."""
@@ -148,12 +136,44 @@ class _Shaker:
             return value / known, points
 
 
+class _Rated:
+    """Graded customers, and what becomes of their grades when their scores change."""
+
+    def __init__(self, frame: pd.DataFrame, model: CreditModel | ExpertScorecard, grades: Grades):
+        self._model, self._cutoffs = model, grades.cutoffs
+        self._score = frame["score"].to_numpy()
+        self._in_default = (frame["rating_basis"] == "default").to_numpy()
+        self._is_set = frame["rating_basis"].isin(_SET_BY_RULE).to_numpy()
+        self._level = pd.Categorical(frame["grade"], categories=list(grades.names)).codes
+        by_score = self._by(self._probability(self._score))
+        self._ceiling = np.where(self._level > by_score, self._level, 0)
+
+    def measured(self, value: np.ndarray, points: np.ndarray | float) -> dict[str, np.ndarray]:
+        """Of every customer what is to be summed, with an evaluation of ``value`` and so many more ``points``."""
+        score = self._score + points
+        probability = self._probability(score)
+        return {
+            "customers": np.ones(len(score)),
+            "evaluated": ~np.isnan(value),
+            "value": _fine(np.nan_to_num(value)),
+            "score": _fine(score / _SCORE_UNIT),
+            "probability": _fine(probability),
+            "level": np.where(self._is_set, self._level, np.maximum(self._by(probability), self._ceiling)),
+        }
+
+    def _probability(self, score: np.ndarray) -> np.ndarray:
+        return np.where(self._in_default, 1.0, self._model.probability_of(score))
+
+    def _by(self, probability: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._cutoffs, probability, side="right")
+
+
 def _customers(engine: Engine, shakers: dict[str, _Shaker]) -> Iterator[pd.DataFrame]:
     """Grade and indices of the customers, an index null where it is missing; in no order, as none is needed."""
     names = sorted({name for shaker in shakers.values() for name in shaker.names})
     bands = sorted({column for shaker in shakers.values() for column in shaker.bands})
     selected = [
-        *("i.segment", "i.family", "g.score", "g.default_probability", "g.rating_basis"),
+        *("i.segment", "i.family", "g.score", "g.grade", "g.rating_basis"),
         *([measure.model_columns(names)] if names else []),
         *(f"i.{column}" for column in bands),
     ]

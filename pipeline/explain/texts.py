@@ -36,6 +36,7 @@ _RULES = {
     "override": ("The grade set by hand has to end or be changed.", "须解除或修改人工设定的等级。"),
     "new": ("A grade of its own comes with time.", "须待新客户期满后按得分评级。"),
 }
+_A_RULE = ("A rule of the policy holds the grade.", "等级受评级规则限制。")
 _SENTENCES = {
     "then": ("By its score it would have {grade}.", "按其得分应为{grade}级。"),
     "best": ("No grade is better.", "已是最高等级。"),
@@ -73,10 +74,11 @@ def reason(definition: "Definition", lang: str, is_missing: bool) -> str | None:
 
 def needs(explanation: "Explanation") -> list[str]:
     """What has to come about for a better grade, a sentence each."""
-    lang, rule = explanation.lang, explanation.published.grade["rating_basis"]
+    lang, grade = explanation.lang, explanation.published.grade
     sentences = []
-    if rule in _RULES:
-        sentences = [_in(lang, _RULES[rule]), _say(lang, "then", grade=explanation.model_grade)]
+    if grade["rating_basis"] in _RULES or grade["grade"] != explanation.model_grade:
+        rule = _in(lang, _RULES.get(grade["rating_basis"], _A_RULE))
+        sentences = [rule, _say(lang, "then", grade=explanation.model_grade)]
     sentences += _by_score(explanation)
     return sentences + ([] if explanation.is_policy_of_today else [_say(lang, "policy")])
 

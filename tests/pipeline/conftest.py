@@ -79,7 +79,7 @@ def explained(databases, policy, people, tmp_path_factory) -> Iterator[Settings]
     Not to be changed, but for the lake's ``sensitivity``.
     """
     with databases(tmp_path_factory.mktemp("explained")) as settings:
-        register(settings, "residential", "learnt", fitted(people))
+        register(settings, "residential", "learnt", fitted(people, policy))
         for family, version in MODELS.items():
             register(settings, family, version, expert(policy))
         write_indices(settings, table(people, policy))

@@ -25,8 +25,11 @@ def measured(number: int, policy: Policy, values: dict[str, float | None], **cha
     row = customer(number, policy, **changed)
     for name, value in values.items():
         index = policy.indices[name]
-        filled = index.missing if value is None and index.missing != "median" else value
-        row |= {name: filled, f"{name}_missing": value is None, f"{name}_band": letter(filled, index)}
+        is_for = index.families is None or row["family"] in index.families
+        filled = index.missing if value is None and isinstance(index.missing, float) else value
+        filled = filled if is_for else None
+        missing = value is None or not is_for
+        row |= {name: filled, f"{name}_missing": missing, f"{name}_band": letter(filled, index)}
     return row
 
 
@@ -43,8 +46,8 @@ def drawn(policy: Policy, size: int = SIZE) -> list[dict[str, float | None]]:
     return frame.to_dict("records")
 
 
-def fitted(people: list[dict[str, float | None]]) -> CreditModel:
-    frame = pd.DataFrame(people).astype(float)
+def fitted(people: list[dict[str, float | None]], policy: Policy) -> CreditModel:
+    frame = pd.DataFrame(people)[list(policy.scored("residential"))].astype(float)
     risk = 0.1 * frame["max_days_past_due"].fillna(0) - 4 * frame["on_time_payment_rate"].fillna(0.9)
     risk -= 2 * frame["consumption_trend"].fillna(0)
     noise = np.random.default_rng(4).logistic(size=len(frame))

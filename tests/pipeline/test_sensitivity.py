@@ -182,3 +182,23 @@ def test_the_report_reads_as_table_1(sql):
         ("production", -8.93, 3, 4),
         ("mean", 18.82, None, None),
     ]
+
+
+def test_a_ceiling_holds_a_grade_down_and_does_not_hold_it_up(other, policy):
+    """All three are B by their score, C at a shock of -0.1 and D at -0.3; a veto holds the second at C at first."""
+    values = dict.fromkeys(policy.indices, None) | {"on_time_payment_rate": 1.0, "amount_weighted_days_late": 8.0}
+    write_indices(other, pa.Table.from_pylist([measured(n, policy, values) for n in range(3)]))
+    grade(OCTOBER, other, policy, **BASIS, models=MODELS)
+    lake = Lake(other.lake_path)
+    [file] = lake.files("grades", rating_month=OCTOBER, **BASIS)
+    graded = pq.read_table(file)
+    assert set(graded["grade"].to_pylist()) == {"B"}
+    ruled = {"grade": ["B", "C", "A"], "rating_basis": ["expert", "veto", "override"]}
+    with lake.writing("grades", rating_month=OCTOBER, **BASIS) as partition:
+        for name, column in ruled.items():
+            graded = graded.set_column(graded.schema.get_field_index(name), name, pa.array(column))
+        pq.write_table(graded, partition.folder / "part-0.parquet")
+        partition.manifest(rows=3, input_sha256="i" * 64)
+    rows = run(other, policy, MODELS)[1]
+    downgrades = {shock: rows["residential", "management", shock]["downgrades"] for shock in (-0.3, -0.1, 0.3)}
+    assert downgrades == {-0.3: 2, -0.1: 1, 0.3: 0}

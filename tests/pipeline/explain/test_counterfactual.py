@@ -14,7 +14,7 @@ from pipeline.lake import Lake
 from pipeline.model import CreditModel, GradeScale, model_from_dict
 from pipeline.warehouse import registry
 
-TRIED = 40
+TRIED = 25
 
 
 @pytest.fixture(scope="module")
