@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import psycopg
 import pyarrow as pa
 import pytest
@@ -11,7 +13,7 @@ from people import LEARNT, SEGMENTS, measured, table
 from pipeline.errors import ModelError, NothingPublishedError, NotRatedError
 from pipeline.explain.explanation import explain
 from pipeline.grade import grade
-from pipeline.model import model_from_dict
+from pipeline.model import CreditModel, model_from_dict
 from pipeline.policy import Policy
 from pipeline.publish import publish
 from pipeline.warehouse import registry
@@ -54,20 +56,59 @@ def test_the_views_points_add_up_to_every_customers_score(explained, people):
     assert max(abs(base + points - score) for _, score, base, points, _ in found) < 1e-9
 
 
-def test_the_view_and_the_model_agree_on_every_contribution(explained, policy, people, rows):
-    graded = dict(query(explained, "select customer_id, model_version from rating.credit_grades"))
+def frame_of(people, policy):
+    """The customers as a model sees them."""
     frame = table(people, policy).to_pandas().set_index("customer_id")
     for name in policy.indices:
         frame[name] = frame[name].where(~frame[f"{name}_missing"]).astype(float)
+    return frame
+
+
+def assert_agree(model, frame, rows):
+    points = model.contributions(frame)
+    for column in points:
+        found = [rows[customer][column.removesuffix("_band")] for customer in frame.index]
+        assert (points[column] - found).abs().max() < 1e-9
+    assert {len(rows[customer]) for customer in frame.index} == {points.shape[1]}
+
+
+def test_the_view_and_the_model_agree_on_every_contribution(explained, policy, people, rows):
+    graded = dict(query(explained, "select customer_id, model_version from rating.credit_grades"))
+    frame = frame_of(people, policy)
     for version in LEARNT.values():
-        model = model_from_dict(registry.model(explained, version).parameters)
         customers = [customer for customer, used in graded.items() if used == version]
         assert len(customers) > 1000
-        points = model.contributions(frame.loc[customers])
-        for column in points:
-            found = [rows[customer][column.removesuffix("_band")] for customer in customers]
-            assert (points[column] - found).abs().max() < 1e-9
-        assert {len(rows[customer]) for customer in customers} == {points.shape[1]}
+        assert_agree(model_from_dict(registry.model(explained, version).parameters), frame.loc[customers], rows)
+
+
+def test_so_they_do_for_a_model_of_bins_and_codes(settings, policy, people):
+    """Edges of bins among the values, and 96 for what is not an amount, in a binned index and in one that is not."""
+    frame = frame_of(people, policy)
+    codes = {"max_days_past_due": [96.0], "avg_monthly_kwh": [96.0], "arrears_ratio": []}
+    for place, name in enumerate(codes):
+        frame.loc[frame.index[place::9], name] = 96.0
+    scored = list(policy.scored("residential"))
+    default = (frame["max_days_past_due"].fillna(0) + 10 * frame["arrears_ratio"].fillna(0) > 40).astype(int)
+    binned = CreditModel().fit(frame[scored], default, binned=["max_days_past_due", "arrears_ratio"], sentinels=codes)
+    assert {term.kind for term in binned.terms()} == {"base", "value", "missing", "sentinel", "woe"}
+    values = [{name: None if value != value else value for name, value in row.items()}
+              for row in frame[scored].iloc[:400].to_dict("records")]  # fmt: skip
+    edges = [edge for term in binned.terms() if term.column == "arrears_ratio" for edge in term.edges]
+    for row, edge in zip(values, edges, strict=False):
+        row["arrears_ratio"] = float(np.nextafter(edge, -np.inf))
+    register(settings, "residential", "binned", binned)
+    register(settings, "non_residential", "firms", expert(policy))
+    write_indices(settings, pa.Table.from_pylist([measured(n, policy, row) for n, row in enumerate(values)]))
+    grade(OCTOBER, settings, policy, **BASIS, models=MODELS | {"residential": "binned"})
+    publish(OCTOBER, settings, policy, **BASIS, run_id="t", run_kind="command")
+    points = {}
+    for customer, index, value in query(
+        settings, "select customer_id, index_name, points from report.grade_explanation"
+    ):
+        points.setdefault(customer, {})[index] = value
+    seen = pd.DataFrame(values, dtype=float).set_axis([f"C{n:05}" for n in range(len(values))])
+    assert_agree(binned, seen, points)
+    assert explain(settings, policy, OCTOBER, "C00000").next_grade is not None
 
 
 def test_the_view_tells_the_published_reasons_with_their_texts(explained, policy):
