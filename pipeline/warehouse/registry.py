@@ -167,8 +167,8 @@ def _model(row: Row) -> Model:
 
 
 def _terms(version: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of rating.model_coefficients; none for a document that does not say what kind of model it is."""
-    if "kind" not in parameters:
+    """The rows of rating.model_coefficients; none for a document that is not a model of ours."""
+    if "format" not in parameters:
         return []
     from pipeline.model import ModelFitError, model_from_dict
 

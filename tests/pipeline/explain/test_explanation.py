@@ -320,5 +320,3 @@ def test_the_command_refuses_in_one_line(gridgrade, explained):
     code, out, err = gridgrade("explain", "2026-10", "nobody", settings=explained)
     assert (code, out) == (1, "")
     assert err == "gridgrade: 2026-10: no published month rates a customer 'nobody': check the id\n"
-    code, _, err = gridgrade("explain", "2026-10", "C00001", "--lang", "fr")
-    assert code == 2
