@@ -59,7 +59,7 @@ def publish(
             return summary | {"changed": changed, "dry_run": True} | _difference(engine, settings, month)
 
         ensure_index_columns(settings, policy.indices)
-        define_indices(settings, policy)
+        define_indices(settings, policy.indices)
         timeout = policy.publish.lock_timeout_seconds
         with revisions.publishing(settings, month, timeout) as connection:
             with connection.begin():

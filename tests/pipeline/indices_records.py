@@ -43,8 +43,8 @@ def write_indices(settings: Settings, rows: pa.Table, month: RatingMonth = OCTOB
     write_sensitivity(lake, month)
 
 
-def expert(policy: Policy) -> ExpertScorecard:
-    weights = {f"{name}_band": weight for name, weight in policy.expert.weights.items()}
+def expert(policy: Policy, family: str = "residential") -> ExpertScorecard:
+    weights = {f"{name}_band": weight for name, weight in policy.expert_weights(family).items()}
     return ExpertScorecard(policy.expert.intercept, weights, policy.expert.missing_band)
 
 

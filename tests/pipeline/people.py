@@ -25,7 +25,7 @@ def measured(number: int, policy: Policy, values: dict[str, float | None], **cha
     row = customer(number, policy, **changed)
     for name, value in values.items():
         index = policy.indices[name]
-        is_for = index.families is None or row["family"] in index.families
+        is_for = index.is_for(row["family"])
         filled = index.missing if value is None and isinstance(index.missing, float) else value
         filled = filled if is_for else None
         missing = value is None or not is_for

@@ -39,11 +39,11 @@ def read_grades(settings):
 
 @pytest.mark.parametrize(("factor", "shock"), [("management", -0.1), ("production", 0.3)])
 def test_a_shock_does_what_grading_shocked_customers_does(explained, other, shaken, policy, people, factor, shock):
-    letters = {"management": "P", "production": "C"}[factor]
+    shaken_indices = policy.factor_indices(factor, "non_residential")
 
     def after(name, value):
         index = policy.indices[name]
-        if value is None or not index.code.startswith(letters):
+        if value is None or name not in shaken_indices:
             return value
         return value + abs(value) * (shock if index.direction == "+" else -shock)
 
@@ -69,14 +69,19 @@ def test_a_shock_does_what_grading_shocked_customers_does(explained, other, shak
 def test_the_curve_never_falls_along_the_shocks(shaken, policy):
     _, rows = shaken
     shocks = policy.sensitivity.shocks
-    assert len(rows) == 3 * 2 * len(shocks)
-    for segment in ("residential", "commercial", "public"):
-        for factor in ("production", "management"):
-            curve = [rows[segment, factor, shock] for shock in shocks]
-            values = [row["score_after_change"] for row in curve]
-            assert values == sorted(values)
-            assert values[0] < rows[segment, factor, 0.0]["score_after_change"] < values[-1]
-            assert {row["evaluation_value"] for row in curve} == {rows[segment, factor, 0.0]["score_after_change"]}
+    analysed = [
+        (segment, factor)
+        for segment in ("residential", "commercial", "public")
+        for factor in policy.sensitivity.factors
+        if policy.factor_indices(factor, policy.family_of(segment))
+    ]
+    assert set(rows) == {(segment, factor, shock) for segment, factor in analysed for shock in shocks}
+    for segment, factor in analysed:
+        curve = [rows[segment, factor, shock] for shock in shocks]
+        values = [row["score_after_change"] for row in curve]
+        assert values == sorted(values)
+        assert values[0] < rows[segment, factor, 0.0]["score_after_change"] < values[-1]
+        assert {row["evaluation_value"] for row in curve} == {rows[segment, factor, 0.0]["score_after_change"]}
 
 
 def test_change_and_elasticity_follow_from_the_values(shaken):
@@ -100,10 +105,10 @@ def test_the_size_of_batches_changes_no_bit(explained, shaken, policy, monkeypat
 def shake(other, policy):
     """Grade these customers by the expert scorecard and shake them: rows by segment, factor and shock."""
 
-    def of(rows, policy=policy):
+    def of(rows, shaken_by=policy):
         write_indices(other, pa.Table.from_pylist(rows))
         grade(OCTOBER, other, policy, **BASIS, models=MODELS)
-        return run(other, policy, MODELS)[1]
+        return run(other, shaken_by, MODELS)[1]
 
     return of
 
@@ -128,7 +133,7 @@ def test_by_hand(shake, policy):
 
 
 def test_a_rule_that_set_the_grade_holds_under_any_shock(shake, policy):
-    values = dict.fromkeys(policy.indices, 0.9)
+    values = dict.fromkeys(policy.indices, None) | {"on_time_payment_rate": 1.0, "amount_weighted_days_late": 8.0}
     one = [measured(1, policy, values)]
     assert shake(one)["residential", "management", -0.3]["grade_changes"] == 1
     row = shake([one[0] | {"is_in_default": True}])["residential", "management", -0.3]

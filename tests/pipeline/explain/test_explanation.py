@@ -97,7 +97,7 @@ def test_so_they_do_for_a_model_of_bins_and_codes(settings, policy, people):
     for row, edge in zip(values, edges, strict=False):
         row["arrears_ratio"] = float(np.nextafter(edge, -np.inf))
     register(settings, "residential", "binned", binned)
-    register(settings, "non_residential", "firms", expert(policy))
+    register(settings, "non_residential", "firms", expert(policy, "non_residential"))
     write_indices(settings, pa.Table.from_pylist([measured(n, policy, row) for n, row in enumerate(values)]))
     grade(OCTOBER, settings, policy, **BASIS, models=MODELS | {"residential": "binned"})
     publish(OCTOBER, settings, policy, **BASIS, run_id="t", run_kind="command")
@@ -190,8 +190,9 @@ def test_a_missing_value_is_said_to_be_missing(explained, policy, people):
     assert policy.indices[name].code in codes[f"C{gap:05}"]
     assert policy.indices[name].code not in codes[f"C{known:05}"]
     for customer, values in enumerate(people[:200]):
-        scored = policy.scored(policy.family_of(SEGMENTS[customer % 4]))
-        missing = {policy.indices[name].code for name in scored if values[name] is None}
+        family = policy.family_of(SEGMENTS[customer % 4])
+        measured_of = {name: index for name, index in policy.indices.items() if index.is_for(family)}
+        missing = {index.code for name, index in measured_of.items() if values[name] is None}
         assert codes[f"C{customer:05}"] == sorted(missing)
     found = {c["index"]: c for c in explain(explained, policy, OCTOBER, f"C{gap:05}").as_json()["contributions"]}
     assert found[name]["value"] is None
@@ -222,7 +223,7 @@ def test_each_basis_says_what_set_the_grade(explained, policy):
 def small(settings, policy):
     """Publish customers of these numbers, in the best of health, for a month."""
     for family, version in MODELS.items():
-        register(settings, family, version, expert(policy))
+        register(settings, family, version, expert(policy, family))
 
     def run(numbers, month=OCTOBER, policy=policy):
         good = {name: index.bands[0] for name, index in policy.indices.items()}
@@ -278,7 +279,7 @@ def test_definitions_follow_the_policy_and_outlive_their_index(small, policy, sq
     renamed = policy.indices["arrears_ratio"].model_copy(update={"meaning": "another meaning"})
     kept = {name: index for name, index in policy.indices.items() if name != gone}
     later = policy.model_copy(update={"indices": kept | {"arrears_ratio": renamed}})
-    define_indices(settings, later)
+    define_indices(settings, later.indices)
     known = dict(sql("select index_name, meaning from rating.index_definitions"))
     assert known["arrears_ratio"] == "another meaning"
     assert known[gone] == policy.indices[gone].meaning
