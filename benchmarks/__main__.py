@@ -22,12 +22,28 @@ from pathlib import Path
 os.environ.setdefault("GRIDGRADE_HOME", str(Path(__file__).resolve().parent.parent / ".gridgrade" / "benchmark"))
 
 HERE = Path(__file__).resolve().parent
-STEPS = ("extract", "validate", "compute_indices", "group", "model", "grade", "publish")
+PANDAS_READS = {
+    "customers": "customer_id segment feeder_id connected_on closed_on contract_capacity_kva has_reactive_compensation",
+    "bills": "bill_id customer_id billing_month issued_on due_on amount kwh kvarh is_estimated cancels_bill_id",
+    "payments": "payment_id customer_id bill_id paid_on amount reverses_payment_id",
+    "arrears": "customer_id as_of days_past_due recorded_at",
+    "collection_events": "customer_id event_type occurred_on",
+    "violations": "customer_id violation_type detected_on",
+    "financial_statements": "statement_id customer_id period_end published_on total_assets total_liabilities "
+    "current_assets current_liabilities net_profit average_net_assets loans_due loans_repaid_on_schedule recorded_at",
+    "calibrations": "customer_id due_on performed_on",
+    "grid_accidents": "customer_id occurred_on severity customer_minutes_lost is_customer_caused",
+    "social_credit_ratings": "customer_id rating valid_from valid_to recorded_at",
+    "satisfaction_surveys": "customer_id dimension surveyed_on expectation perception satisfaction",
+    "outages": "feeder_id starts_at",
+    "service_contacts": "contact_id customer_id contact_type contacted_at",
+}
+STEPS = ("extract", "validate", "compute_indices", "group", "model", "grade", "sensitivity", "publish")
 
 
 def step(name: str, month_text: str) -> dict:
     """Run one step here; what it returns."""
-    from pipeline import extract, grade, group, indices, publish, train, validate
+    from pipeline import extract, grade, group, indices, publish, sensitivity, train, validate
     from pipeline.month import RatingMonth
     from pipeline.policy import Policy
     from pipeline.settings import Settings
@@ -38,6 +54,8 @@ def step(name: str, month_text: str) -> dict:
         return train.retrain(*inputs) if train.choose(*inputs) == "retrain" else train.apply(*inputs)
     if name == "grade":
         return grade.grade(*inputs, models=train.apply(*inputs)["models"])
+    if name == "sensitivity":
+        return sensitivity.sensitivity(*inputs, models=train.apply(*inputs)["models"])
     if name == "publish":
         return publish.publish(*inputs, run_id="benchmark", run_kind="command")
     if name == "pandas":
@@ -61,24 +79,17 @@ def plain_pandas(month, settings, policy) -> int:
 
     lake = Lake(settings.lake_path)
     tables = {}
-    for name, columns in {
-        "customers": ["customer_id", "connected_on", "closed_on"],
-        "bills": [
-            *("bill_id", "customer_id", "billing_month", "issued_on", "due_on", "amount", "kwh", "is_estimated"),
-            "cancels_bill_id",
-        ],
-        "payments": ["payment_id", "customer_id", "bill_id", "paid_on", "amount", "reverses_payment_id"],
-        "arrears": ["customer_id", "as_of", "days_past_due", "recorded_at"],
-        "collection_events": ["customer_id", "event_type", "occurred_on"],
-    }.items():
+    for name, columns in PANDAS_READS.items():
         months = [month] if fact_key(name) == "snapshot_month" else [m for m in lake.facts(name) if m <= month]
+        if not months:
+            continue
         files = [path for path, _ in lake.fact_files(name, months)]
-        frame = pd.concat([pd.read_parquet(path, columns=columns) for path in files], ignore_index=True)
+        frame = pd.concat([pd.read_parquet(path, columns=columns.split()) for path in files], ignore_index=True)
         for column in frame.columns:
-            if column.endswith(("_on", "_month")) or column == "as_of":
+            if column.endswith(("_on", "_month", "_end")) or column in ("as_of", "valid_from", "valid_to"):
                 frame[column] = pd.to_datetime(frame[column])
         tables[name] = frame
-    by_pandas = indices(tables, pd.Timestamp((month + 1).first_day), policy)
+    by_pandas = indices(tables, month, policy)
     files = lake.files("indices", rating_month=month, basis="as_known_then")
     by_engine = duckdb.read_parquet(files).df().set_index("customer_id").loc[by_pandas.index, by_pandas.columns]
     pd.testing.assert_frame_equal(by_pandas.astype("float64"), by_engine, check_dtype=False, rtol=1e-9, atol=1e-9)

@@ -12,6 +12,7 @@ Each task replaces its own output for the month and hands on a small summary:
 | `group` | the customer group and the stage of life of each customer |
 | `choose_model`, `retrain` or `apply` | the model version of each segment family |
 | `grade` | score, default probability and grade per customer |
+| `sensitivity` | what a change of each risk factor would do to the grades |
 | `publish` | the month's new revision, if it differs from the published one |
 
 **Read by** `service_actions`, which starts on each month this publishes, and by everybody who reads `report.*`.
@@ -121,6 +122,15 @@ def grade(retrained, applied):
     return grade.grade(*run.inputs, basis=run.params["basis"], models=(retrained or applied)["models"])
 
 
+@task
+def sensitivity(graded):
+    """What a change of one risk factor at a time does to the ratings."""
+    from pipeline import sensitivity
+
+    run = current_run()
+    return sensitivity.sensitivity(*run.inputs, basis=run.params["basis"], models=graded["models"])
+
+
 @task(outlets=[credit_grades])
 def publish(outlet_events=None):
     """Stage, audit and swap in the month's new revision."""
@@ -152,9 +162,9 @@ def publish(outlet_events=None):
 )
 def credit_rating():
     retrained, applied = retrain(), apply()
-    measured, graded = compute_indices(), grade(retrained, applied)
+    measured, shaken = compute_indices(), sensitivity(grade(retrained, applied))
     wait_for_billing_close() >> extract() >> validate() >> measured >> choose_model() >> [retrained, applied]
-    [graded, measured >> group()] >> publish()
+    [shaken, measured >> group()] >> publish()
 
 
 credit_rating()

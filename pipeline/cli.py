@@ -19,7 +19,7 @@ from pipeline.errors import GridgradeError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.terminal import AsJson, Month, inputs, parse_month, print_json, print_rows, progress, status
+from pipeline.terminal import AsJson, Language, Month, inputs, parse_month, print_json, print_rows, progress, status
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 source = typer.Typer(help="Fill a source database: for trying, and for tests.", no_args_is_help=True)
@@ -196,6 +196,25 @@ def grades(
 
 
 @app.command()
+def explain(
+    month: Month,
+    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="id of a rated customer")],
+    lang: Annotated[Language, typer.Option(help="language of the texts")] = Language.en,
+    as_json: AsJson = False,
+) -> None:
+    """Why a customer has its published grade: points that add up to the score, reasons, what the next grade needs."""
+    from pipeline.explain.explanation import explain as explained
+    from pipeline.explain.show import show
+
+    settings, policy = inputs()
+    explanation = explained(settings, policy, month, customer, lang.value)
+    if as_json:
+        print_json(explanation.as_json())
+    else:
+        show(explanation, Console())
+
+
+@app.command()
 def migrate() -> None:
     """Bring the warehouse's tables and views up to date; ``rate`` and ``backfill`` do so by themselves."""
     from pipeline.warehouse import migrations
@@ -229,7 +248,7 @@ def rate_month(
     advance: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> dict[str, Any]:
     """The cycle in the order of the DAGs; the summaries of its steps by name."""
-    from pipeline import extract, grade, group, indices, publish, train, validate
+    from pipeline import extract, grade, group, indices, publish, sensitivity, train, validate
     from pipeline.actions import rebate
     from pipeline.warehouse import migrations
 
@@ -237,7 +256,7 @@ def rate_month(
     done: dict[str, Any] = {"month": str(month), "basis": str(basis)}
 
     def step(name: str, work: Callable[[], dict]) -> dict:
-        advance(len(done) - 2, 8, f"{month} {name}")
+        advance(len(done) - 2, 9, f"{month} {name}")
         done[name] = work()
         return done[name]
 
@@ -251,11 +270,12 @@ def rate_month(
     else:
         models = step("apply", lambda: train.apply(*inputs, model_version=model_version))["models"]
     step("grade", lambda: grade.grade(*inputs, basis=basis, models=models))
+    step("sensitivity", lambda: sensitivity.sensitivity(*inputs, basis=basis, models=models))
     run_id = f"{run_kind}__{uuid.uuid4()}"
     step("publish", lambda: publish.publish(*inputs, basis=basis, run_id=run_id, run_kind=run_kind, dry_run=dry_run))
     if not dry_run:
         step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
-    advance(8, 8, f"{month} done")
+    advance(9, 9, f"{month} done")
     return done
 
 

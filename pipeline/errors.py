@@ -41,6 +41,14 @@ class ModelError(GridgradeError):
     """A model cannot be trained, found or applied."""
 
 
+class NothingPublishedError(GridgradeError):
+    """The month has no publication."""
+
+
+class NotRatedError(GridgradeError):
+    """The month is published, and the customer is not in it."""
+
+
 class AuditError(GridgradeError):
     """A staged revision failed its audit; readers stay on the last good publication."""
 

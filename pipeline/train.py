@@ -6,6 +6,7 @@ the policy's horizon. Only cohorts whose horizon ended before the run's cut-off 
 
 import hashlib
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,12 +84,15 @@ def retrain(
 
     Where there are too few defaults to learn from, the policy's expert scorecard is what is put in force.
     """
-    cohorts = mature_cohorts(Lake(settings.lake_path), month, policy)
+    lake = Lake(settings.lake_path)
+    cohorts = mature_cohorts(lake, month, policy)
+    absent = measure.absent_tables(lake, policy, month, measure.known_in(lake, month, basis))
     frame, input_sha256 = _cohort_frame(cohorts, month, settings, policy, basis)
     summary = {"month": str(month), "mode": "retrain", "cohorts": [str(cohort) for cohort in cohorts], "models": {}}
     for family in policy.families:
         samples = _samples(frame[frame["family"] == family], cohorts, policy)
-        model = _fit(samples, policy)
+        left_out = _left_out(policy, family, absent)
+        model = _fit(samples, policy, family, left_out)
         parameters = model.to_dict()
         made_of = json.dumps([parameters, input_sha256, policy.sha256], sort_keys=True)
         digest = hashlib.sha256(made_of.encode()).hexdigest()
@@ -99,7 +103,7 @@ def retrain(
             family=family,
             effective_from=month,
             parameters=parameters,
-            metrics=_judge(model, samples, policy),
+            metrics=_judge(model, samples, policy) | {"left_out": left_out},
             input_sha256=input_sha256,
             policy_sha256=policy.sha256,
         )
@@ -132,7 +136,9 @@ def _cohort_frame(
         for cohort in cohorts:
             folder = Path(scratch, str(cohort))
             folder.mkdir()
-            measured = measure.write_indices(engine, lake, policy, cohort, folder, customers_of=known, only=only)
+            measured = measure.write_indices(
+                engine, lake, policy, cohort, folder, customers_of=known, only=only, names=policy.scored_in_some_family
+            )
             engine.bind_files("cohort", [str(file) for file in measured.files])
             outcome = cohort + policy.label.horizon_months
             bound = measure.bind(engine, lake, policy, outcome, known_in=known, customers_of=known, only=only)
@@ -169,8 +175,8 @@ def _labelled(engine: Engine, policy: Policy) -> pd.DataFrame:
                 else 'fit'
             end as split,
             cast(o.is_default as int) as is_default,
-            {measure.model_columns(policy.indices)},
-            {", ".join(f"i.{name}_band" for name in policy.indices)}
+            {measure.model_columns(policy.scored_in_some_family)},
+            {", ".join(f"i.{name}_band" for name in policy.scored_in_some_family)}
         from cohort as i
         inner join outcome as o on o.customer_id = i.customer_id
         where o.is_default is not null
@@ -201,16 +207,26 @@ def _samples(frame: pd.DataFrame, cohorts: list[RatingMonth], policy: Policy) ->
     return Samples(frame[frame["split"] == "fit"], frame[frame["split"] == "calibration"], frame[holdout])
 
 
-def _fit(samples: Samples, policy: Policy) -> CreditModel | ExpertScorecard:
+def _left_out(policy: Policy, family: str, absent: frozenset[str]) -> dict[str, str]:
+    """The family's indices that the model has to do without, and why."""
+    return {
+        name: f"the source has no {', '.join(tables)}"
+        for name in policy.scored(family)
+        if (tables := [table for table in policy.indices[name].needs if table in absent])
+    }
+
+
+def _fit(samples: Samples, policy: Policy, family: str, left_out: Container[str] = ()) -> CreditModel | ExpertScorecard:
     terms = policy.scorecard
     scorecard = Scorecard(points=terms.points, odds=terms.odds, pdo=terms.points_to_double_odds)
     smallest = min(_rarer(samples.fit), _rarer(samples.calibration) * 5)
     if smallest < policy.training.min_defaults:
         expert = policy.expert
-        weights = {f"{name}_band": weight for name, weight in expert.weights.items()}
+        known = {name: weight for name, weight in policy.expert_weights(family).items() if name not in left_out}
+        weights = {f"{name}_band": weight for name, weight in known.items()}
         return ExpertScorecard(expert.intercept, weights, missing_level=expert.missing_band, scorecard=scorecard)
-    fill = {name: index.missing for name, index in policy.indices.items() if index.missing != "median"}
-    names = list(policy.indices)
+    names = list(policy.scored(family))
+    fill = {name: fixed for name in names if isinstance(fixed := policy.indices[name].missing, float)}
     try:
         return CreditModel(scorecard).fit(
             samples.fit[names],

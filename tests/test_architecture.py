@@ -19,6 +19,7 @@ STEPS = (
     "train",
     "grade",
     "group",
+    "sensitivity",
     "publish",
     "report",
     "actions",

@@ -90,7 +90,8 @@ def test_the_cycle_of_a_month(bag):
         "choose_model": {"retrain", "apply"},
         "retrain": {"grade"},
         "apply": {"grade"},
-        "grade": {"publish"},
+        "grade": {"sensitivity"},
+        "sensitivity": {"publish"},
         "publish": set(),
     }
     assert [asset.name for asset in dag.get_task("publish").outlets] == ["credit_grades"]

@@ -18,6 +18,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse import registry
 
 MONTH = LAST - 1
+HOMES = "residential"
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +105,7 @@ def test_the_model_finds_defaults_and_with_shuffled_labels_finds_nothing(househo
     rng = np.random.default_rng(3)
 
     def auc(samples):
-        model = train._fit(samples, brief)
+        model = train._fit(samples, brief, HOMES)
         assert isinstance(model, CreditModel)
         return metrics.auc(households.test["is_default"].to_numpy(), model.default_probability(households.test)).value
 
@@ -123,16 +124,36 @@ def test_the_model_finds_defaults_and_with_shuffled_labels_finds_nothing(househo
 def test_with_too_few_defaults_the_policys_scorecard_grades(households, brief):
     defaults = int(households.fit["is_default"].sum())
     enough, too_few = (changed(brief, "training", min_defaults=max(5, n)) for n in (5, defaults + 1))
-    assert isinstance(train._fit(households, enough), CreditModel)
-    expert = train._fit(households, too_few)
+    assert isinstance(train._fit(households, enough, HOMES), CreditModel)
+    expert = train._fit(households, too_few, HOMES)
     assert isinstance(expert, ExpertScorecard)
-    assert expert.weights == {f"{name}_band": weight for name, weight in brief.expert.weights.items()}
+    assert expert.weights == {f"{name}_band": weight for name, weight in brief.expert_weights(HOMES).items()}
     nobody = households.fit.iloc[:0]
-    assert isinstance(train._fit(train.Samples(nobody, nobody, nobody), brief), ExpertScorecard)
+    assert isinstance(train._fit(train.Samples(nobody, nobody, nobody), brief, HOMES), ExpertScorecard)
+
+
+def test_a_family_is_fitted_on_what_enters_its_score(households, brief):
+    model = train._fit(households, brief, HOMES)
+    assert {*model.transformer_.indices_, *model.transformer_.dropped_} >= set(brief.scored(HOMES))
+    assert not set(model.transformer_.indices_) - set(brief.scored(HOMES))
+    assert {"violation_severity", "social_credit_rating"} <= set(brief.scored(HOMES))
+
+
+def test_a_model_does_without_what_the_source_does_not_have_and_says_so(households, brief):
+    left_out = train._left_out(brief, HOMES, frozenset({"violations", "calibrations", "outages"}))
+    assert left_out == {"violation_severity": "the source has no violations"}
+    nothing = {"violation_severity": np.nan, "violation_severity_band": None}
+    samples = train.Samples(*(part.assign(**nothing) for part in households.__dict__.values()))
+    model = train._fit(samples, brief, HOMES, left_out)
+    assert model.to_dict()["transform"]["dropped"]["violation_severity"] == "no value in training"
+    assert "violation_severity" not in model.transformer_.indices_
+    scorecard = train._fit(samples, changed(brief, "training", min_defaults=10**6), HOMES, left_out)
+    assert "violation_severity_band" not in scorecard.weights
+    assert len(scorecard.weights) == len(brief.expert_weights(HOMES)) - 1
 
 
 def test_a_model_is_judged_on_the_test_sample_alone(households, brief):
-    judged = train._judge(train._fit(households, brief), households, brief)
+    judged = train._judge(train._fit(households, brief, HOMES), households, brief)
     assert judged["test"] == {"customers": len(households.test), "defaults": int(households.test["is_default"].sum())}
     assert judged["cohorts"] == sorted(set(households.test["cohort"]))
     assert sum(grade["customers"] for grade in judged["by_grade"].values()) == len(households.test)
@@ -140,7 +161,7 @@ def test_a_model_is_judged_on_the_test_sample_alone(households, brief):
     assert 0 <= judged["auc"]["low"] <= judged["auc"]["value"] <= judged["auc"]["high"] <= 1
     good = households.test[households.test["is_default"] == 0]
     only_counted = train._judge(
-        train._fit(households, brief), train.Samples(households.fit, households.calibration, good), brief
+        train._fit(households, brief, HOMES), train.Samples(households.fit, households.calibration, good), brief
     )
     assert set(only_counted) == {"fit", "calibration", "test"}
 
@@ -174,15 +195,20 @@ def test_the_same_month_again_gives_the_same_version_and_a_dry_run_puts_none_in_
 
 def test_records_of_after_the_run_teach_nothing(settings, sample, at_sample, brief):
     brief = changed(brief, "training", cohorts=2)
-    first = train.retrain(MONTH - 1, at_sample, brief)
-    facts = {name: rows for name, rows in sample.items() if name != "billing_closes"}
+
+    def taught(by):
+        models = [registry.model(by, version) for version in train.retrain(MONTH - 1, by, brief)["models"].values()]
+        return [(model.family, model.parameters, model.metrics) for model in models]
+
+    whole = taught(at_sample)
+    facts = {name: rows for name, rows in sample.items() if "recorded_at" in rows.column_names}
     cutoff = pa.scalar((MONTH - 1).cutoff("UTC"), pa.timestamp("us", "UTC"))
     fill_lake(
         Lake(settings.lake_path),
         {name: rows.filter(pc.less(rows["recorded_at"], cutoff)) for name, rows in facts.items()},
         MONTH - 1,
     )
-    assert train.retrain(MONTH - 1, settings, brief) == first
+    assert taught(settings) == whole
 
 
 def test_a_month_without_a_mature_cohort_is_graded_by_the_scorecard(settings, brief):
@@ -193,6 +219,8 @@ def test_a_month_without_a_mature_cohort_is_graded_by_the_scorecard(settings, br
         model = registry.model(settings, version)
         assert (model.family, model.parameters["kind"]) == (family, "expert")
         assert model.metrics["fit"] == {"customers": 0, "defaults": 0}
+        assert model.metrics["left_out"]["violation_severity"] == "the source has no violations"
+        assert "violation_severity_band" not in model.parameters["weights"]
 
 
 def put_in_force(settings, family, version, month=MONTH):

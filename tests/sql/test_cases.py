@@ -1,9 +1,8 @@
 """Each query of sql/derived, indices, labels and groups on tables small enough to work its answer out by hand.
 
 A case is cases/<query>/<case>.yaml: why (what it shows), month (the rating month; cohort instead where the query labels
-one), basis (as_known_then unless it says so), policy (what differs from the default), tables and expected (see
-small_tables.py). What is expected of a number
-may be a sum to do: 2/3, ln(101).
+one), basis (as_known_then unless it says so), policy (what differs from the default, or from the policy that based_on
+names), tables and expected (see small_tables.py). What is expected of a number may be a sum to do: 2/3, ln(101).
 """
 
 import math
@@ -18,8 +17,8 @@ from small_tables import SCHEMAS, rows, table
 from pipeline import measure, queries
 from pipeline.engine import open_engine
 from pipeline.month import RatingMonth
-from pipeline.policy import Policy
-from pipeline.settings import SQL, Settings
+from pipeline.policy import Policy, merged
+from pipeline.settings import PROJECT, SQL, Settings
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
 FOLDERS = ("derived", "indices", "labels", "groups")
@@ -35,7 +34,8 @@ def engine(tmp_path_factory):
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_query_gives_what_was_worked_out_by_hand(engine, path, tmp_path):
     case = yaml.safe_load(path.read_text())
-    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(case.get("policy", {})))
+    based_on = yaml.safe_load((PROJECT / case["based_on"]).read_text()) if "based_on" in case else {}
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(merged(based_on, case.get("policy", {}))))
     policy = Policy.load(tmp_path / "policy.yaml")
     for name in SCHEMAS:
         engine.bind_table(name, table(name, case["tables"].get(name, "")))
