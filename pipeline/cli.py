@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pipeline.errors import GridgradeError, MonthError
+from pipeline.errors import ConfigError, GridgradeError, MonthError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -199,6 +199,25 @@ def grades(
 
     wanted = Format.json if as_json else output
     export_grades(Settings.load(), month, wanted.value, out)
+
+
+@app.command()
+def dictionary(
+    out: Annotated[Path | None, typer.Option(metavar="F", help="write to this file")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What every index, source table and warehouse table means under the policy in force, as Markdown."""
+    from pipeline.dictionary import dictionary, markdown
+
+    _, policy = _inputs()
+    text = json.dumps(dictionary(policy), indent=1, ensure_ascii=False) + "\n" if as_json else markdown(policy)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}; choose another file with --out") from None
 
 
 @app.command()
