@@ -3,6 +3,7 @@
 Exit code 0: done. 1: refused or failed, with one line on stderr. 2: the call itself is wrong.
 """
 
+import json
 import sys
 import uuid
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import actions_cli
-from pipeline.errors import GridgradeError
+from pipeline.errors import ConfigError, GridgradeError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -212,6 +213,25 @@ def explain(
         print_json(explanation.as_json())
     else:
         show(explanation, Console())
+
+
+@app.command()
+def dictionary(
+    out: Annotated[Path | None, typer.Option(metavar="F", help="write to this file")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What every index, source table and warehouse table means under the policy in force, as Markdown."""
+    from pipeline.dictionary import dictionary, markdown
+
+    _, policy = inputs()
+    text = json.dumps(dictionary(policy), indent=1, ensure_ascii=False) + "\n" if as_json else markdown(policy)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}; choose another file with --out") from None
 
 
 @app.command()

@@ -83,8 +83,8 @@ def families(policy: Policy) -> pa.Table:
 def ranges(engine: Engine, lake: Lake, snapshot: RatingMonth) -> list[Range]:
     """The customers of a snapshot in ranges of CUSTOMERS_AT_ONCE or fewer, together all customers there may be.
 
-    No query looks from one customer at another, and the lake keeps its rows by customer. So a month is measured range
-    after range, each in memory, and reads no more than it would at once.
+    No query looks from one customer at another but slope_by_segment, which is asked before, and the lake keeps its rows
+    by customer. So a month is measured range after range, each in memory, and reads no more than it would at once.
     """
     engine.bind_files("snapshot", lake.files("customers", snapshot_month=snapshot))
     starts = engine.fetch(

@@ -6,6 +6,8 @@ names), tables and expected (see small_tables.py). What is expected of a number 
 """
 
 import math
+import re
+import shutil
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +18,7 @@ from small_tables import SCHEMAS, rows, table
 
 from pipeline import measure, queries
 from pipeline.engine import open_engine
+from pipeline.index_query import indices_query
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy, merged
 from pipeline.settings import PROJECT, SQL, Settings
@@ -52,6 +55,25 @@ def test_a_query_gives_what_was_worked_out_by_hand(engine, path, tmp_path):
     assert len(found) == len(expected), found
     for row, answer in zip(found, expected, strict=True):
         assert row == {name: _value(cell, row[name]) for name, cell in answer.items()}
+
+
+def test_the_index_of_the_documentation_can_be_added(engine, tmp_path, monkeypatch):
+    """docs/policy.md, Adding an index: the query, the policy entry and the case, as they stand there."""
+    chapter = (PROJECT / "docs" / "policy.md").read_text().partition("## Adding an index")[2].partition("\n## ")[0]
+    query, entry, case = re.findall(r"```(?:sql|yaml)\n(.*?)```", chapter, re.DOTALL)
+    [(name, index)] = yaml.safe_load(entry)["indices"].items()
+    assert name not in Policy.load().indices
+    shutil.copytree(SQL, tmp_path / "sql")
+    (tmp_path / "sql" / "indices" / f"{index['group']}.sql").write_text(query)
+    monkeypatch.setattr(queries, "SQL", tmp_path / "sql")
+    case = yaml.safe_load(case) | {"policy": yaml.safe_load(entry)}
+    (tmp_path / index["group"]).mkdir()
+    (tmp_path / index["group"] / "case.yaml").write_text(yaml.safe_dump(case))
+    test_a_query_gives_what_was_worked_out_by_hand(engine, tmp_path / index["group"] / "case.yaml", tmp_path)
+    policy = Policy.load(tmp_path / "policy.yaml")
+    assert engine.fetch(indices_query(policy, [name]), measure.parameters(policy, RatingMonth(2026, 3)))[
+        name
+    ].to_pylist()
 
 
 def test_every_query_has_cases_and_every_case_a_query():
