@@ -22,6 +22,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -117,10 +118,13 @@ def postgres_cpu_seconds() -> float:
 
     try:
         server = psutil.Process(int((home() / "postgres/data/postmaster.pid").read_text().split()[0]))
-        sessions = [session.cpu_times()[:2] for session in server.children()]
-        return sum(map(sum, sessions)) + sum(server.cpu_times()[:4])
+        sessions, seconds = server.children(), sum(server.cpu_times()[:4])
     except (OSError, psutil.NoSuchProcess):
         return 0.0
+    for session in sessions:
+        with suppress(psutil.NoSuchProcess):
+            seconds += sum(session.cpu_times()[:2])
+    return seconds
 
 
 def home() -> Path:

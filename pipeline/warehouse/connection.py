@@ -1,8 +1,9 @@
 """Transactions in the warehouse; one that is away or locked is one clear line without a password."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -12,6 +13,9 @@ from pipeline.settings import Settings, connect
 
 if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Connection as BulkConnection
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -41,6 +45,22 @@ def bulk_transaction(settings: Settings) -> Iterator["BulkConnection"]:
             connection.commit()
     except dbapi.OperationalError as error:
         raise unavailable(url, error) from error
+
+
+def side_by_side(
+    connection: Connection, do: Callable[[Connection, Item], Result], items: Iterable[Item]
+) -> list[Result]:
+    """``do`` for every item, two at a time and each on a connection of its own; results and errors in the items' order.
+
+    The connections are to the same database as ``connection``, which waits.
+    """
+
+    def on_its_own(item: Item) -> Result:
+        with connection.engine.connect() as own:
+            return do(own, item)
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(on_its_own, items))
 
 
 def warehouse_url(settings: Settings) -> URL:

@@ -21,7 +21,7 @@ from pipeline.errors import AuditError, WarehouseUnavailableError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings, connect
 from pipeline.warehouse import publications
-from pipeline.warehouse.connection import unavailable, warehouse_url, where
+from pipeline.warehouse.connection import side_by_side, unavailable, warehouse_url, where
 from pipeline.warehouse.publications import Publication
 
 if TYPE_CHECKING:
@@ -89,15 +89,19 @@ def stage(connection: Connection, table: str, publication: Publication, batches:
 
 def index(connection: Connection, names: Iterable[str]) -> list[str]:
     """Give staged tables their key and statistics; returns those whose customers are not unique."""
-    ambiguous = []
-    for name in names:
+
+    def is_unique(own: Connection, name: str) -> bool:
         try:
-            with connection.begin():
-                connection.execute(text(f"alter table rating.{name} add primary key (rating_month, customer_id)"))
-                connection.execute(text(f"analyze rating.{name}"))
+            with own.begin():
+                own.execute(text(f"alter table rating.{name} add primary key (rating_month, customer_id)"))
+                own.execute(text(f"analyze rating.{name}"))
         except IntegrityError:
-            ambiguous.append(name)
-    return ambiguous
+            return False
+        return True
+
+    names = list(names)
+    unique = side_by_side(connection, is_unique, names)
+    return [name for name, is_key in zip(names, unique, strict=True) if not is_key]
 
 
 def seal(connection: Connection, table: str, publication: Publication) -> None:
