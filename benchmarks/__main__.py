@@ -33,7 +33,7 @@ for own in ("GRIDGRADE_SOURCE_URL", "GRIDGRADE_WAREHOUSE_URL", "GRIDGRADE_LAKE")
     os.environ.pop(own, None)
 
 HERE = Path(__file__).resolve().parent
-STEPS = ("extract", "validate", "compute_indices", "model", "grade", "publish")
+STEPS = ("extract", "validate", "compute_indices", "group", "model", "grade", "publish")
 MODULES = {"compute_indices": "indices", "model": "train"}  # where the others are named like their module
 
 

@@ -9,6 +9,7 @@ Each task replaces its own output for the month and hands on a small summary:
 | `extract` | the records the lake does not have yet, one partition per source table and month |
 | `validate` | rows that fail set aside with the reasons, in `ops.validation_results` and the Data Docs |
 | `compute_indices` | one row of indices per customer |
+| `group` | the customer group and the stage of life of each customer |
 | `choose_model`, `retrain` or `apply` | the model version of each segment family |
 | `grade` | score, default probability and grade per customer |
 | `publish` | the month's new revision, if it differs from the published one |
@@ -71,6 +72,15 @@ def compute_indices():
 
     run = current_run()
     return indices.compute_indices(*run.inputs, basis=run.params["basis"])
+
+
+@task
+def group():
+    """Customer groups by value, demand and behaviour, and stages of life."""
+    from pipeline import group
+
+    run = current_run()
+    return group.group(*run.inputs, basis=run.params["basis"])
 
 
 @task.branch
@@ -142,9 +152,9 @@ def publish(outlet_events=None):
 )
 def credit_rating():
     retrained, applied = retrain(), apply()
-    graded = grade(retrained, applied)
-    wait_for_billing_close() >> extract() >> validate() >> compute_indices() >> choose_model() >> [retrained, applied]
-    graded >> publish()
+    measured, graded = compute_indices(), grade(retrained, applied)
+    wait_for_billing_close() >> extract() >> validate() >> measured >> choose_model() >> [retrained, applied]
+    [graded, measured >> group()] >> publish()
 
 
 credit_rating()

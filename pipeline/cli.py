@@ -235,7 +235,7 @@ def rate_month(
     advance: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> dict[str, Any]:
     """The cycle in the order of the DAGs; the summaries of its steps by name."""
-    from pipeline import extract, grade, indices, publish, train, validate
+    from pipeline import extract, grade, group, indices, publish, train, validate
     from pipeline.actions import rebate
     from pipeline.warehouse import migrations
 
@@ -243,7 +243,7 @@ def rate_month(
     done: dict[str, Any] = {"month": str(month), "basis": str(basis)}
 
     def step(name: str, work: Callable[[], dict]) -> dict:
-        advance(len(done) - 2, 7, f"{month} {name}")
+        advance(len(done) - 2, 8, f"{month} {name}")
         done[name] = work()
         return done[name]
 
@@ -251,6 +251,7 @@ def rate_month(
     step("extract", lambda: extract.extract(*inputs, basis=basis))
     step("validate", lambda: validate.validate(*inputs, basis=basis))
     step("compute_indices", lambda: indices.compute_indices(*inputs, basis=basis))
+    step("group", lambda: group.group(*inputs, basis=basis))
     if train.choose(*inputs, mode=mode, model_version=model_version) == "retrain":
         models = step("retrain", lambda: train.retrain(*inputs, basis=basis, dry_run=dry_run))["models"]
     else:
@@ -260,7 +261,7 @@ def rate_month(
     step("publish", lambda: publish.publish(*inputs, basis=basis, run_id=run_id, run_kind=run_kind, dry_run=dry_run))
     if not dry_run:
         step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
-    advance(7, 7, f"{month} done")
+    advance(8, 8, f"{month} done")
     return done
 
 
