@@ -25,7 +25,7 @@ from pipeline.queries import compose
 from pipeline.settings import Settings
 from pipeline.warehouse import publications, registry, revisions
 from pipeline.warehouse.audit import Expected, audit
-from pipeline.warehouse.connection import transaction
+from pipeline.warehouse.connection import side_by_side, transaction
 from pipeline.warehouse.indices import define_indices, ensure_index_columns
 from pipeline.warehouse.publications import Publication
 from pipeline.warehouse.tables import TABLES, is_number
@@ -182,14 +182,19 @@ def _stage_and_audit(connection: Connection, policy: Policy, content: _Content, 
     """All tables loaded, audited and ready to attach; when the audit fails they are gone."""
     month = publication.rating_month
     staged = {table: revisions.staged_name(table, month, publication.revision) for table in TABLES}
+
+    def load(own: Connection, table: str) -> None:
+        with closing(content.batches(table)) as batches:
+            revisions.stage(own, table, publication, batches)
+
+    def seal(own: Connection, table: str) -> None:
+        revisions.seal(own, table, publication)
+
     try:
-        for table in staged:
-            with closing(content.batches(table)) as batches:
-                revisions.stage(connection, table, publication, batches)
+        side_by_side(connection, load, staged)
         if failures := audit(connection, month, staged, content.expected(), policy):
             raise AuditError(f"{month} is not published, readers keep what they see: {'; '.join(failures)}")
-        for table in staged:
-            revisions.seal(connection, table, publication)
+        side_by_side(connection, seal, staged)
     except AuditError:
         revisions.drop(connection, list(staged.values()))
         raise
