@@ -294,7 +294,8 @@ def test_only_customers_who_closed_are_left(small):
 
 def test_sensitivities_are_taken_from_the_indices_where_they_are(settings, policy):
     fill_lake(Lake(settings.lake_path), tables(customers=[customer(n) for n in range(3)]), OCTOBER)
-    known = [{"service_quality_sensitivity": 0.4, "outage_sensitivity": 0.1}, {"outage_sensitivity": None}, {}]
+    unknown = dict.fromkeys(("service_quality_sensitivity", "outage_sensitivity"))
+    known = [{"service_quality_sensitivity": 0.4, "outage_sensitivity": 0.1}, unknown, unknown]
     rows = [rated(n, policy) | {"customer_id": f"C{n:03}"} | more for n, more in enumerate(known)]
     rows = pa.Table.from_pylist(rows, schema=pa.Table.from_pylist(rows[:1]).schema)
     write_indices(settings, rows)
