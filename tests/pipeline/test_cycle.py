@@ -95,7 +95,8 @@ def test_every_published_score_is_explained_and_every_segment_analysed(rated):
     segments = read(rated.settings.warehouse, "select distinct segment from rating.credit_grades")
     assert {segment for segment, *_ in shaken} == {segment for (segment,) in segments}
     assert sum(changes for _, factor, changes, _ in shaken if factor == "management") > 0
-    assert all(elasticity > 0 for *_, elasticity in shaken)
+    assert all(elasticity > 0 for _, factor, _, elasticity in shaken if factor == "management")
+    assert all(elasticity >= 0 for *_, elasticity in shaken)
 
 
 def test_the_reports_of_a_month_tie_to_its_customers(rated):
