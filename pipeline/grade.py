@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import measure, queries
+from pipeline.ahead import ahead
 from pipeline.engine import Engine, open_engine
 from pipeline.errors import ModelError
 from pipeline.lake import Lake
@@ -66,8 +67,7 @@ def grade(
         engine.bind_files("indices", lake.files("indices", rating_month=month, basis=basis))
         engine.bind_files("previous", [str(_previous_grades(month, settings, Path(scratch)))])
         with pq.ParquetWriter(partition.folder / "part-0.parquet", SCHEMA, compression="zstd") as writer:
-            for frame in _customers(engine, policy):
-                graded = _graded(frame, graders, month, policy)
+            for graded in ahead(_graded(frame, graders, month, policy) for frame in ahead(_customers(engine, policy))):
                 counts = counts.add(graded["grade"].value_counts(), fill_value=0)
                 writer.write_table(pa.Table.from_pandas(graded, SCHEMA, preserve_index=False))
         partition.manifest(
@@ -111,8 +111,8 @@ class Grader:
         return graded.join(self._reasons(frame))
 
     def _notches(self, previous: pd.Series, grades: np.ndarray) -> pd.Series:
-        position = {name: rank for rank, name in enumerate(self._scale.names)}
-        return (previous.map(position) - pd.Series(grades, index=previous.index).map(position)).astype("Int32")
+        before, now = (pd.Categorical(names, self._scale.names).codes for names in (previous, grades))
+        return pd.Series(before - now, previous.index, dtype="Int32").where(before >= 0)
 
     def _reasons(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Codes of the indices that cost the most points, the costliest first; none that cost nothing."""
