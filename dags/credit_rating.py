@@ -72,7 +72,8 @@ def compute_indices():
     from pipeline import indices
 
     run = current_run()
-    return indices.compute_indices(*run.inputs, basis=run.params["basis"])
+    with run.turn():
+        return indices.compute_indices(*run.inputs, basis=run.params["basis"])
 
 
 @task
@@ -81,7 +82,8 @@ def group():
     from pipeline import group
 
     run = current_run()
-    return group.group(*run.inputs, basis=run.params["basis"])
+    with run.turn(is_shared=True):
+        return group.group(*run.inputs, basis=run.params["basis"])
 
 
 @task.branch
@@ -119,7 +121,8 @@ def grade(retrained, applied):
     from pipeline import grade
 
     run = current_run()
-    return grade.grade(*run.inputs, basis=run.params["basis"], models=(retrained or applied)["models"])
+    with run.turn(is_shared=True):
+        return grade.grade(*run.inputs, basis=run.params["basis"], models=(retrained or applied)["models"])
 
 
 @task
@@ -137,8 +140,10 @@ def publish(outlet_events=None):
     from pipeline import publish
 
     run = current_run()
-    asked = {name: run.params[name] for name in ("basis", "dry_run")}
-    outcome = publish.publish(*run.inputs, run_id=run.id, run_kind=run.kind, **asked)
+    asked = {name: run.params[name] for name in ("basis", "dry_run", "accept_moves")}
+    who = {"run_id": run.id, "run_kind": run.kind, "published_by": run.started_by}
+    with run.turn():
+        outcome = publish.publish(*run.inputs, **who, **asked)
     if asked["dry_run"]:
         raise AirflowSkipException(f"{run.month} dry run, nothing published: {outcome}")
     outlet_events[credit_grades].add_partitions(str(run.month))
@@ -158,6 +163,9 @@ def publish(outlet_events=None):
         "model_version": Param(None, type=["null", "string"], description="apply this version"),
         "basis": Param("as_known_then", enum=["as_known_then", "as_known_now"]),
         "dry_run": Param(False, type="boolean", description="do everything but publish"),
+        "accept_moves": Param(
+            False, type="boolean", description="publish even if more grades change than the policy lets pass"
+        ),
     },
 )
 def credit_rating():

@@ -252,10 +252,78 @@ class Sensitivity(_Section):
         return tuple(sorted({self.shock, *self.curve}))
 
 
+class Promotion(_Section):
+    """How fast a grade may get better than the one published for the month before."""
+
+    max_notches: Annotated[int, Field(ge=1)]
+    buffer: Annotated[float, Field(ge=0, lt=1)]
+
+
+class NewCustomer(_Section):
+    months: Annotated[int, Field(ge=1)]
+    grade: str
+
+
+class UnpaidBalance(_Section):
+    above: NotNegative
+    ceiling: str
+
+
+class Probation(_Section):
+    months: Annotated[int, Field(ge=1)]
+    ceiling: str
+
+
+class Veto(_Section):
+    """No promotion for so many months, and no grade better than the ceiling where there is one."""
+
+    months: Annotated[int, Field(ge=1)]
+    ceiling: str | None = None
+
+
+class Vetoes(_Section):
+    """In the order in which they are looked at: of two that bar the same, the first is named."""
+
+    theft: Veto | None = None
+    violation: Veto | None = None
+    broken_plan: Veto | None = None
+    long_arrears: Veto | None = None
+
+
+class GradeRules(_Section):
+    """What may change the grade that follows from the probability; a rule that is None does nothing."""
+
+    new_customer: NewCustomer | None = None
+    promotion: Promotion | None = None
+    unpaid_balance: UnpaidBalance | None = None
+    probation: Probation | None = None
+    vetoes: Vetoes
+    long_arrears_days: Annotated[int, Field(ge=1)]
+
+    def named_grades(self) -> dict[str, str]:
+        """Every grade that a rule names, by the key that names it."""
+        named = {
+            "new_customer.grade": self.new_customer and self.new_customer.grade,
+            "unpaid_balance.ceiling": self.unpaid_balance and self.unpaid_balance.ceiling,
+            "probation.ceiling": self.probation and self.probation.ceiling,
+            **{f"vetoes.{name}.ceiling": veto and veto.ceiling for name, veto in self.vetoes},
+        }
+        return {key: grade for key, grade in named.items() if grade is not None}
+
+
 class Publish(_Section):
     max_grade_share_change: Share
+    max_moved_share: Share
     min_rows_for_share_check: Count
     lock_timeout_seconds: Annotated[int, Field(ge=1)]
+
+
+class Retention(_Section):
+    repeatable_months: Annotated[int, Field(ge=1)]
+    derived_months: Annotated[int, Field(ge=1)]
+    replaced_revisions: Count
+    data_docs_months: Annotated[int, Field(ge=1)]
+    min_age_days: Count
 
 
 Level = float | dict[str, float]
@@ -393,6 +461,7 @@ class Policy(_Section):
     training: Training
     scorecard: ScorecardTerms
     grades: Grades
+    grade_rules: GradeRules
     expert: Expert
     sensitivity: Sensitivity
     groups: Groups
@@ -400,6 +469,7 @@ class Policy(_Section):
     publish: Publish
     rebate: Rebate
     actions: Actions
+    retention: Retention
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Policy":
@@ -434,6 +504,13 @@ class Policy(_Section):
         codes = [index.code for index in self.indices.values()]
         if twice := sorted({code for code in codes if codes.count(code) > 1}):
             raise ValueError(f"indices: {', '.join(twice)} is the code of two indices")
+        for key, grade in self.grade_rules.named_grades().items():
+            if grade not in self.grades.names:
+                raise ValueError(f"grade_rules.{key}: {grade} is not among grades.names {', '.join(self.grades.names)}")
+        for name, veto in self.grade_rules.vetoes:
+            if veto and veto.months > self.extract.history_months:
+                held = f"the lake {self.extract.history_months} (extract.history_months)"
+                raise ValueError(f"grade_rules.vetoes: {name} looks back {veto.months} months, {held}")
         for aspect, measures in self.group_measures.items():
             for name, level in getattr(self.groups, aspect).items():
                 if isinstance(level, dict) and (unknown := set(level) - set(measures)):

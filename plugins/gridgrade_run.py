@@ -1,5 +1,7 @@
 """What a task works with: its month, what the run was asked for, and where things are."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote
@@ -37,12 +39,13 @@ RATING_MONTH = Param(
 
 @dataclass(frozen=True)
 class Run:
-    """A DAG run as the steps see it. ``kind`` is "scheduled", "backfill" or "manual"."""
+    """A DAG run as the steps see it. ``kind`` is "scheduled", "backfill" or "manual", ``started_by`` a user's name."""
 
     month: RatingMonth
     id: str
     kind: str
     params: dict
+    started_by: str | None = None
 
     @property
     def settings(self):
@@ -64,6 +67,16 @@ class Run:
 
         settings = self.settings
         return self.month, settings, Policy.load(settings.policy)
+
+    @contextmanager
+    def turn(self, *, is_shared: bool = False) -> Iterator[None]:
+        """Work on the month while no other run does; shared, beside tasks that leave each other's output alone."""
+        from pipeline.warehouse import turns
+
+        month, settings, policy = self.inputs
+        who = f"Airflow run {self.id}"
+        with turns.rating(settings, month, policy.publish.lock_timeout_seconds, who, is_shared=is_shared):
+            yield
 
 
 def current_run() -> Run:
@@ -91,6 +104,7 @@ def resolve(dag_run, params: dict) -> Run:
         id=dag_run.run_id,
         kind=run_type if run_type in ("scheduled", "backfill") else "manual",
         params=params,
+        started_by=getattr(dag_run, "triggering_user_name", None),
     )
 
 

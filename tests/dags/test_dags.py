@@ -114,4 +114,5 @@ def test_the_params_of_a_month(bag):
         "model_version": None,
         "basis": "as_known_then",
         "dry_run": False,
+        "accept_moves": False,
     }

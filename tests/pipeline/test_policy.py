@@ -105,6 +105,16 @@ REFUSED = {
     "groups: {sample_rows: 10}": ("groups.sample_rows", "greater than or equal to 1000"),
     "life_cycle: {growth: -0.1}": ("life_cycle.growth", "greater than or equal to 0"),
     "life_cycle: {decline: 0.1}": ("life_cycle.decline", "less than or equal to 0"),
+    "grade_rules: {vetoes: {theft: {ceiling: E}}}": (
+        "grade_rules.vetoes.theft.ceiling",
+        "E is not among grades.names AAA, AA",
+    ),
+    "grade_rules: {new_customer: {grade: best}}": ("grade_rules.new_customer.grade", "best is not among grades.names"),
+    "grade_rules: {promotion: {max_notches: 0}}": ("grade_rules.promotion.max_notches", "greater than or equal to 1"),
+    "grade_rules: {promotion: {buffer: 1}}": ("grade_rules.promotion.buffer", "less than 1"),
+    "grade_rules: {vetoes: {theft: {months: 60}}}": ("grade_rules.vetoes", "theft looks back 60 months, the lake 48"),
+    "grade_rules: {vetoes: {murder: {months: 60}}}": ("grade_rules.vetoes.murder", "not permitted"),
+    "retention: {repeatable_months: 0}": ("retention.repeatable_months", "greater than or equal to 1"),
     "publish: {max_grade_share_change: 25}": ("publish.max_grade_share_change", "less than or equal to 1"),
     "actions: {types: {visit: {channels: [pigeon]}}}": (
         "actions.types.visit.channels.0",
