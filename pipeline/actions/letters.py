@@ -39,6 +39,8 @@ class Letters:
     """The letters of a policy, with a utility's own in front."""
 
     def __init__(self, settings: Settings, policy: Policy):
+        if settings.templates and not settings.templates.is_dir():
+            raise ConfigError(f"GRIDGRADE_TEMPLATES: {settings.templates} is not a folder")
         self._policy = policy
         self._environment = ImmutableSandboxedEnvironment(
             loader=FileSystemLoader([folder for folder in (settings.templates, TEMPLATES) if folder]),

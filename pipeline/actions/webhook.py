@@ -37,8 +37,6 @@ class WebhookChannel:
             timeout=use.timeout_seconds,
             follow_redirects=False,
             verify=webhook.url.startswith("https:"),  # what is not is on this machine, and has no certificate
-            # A connection each: what a confused receiver sends after its answer is never taken for the next one.
-            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     def close(self) -> None:
@@ -51,6 +49,7 @@ class WebhookChannel:
             return Outcome("refused", str(error))
         headers = signed_headers(str(action.action_id), int(time.time()), content, self._webhook.secret)
         try:
+            # Left unread, the answer closes its connection: what a receiver adds to it is never taken for the next one.
             with self._client.stream("POST", self._webhook.url, content=content, headers=headers) as response:
                 return _judged(response)
         except httpx.TimeoutException:

@@ -66,7 +66,7 @@ class House:
             fresh = Publication(uuid.uuid4(), month, revision=revision, run_kind=run_kind, **run, **hashes)
             return publications.record(connection, fresh)
 
-    def decide(self, action_type: str, *customers: str, run_kind="scheduled", payload=None, **more: Any) -> list[str]:
+    def decide(self, action_type: str, *customers: str, run_kind=None, payload=None, **more: Any) -> list[str]:
         """Propose an action of a type for each customer, with what ``more`` says; their ids."""
         with transaction(self.settings) as connection:
             publication = publications.current(connection, MONTH)

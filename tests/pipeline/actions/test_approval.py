@@ -65,8 +65,8 @@ def test_what_was_denied_stays_so_until_somebody_releases_it(queued):
 
 def test_a_released_action_is_what_the_policy_makes_of_its_type(queued):
     queued.publish("backfill")
-    [automatic] = queued.decide("retention", "a", run_kind="backfill")
-    [required] = queued.decide("inspection", "a", run_kind="backfill")
+    [automatic] = queued.decide("retention", "a")
+    [required] = queued.decide("inspection", "a")
     assert queued.dispatch()["dispatched"]["queue"] == 0
     assert release(queued.settings, queued.policy, ids(automatic, required), "Wang") == 2
     assert queued.row(automatic, "status", "approved_by") == ("approved", "Wang")
