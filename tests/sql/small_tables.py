@@ -8,13 +8,19 @@ import pyarrow as pa
 from pipeline.source import contract
 from pipeline.source.write import arrow_schema
 
-COHORT = {"customer_id": pa.string(), "segment": pa.string(), "bills": pa.int64(), "is_in_default": pa.bool_()}
+COHORT = {
+    "customer_id": pa.string(),
+    "segment": pa.string(),
+    "family": pa.string(),
+    "bills": pa.int64(),
+    "is_in_default": pa.bool_(),
+}
 SCHEMAS = {name: arrow_schema(name) for name in contract()} | {"cohort": pa.schema(COHORT)}
 USUAL = {
     "customers": {"segment": "residential", "region": "north", "connected_on": "2015-01-01"},
     "bills": {"amount": "100", "is_estimated": "false"},
     "arrears": {"amount_overdue": "100", "is_disputed": "false", "recorded_at": "2015-01-01 00:00Z"},
-    "cohort": {"segment": "residential", "bills": "6", "is_in_default": "false"},
+    "cohort": {"segment": "residential", "family": "residential", "bills": "6", "is_in_default": "false"},
 }
 
 
