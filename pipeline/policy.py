@@ -94,13 +94,69 @@ class Training(_Section):
     calibration_share: Annotated[float, Field(gt=0, lt=1)]
     min_defaults: Annotated[int, Field(ge=5)]
     max_rows: Annotated[int, Field(ge=1000)]
+    sampled_default_share: Annotated[float, Field(gt=0, le=0.5)]
     seed: int
+    binned: tuple[str, ...]
+    sentinels: dict[str, tuple[float, ...]]
+    shrinkage: Literal["auto", "ledoit_wolf", "none"] | Share
+    max_index_auc: Annotated[float, Field(gt=0.5, le=1)]
 
     @model_validator(mode="after")
     def _leaves_customers_to_fit(self):
         if self.holdout_share + self.calibration_share >= 1:
             raise ValueError("holdout_share and calibration_share leave no customers to fit on")
         return self
+
+
+class Retraining(_Section):
+    """When mode auto trains; ``every_months`` 0 means never by the calendar."""
+
+    every_months: Count
+    in_months: tuple[Annotated[int, Field(ge=1, le=12)], ...]
+    expert_every_months: Count
+    on_drift: bool
+    drift_rest_months: Count
+
+
+class Gates(_Section):
+    """What a challenger has to pass; the comparisons with a champion hold where there is one."""
+
+    min_auc: Share
+    min_ks: Share
+    max_brier_ratio: Positive
+    max_calibration_error: NotNegative
+    min_calibration_p: Share
+    max_score_psi: NotNegative
+    max_contradicted_points: NotNegative
+    max_auc_loss: NotNegative
+    max_ks_loss: NotNegative
+    max_brier_gain: NotNegative
+
+
+class Promotion(_Section):
+    mode: Literal["automatic", "manual"]
+    approval_step: bool
+    approval_days: Annotated[int, Field(ge=1)]
+    shadow_months: Count
+    gates: Gates
+
+
+class Fairness(_Section):
+    columns: tuple[str, ...]
+    groups_file: Path | None
+    favourable_grades: Annotated[int, Field(ge=1)]
+    min_ratio: Share
+    min_share: Share
+
+
+class Monitoring(_Section):
+    min_customers: Count
+    warn_psi: NotNegative
+    max_psi: NotNegative
+    min_defaults: Count
+    max_auc_loss: NotNegative
+    max_calibration_error: NotNegative
+    min_calibration_p: Share
 
 
 class ScorecardTerms(_Section):
@@ -180,6 +236,10 @@ class Policy(_Section):
     index_parameters: IndexParameters
     label: Label
     training: Training
+    retraining: Retraining
+    promotion: Promotion
+    fairness: Fairness
+    monitoring: Monitoring
     scorecard: ScorecardTerms
     grades: Grades
     expert: Expert
@@ -218,6 +278,13 @@ class Policy(_Section):
             raise ValueError("label.days_past_due must name the families: " + ", ".join(self.families))
         if unknown := set(self.expert.weights) - set(self.indices):
             raise ValueError(f"expert.weights: {', '.join(sorted(unknown))} is not among the indices")
+        if unknown := (set(self.training.binned) | set(self.training.sentinels)) - set(self.indices):
+            raise ValueError(f"training: {', '.join(sorted(unknown))} is not among the indices")
+        if self.fairness.favourable_grades >= len(self.grades.names):
+            raise ValueError("fairness.favourable_grades: there have to be grades that are not favourable")
+        # What a cohort was billed in its year, which says how much debt is material, must be in sight at the window's end.
+        if self.label.horizon_months + 12 > self.index_parameters.bill_history_months:
+            raise ValueError("label.horizon_months and a year must fit in index_parameters.bill_history_months")
         return self
 
     @cached_property
