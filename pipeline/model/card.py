@@ -37,5 +37,5 @@ class CardContext:
 
 
 def model_card(document: dict, metrics: dict, context: CardContext) -> str:
-    """HTML of the stored model ``document`` with ``metrics`` as ``evaluate`` gives them. No external request, no script."""
+    """HTML of a stored model ``document`` with ``metrics`` as ``evaluate`` gives them; no request, no script."""
     raise NotImplementedError

@@ -1,18 +1,23 @@
 """The fitted rating model: transform, discriminant, calibration and scorecard as one thing."""
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
+from pipeline.model import sql
 from pipeline.model.calibration import PlattCalibrator
 from pipeline.model.document import FORMAT, kind_of, reading
+from pipeline.model.drift import Baseline
 from pipeline.model.errors import ModelFitError
+from pipeline.model.features import sql_of
 from pipeline.model.fisher import FisherLDA, weighted_sum
 from pipeline.model.labels import checked_labels
 from pipeline.model.scorecard import ExpertScorecard, LogOddsModel, Scorecard
-from pipeline.model.transform import IndexTransformer, check_frame, numbers
+from pipeline.model.table import check_frame, numbers
+from pipeline.model.transform import IndexTransformer
 
 
 class CreditModel(LogOddsModel):
@@ -34,6 +39,7 @@ class CreditModel(LogOddsModel):
     def __init__(self, scorecard: Scorecard | None = None, shrinkage: str | float | None = "auto"):
         self.scorecard = scorecard or Scorecard()
         self.shrinkage = shrinkage
+        self.monitoring = None
 
     def fit(
         self,
@@ -55,11 +61,13 @@ class CreditModel(LogOddsModel):
         """
         check_frame(frame)
         frame, y = _ordered(frame, checked_labels(y, len(frame)))
-        self.transformer_ = IndexTransformer(fill=fill).fit(frame)
-        self.discriminant_ = FisherLDA().fit(self.transformer_.transform(frame), y)
-        if calibration is not None:
-            frame, y = calibration
-        self.calibrator_ = PlattCalibrator().fit(self.discriminant(frame), y)
+        self.transformer_ = IndexTransformer(
+            fill=fill, binned=tuple(binned), sentinels=sentinels, directions=directions
+        ).fit(frame, y)
+        self.discriminant_ = FisherLDA(shrinkage=self.shrinkage).fit(self.transformer_.transform(frame), y)
+        later, outcome = (frame, y) if calibration is None else calibration
+        self.calibrator_ = PlattCalibrator().fit(self.discriminant(later), outcome)
+        self.monitoring = self.watching(frame).monitoring
         return self
 
     def discriminant(self, frame: pd.DataFrame) -> np.ndarray:
@@ -73,13 +81,44 @@ class CreditModel(LogOddsModel):
         return self.calibrator_.log_odds(self.discriminant(frame))
 
     def recalibrated(self, frame: pd.DataFrame, y) -> "CreditModel":
-        """The same discriminant, calibrated anew on these rows; this model stays as it is."""
-        raise NotImplementedError
+        """The same discriminant, calibrated anew on these rows; this model stays as it is.
+
+        Nobody changes place in the order. The bins of the score move with it: drift is still counted from training.
+        """
+        model = copy.copy(self)
+        model.calibrator_ = PlattCalibrator().fit(self.discriminant(frame), y)
+        if self.monitoring is not None:
+            bins = self.monitoring.bins["score"].moved(
+                lambda score: model.scorecard.score(
+                    model.calibrator_.log_odds(self.calibrator_.discriminant(self.scorecard.log_odds(score)))
+                )
+            )
+            model.monitoring = self.monitoring.with_score(bins)
+        return model
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The index columns a table must have to be scored."""
+        return tuple(self.transformer_.indices_)
 
     def coefficients(self) -> pd.DataFrame:
-        """One row per feature: column, kind (value, missing, sentinel, woe), coefficient (log-odds of D per standard
-        deviation), points (score per standard deviation, calibrated; negative costs)."""
-        raise NotImplementedError
+        """One row per feature: column, kind, coefficient, points, direction.
+
+        kind is value, woe, missing or sentinel; coefficient is D's and points the score's, per standard deviation of the
+        feature; direction is how the model takes the index, "+" more is better or "-", None for a flag.
+        """
+        features = self.transformer_.features_.values()
+        table = pd.DataFrame(
+            {
+                "column": [feature["column"] for feature in features],
+                "kind": [feature["kind"] for feature in features],
+                "coefficient": self.discriminant_.coef_[0],
+                "points": self.discriminant_.coef_[0] * self._points_per_unit,
+            },
+            index=pd.Index(self.transformer_.features_, name="feature"),
+        )
+        rises = np.sign(table["points"]) * [self.transformer_.slope(feature) for feature in features]
+        return table.assign(direction=rises.map({1.0: "+", -1.0: "-"}).astype(object))
 
     @property
     def base_score_(self) -> float:
@@ -88,10 +127,24 @@ class CreditModel(LogOddsModel):
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Points by index, its flag included, on the frame's index; ``base_score_`` plus a row's sum is its score."""
         points = {column: np.zeros(len(frame)) for column in self.transformer_.indices_}
-        per_unit = -self.scorecard.factor * self.calibrator_.slope_ * self.discriminant_.coef_[0]
+        per_unit = self._points_per_unit * self.discriminant_.coef_[0]
         for (name, values), weight in zip(self.transformer_.iter_features(frame), per_unit, strict=True):
             points[self.transformer_.features_[name]["column"]] += values * weight
         return pd.DataFrame(points, index=frame.index)
+
+    @property
+    def _points_per_unit(self) -> float:
+        return -self.scorecard.factor * self.calibrator_.slope_
+
+    def _log_odds_sql(self, dialect: str) -> str:
+        lda, calibrator, features = self.discriminant_, self.calibrator_, self.transformer_.features_.values()
+        terms = [sql.number(lda.intercept_[0])]
+        for feature, weight in zip(features, lda.coef_[0], strict=True):
+            value = sql_of(feature, self.transformer_.indices_[feature["column"]], dialect)
+            mean, scale = sql.number(feature["mean"]), sql.number(feature["scale"])
+            terms.append(f"({value} - {mean}) / {scale} * {sql.number(weight)}")
+        discriminant = "\n    + ".join(terms)
+        return f"{sql.number(calibrator.intercept_)} + {sql.number(calibrator.slope_)} * (\n    {discriminant}\n)"
 
     def to_dict(self) -> dict:
         """Plain JSON that ``from_dict`` reads back to the bit."""
@@ -102,6 +155,7 @@ class CreditModel(LogOddsModel):
             "discriminant": self.discriminant_.to_dict(),
             "calibration": self.calibrator_.to_dict(),
             "scorecard": asdict(self.scorecard),
+            "monitoring": self.monitoring and self.monitoring.to_dict(),
         }
 
     @classmethod
@@ -111,6 +165,8 @@ class CreditModel(LogOddsModel):
             model.transformer_ = IndexTransformer.from_dict(document["transform"])
             model.discriminant_ = FisherLDA.from_dict(document["discriminant"])
             model.calibrator_ = PlattCalibrator.from_dict(document["calibration"])
+            if document.get("monitoring"):
+                model.monitoring = Baseline.from_dict(document["monitoring"])
             if list(model.transformer_.features_) != document["discriminant"]["features"]:
                 raise ModelFitError("the stored model's transform and discriminant name different features")
             return model

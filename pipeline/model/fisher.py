@@ -7,6 +7,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
@@ -17,6 +18,8 @@ from pipeline.model.errors import ModelFitError
 # correlation matrix (1 on average) the columns determine each other.
 _CONSTANT = 1e-12
 _SINGULAR = 1e-10
+# Below this one, shrinkage "auto" acts: along such a direction columns hold a hundredth of the usual variance.
+_NEARLY_SINGULAR = 0.01
 
 
 class FisherLDA(ClassifierMixin, BaseEstimator):
@@ -40,6 +43,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : (2,) labels; priors_ : (2,); means_ : (2, n_features); covariance_ : (n_features, n_features)
+    shrinkage_ : the share by which S was drawn towards its diagonal
     coef_ : (1, n_features) S^-1 (m1 - m0); intercept_ : (1,), as in scikit-learn's linear classifiers
     scaling_ : (n_features,) coef_ scaled so that the discriminant's within-class variance is one: what R prints
     """
@@ -66,7 +70,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
             self.means_ = np.stack([X[codes == k].mean(axis=0) for k in (0, 1)])
             centred = X - self.means_[codes]
             self.covariance_ = centred.T @ centred / (rows - 2)
-            self._solve(size=np.abs(X).max(axis=0))
+            self._solve(centred, size=np.abs(X).max(axis=0))
         return self
 
     def decision_function(self, X):
@@ -105,6 +109,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
             "priors": self.priors_.tolist(),
             "means": self.means_.tolist(),
             "covariance": self.covariance_.tolist(),
+            "shrinkage": float(self.shrinkage_),
             "coefficients": self.coef_[0].tolist(),
             "scaling": self.scaling_.tolist(),
             "intercept": float(self.intercept_[0]),
@@ -119,12 +124,13 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         model.priors_ = np.array(document["priors"], dtype=float)
         model.means_ = np.array(document["means"], dtype=float)
         model.covariance_ = np.array(document["covariance"], dtype=float)
+        model.shrinkage_ = document.get("shrinkage", 0.0)
         model.coef_ = np.array([document["coefficients"]], dtype=float)
         model.scaling_ = np.array(document["scaling"], dtype=float)
         model.intercept_ = np.array([document["intercept"]], dtype=float)
         return model
 
-    def _solve(self, size) -> None:
+    def _solve(self, centred, size) -> None:
         names = np.array(self._names())
         spread = np.sqrt(np.diag(self.covariance_))
         constant = spread <= _CONSTANT * size
@@ -133,6 +139,11 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         # Solved on the correlation scale, where columns in kWh and columns in shares weigh the same.
         correlation = self.covariance_ / np.outer(spread, spread)
         eigenvalues, eigenvectors = np.linalg.eigh(correlation)
+        self.shrinkage_ = self._share(centred / spread, eigenvalues[0])
+        if self.shrinkage_:
+            correlation = (1 - self.shrinkage_) * correlation + self.shrinkage_ * np.eye(len(correlation))
+            self.covariance_ = correlation * np.outer(spread, spread)
+            eigenvalues = (1 - self.shrinkage_) * eigenvalues + self.shrinkage_
         null = np.abs(eigenvectors[:, eigenvalues < _SINGULAR])
         if null.size:
             bound = names[null.max(axis=1) > 1e-3]
@@ -146,6 +157,22 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         self.scaling_ = self.coef_[0] / np.sqrt(distance_squared)
         middle = self.means_.sum(axis=0) @ self.coef_[0] / 2
         self.intercept_ = np.array([np.log(self.priors_[1] / self.priors_[0]) - middle])
+
+    def _share(self, standardised, smallest: float) -> float:
+        """What ``shrinkage`` asks for, given the rows and the smallest eigenvalue of their correlation."""
+        match self.shrinkage:
+            case None:
+                return 0.0
+            case "ledoit_wolf":
+                return float(ledoit_wolf_shrinkage(standardised, assume_centered=True))
+            case "auto":
+                if smallest >= _NEARLY_SINGULAR:
+                    return 0.0
+                lifts = (_NEARLY_SINGULAR - smallest) / (1 - smallest)
+                return max(lifts, float(ledoit_wolf_shrinkage(standardised, assume_centered=True)))
+            case float() | int() if 0 <= self.shrinkage <= 1:
+                return float(self.shrinkage)
+        raise ModelFitError(f"shrinkage is {self.shrinkage!r}: None, auto, ledoit_wolf or a share from 0 to 1")
 
     def _classes(self, y):
         check_classification_targets(y)

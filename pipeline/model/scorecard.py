@@ -1,5 +1,6 @@
 """Log-odds to points and back, and the expert scorecard for where labels are too few to fit a model."""
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from pipeline.model import sql
 from pipeline.model.document import FORMAT, reading
 from pipeline.model.drift import Baseline
 from pipeline.model.errors import ModelFitError
@@ -45,9 +47,13 @@ class Scorecard:
 
 
 class LogOddsModel:
-    """What any rating model does once it has a ``scorecard`` and ``log_odds(frame)``."""
+    """What any rating model does once it has a ``scorecard``, ``columns``, ``log_odds(frame)`` and its SQL.
+
+    ``monitoring`` holds the frozen bins of the score and of each column with their training counts (drift.py), or None.
+    """
 
     scorecard: Scorecard
+    monitoring: Baseline | None
 
     def default_probability(self, frame: pd.DataFrame) -> np.ndarray:
         """(n_rows,), between 0 and 1."""
@@ -57,33 +63,34 @@ class LogOddsModel:
         """(n_rows,) points of the scorecard."""
         return self.scorecard.score(self.log_odds(frame))
 
-    @property
-    def monitoring(self) -> "Baseline | None":
-        """Frozen bins and training counts of the score and of each index; None where a model has none (drift.py).
-
-        A CreditModel gets it from its training rows, an ExpertScorecard from ``watching``.
-        """
-        raise NotImplementedError
-
     def watching(self, frame: pd.DataFrame) -> "LogOddsModel":
         """A copy whose ``monitoring`` is that of these rows."""
-        raise NotImplementedError
+        watching = copy.copy(self)
+        watching.__dict__["monitoring"] = Baseline.of(self.score(frame), frame, self.columns)
+        return watching
 
     def count(self, frame: pd.DataFrame, score=None) -> dict[str, list[int]]:
-        """Rows in each of the ``monitoring`` bins; counts of batches add up."""
-        raise NotImplementedError
+        """Rows in each of the ``monitoring`` bins; counts of batches add up. ``score`` where it is at hand already."""
+        if self.monitoring is None:
+            raise ModelFitError("the model holds no bins to monitor by: watching(frame) gives it some")
+        return self.monitoring.count(self.score(frame) if score is None else score, frame)
 
     def to_sql(self, dialect: str = "postgresql", quantity: str = "score") -> str:
-        """The model as one expression over its columns (``columns``): score, default_probability or log_odds.
+        """The model as one expression over its ``columns``: score, default_probability or log_odds.
 
-        A gap is null. Equal to Python's number to 1e-9. dialect: "postgresql" or "duckdb".
+        Every operation in the order in which Python does it, so that the numbers are equal to 1e-9. A gap is null; NaN
+        is not one in SQL. dialect: "postgresql" or "duckdb".
         """
-        raise NotImplementedError
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """What a table must have to be scored."""
-        raise NotImplementedError
+        log_odds = self._log_odds_sql(dialect)
+        match quantity:
+            case "log_odds":
+                return log_odds
+            case "score":
+                return f"{sql.number(self.scorecard.offset)} - {sql.number(self.scorecard.factor)} * ({log_odds})"
+            case "default_probability":
+                # PostgreSQL's exp fails where it would overflow; probabilities beyond 1e-300 are nobody's.
+                return f"1e0 / (1e0 + exp(least(greatest(-({log_odds}), -690e0), 690e0)))"
+        raise ModelFitError(f"no SQL of {quantity!r}: choose score, default_probability or log_odds")
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ class ExpertScorecard(LogOddsModel):
     weights: Mapping[str, float]
     missing_level: float = 1.0
     scorecard: Scorecard = field(default_factory=Scorecard)
+    monitoring: Baseline | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "weights", dict(self.weights))
@@ -106,6 +114,11 @@ class ExpertScorecard(LogOddsModel):
             raise ModelFitError("the expert scorecard needs a finite intercept and a missing_level from 0 to 3")
         if bad := [column for column, weight in self.weights.items() if not 0 <= weight < math.inf]:
             raise ModelFitError(f"expert weight of {', '.join(bad)} must be a number not below zero")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The band columns a table must have to be scored."""
+        return tuple(self.weights)
 
     @property
     def base_score_(self) -> float:
@@ -126,6 +139,17 @@ class ExpertScorecard(LogOddsModel):
             index=frame.index,
         )
 
+    def coefficients(self) -> pd.DataFrame:
+        """One row per column: column, kind, coefficient (log-odds of default per band), points (score per band)."""
+        weights = pd.Series(self.weights, dtype=float)
+        rows = {
+            "column": weights.index,
+            "kind": "band",
+            "coefficient": weights,
+            "points": -weights * self.scorecard.factor,
+        }
+        return pd.DataFrame(rows, index=weights.index.rename("feature"))
+
     def to_dict(self) -> dict:
         """Plain JSON that ``from_dict`` reads back to the bit."""
         return {
@@ -135,6 +159,7 @@ class ExpertScorecard(LogOddsModel):
             "weights": {column: float(weight) for column, weight in self.weights.items()},
             "missing_level": float(self.missing_level),
             "scorecard": asdict(self.scorecard),
+            "monitoring": self.monitoring and self.monitoring.to_dict(),
         }
 
     @classmethod
@@ -145,7 +170,19 @@ class ExpertScorecard(LogOddsModel):
                 document["weights"],
                 document["missing_level"],
                 Scorecard(**document["scorecard"]),
+                Baseline.from_dict(document["monitoring"]) if document.get("monitoring") else None,
             )
+
+    def _log_odds_sql(self, dialect: str) -> str:
+        """An unknown letter gives null."""
+        sql.checked(dialect)
+        terms = [sql.number(self.intercept)]
+        for column, weight in self.weights.items():
+            band = sql.identifier(column)
+            levels = ((f"{band} = {sql.text(letter)}", sql.number(level)) for level, letter in enumerate(BANDS))
+            level = sql.case((f"{band} is null", sql.number(self.missing_level)), *levels, otherwise="null")
+            terms.append(f"{sql.number(weight)} * {level}")
+        return "\n    + ".join(terms)
 
     def _levels(self, frame: pd.DataFrame, column: str) -> np.ndarray:
         if column not in frame:

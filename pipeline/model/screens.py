@@ -2,41 +2,112 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
+from scipy.stats.contingency import relative_risk
+
+from pipeline.model.errors import ModelFitError
+from pipeline.model.labels import checked_labels
+from pipeline.model.metrics import auc
+from pipeline.model.scorecard import LogOddsModel
+from pipeline.model.table import numbers
+
+_ENOUGH = 10  # rows of either class; what the order of fewer says may well be chance
 
 
 def single_index_auc(frame: pd.DataFrame, y) -> pd.Series:
     """How well each column alone separates the classes, 0.5 to 1, in either direction.
 
-    The best of three: the values that are there, and all rows with gaps before or behind every value, so that a column
-    is also found out that is filled in for defaults only. NaN where a column says nothing.
+    The best of three: the values that are there (if there are 10 of either class), and all rows with gaps before or
+    behind every value, so that a column is also found out that is filled in for defaults only.
     """
-    raise NotImplementedError
+    y = checked_labels(y, len(frame))
+    return pd.Series({column: _separation(numbers(frame, column), y) for column in frame}, dtype=float)
 
 
 def refuse_leaks(frame: pd.DataFrame, y, limit: float) -> None:
     """ModelFitError that names every column whose ``single_index_auc`` is ``limit`` or more."""
-    raise NotImplementedError
+    found = single_index_auc(frame, y)
+    if leaks := [f"{column} ({value:.3f})" for column, value in found.items() if value >= limit]:
+        raise ModelFitError(
+            f"tells defaults from the rest all by itself, AUC {limit:g} or more: {', '.join(leaks)}; "
+            "does it know the outcome? leave it out, or date it before the cut-off"
+        )
 
 
-def contradicted_signs(model, directions: Mapping[str, str]) -> dict[str, float]:
+def contradicted_signs(model: LogOddsModel, directions: Mapping[str, str]) -> dict[str, float]:
     """Indices whose fitted weight contradicts their direction: {column: points of score per standard deviation}.
 
-    ``directions`` is {column: "+" more is better for credit, or "-"}. Flags of gaps have no direction.
+    ``directions`` is {column: "+" more is better for credit, or "-"}. The weight of evidence of a binned index, more of
+    which is better by definition, contradicts it by a negative weight. Flags of gaps and sentinels have no direction.
     """
-    raise NotImplementedError
-
-
-def adverse_impact(counts: pd.DataFrame, *, threshold: float = 0.8, min_share: float = 0.02, level: float = 0.95):
-    """The four-fifths rule, from ``counts``: one row a group, columns ``customers`` and ``selected`` (well graded, say).
-
-    Returns counts plus rate, rate_low, rate_high (Wilson), ratio to the group with the highest rate, ratio_low,
-    ratio_high (Katz), is_reference, is_adverse (ratio below the threshold). Groups under ``min_share`` of all customers
-    are shown, but neither judged nor taken as the reference. For screening alone: a group never enters a score.
-    """
-    raise NotImplementedError
+    table = model.coefficients()
+    table = table[table["kind"].isin(["value", "woe"])].set_index("column")
+    rises = (table["kind"] == "woe") | (table.index.map(directions.get) == "+")
+    known = (table["kind"] == "woe") | table.index.isin(directions)
+    wrong = known & (np.where(rises, table["points"], -table["points"]) < 0)
+    return table.loc[wrong, "points"].to_dict()
 
 
 def selection_counts(groups, selected) -> pd.DataFrame:
     """``counts`` for ``adverse_impact`` from one group and one yes or no a customer; no group counts as "unknown"."""
-    raise NotImplementedError
+    groups = pd.Series(groups, dtype=object).fillna("unknown").to_numpy()
+    table = pd.DataFrame({"group": groups, "selected": np.asarray(selected, dtype=bool)})
+    return table.groupby("group")["selected"].agg(customers="size", selected="sum")
+
+
+def adverse_impact(
+    counts: pd.DataFrame, *, threshold: float = 0.8, min_share: float = 0.02, level: float = 0.95
+) -> pd.DataFrame:
+    """The four-fifths rule, from ``counts``: one row a group, columns ``customers`` and ``selected`` (well graded, say).
+
+    Returns counts plus rate, rate_low, rate_high (Wilson), ratio to the group with the highest rate, ratio_low,
+    ratio_high (Katz), is_reference, is_adverse (ratio below the threshold). Groups under ``min_share`` of all customers
+    are shown, but neither judged nor taken as the reference; with fewer than two others nobody is. For screening
+    alone: a group never enters a score.
+    """
+    counts = counts[["customers", "selected"]].astype(int)
+    if not ((counts["selected"] >= 0) & (counts["selected"] <= counts["customers"])).all():
+        raise ModelFitError("a group has more selected than customers, or fewer than none")
+    table = counts.assign(rate=counts["selected"] / counts["customers"].where(counts["customers"] > 0))
+    table[["rate_low", "rate_high"]] = [_wilson(*group, level) for group in counts.itertuples(index=False)]
+    judged = table["customers"] >= max(1, min_share * table["customers"].sum())
+    reference = table.loc[judged, "rate"].idxmax() if judged.sum() > 1 else None
+    table[["ratio", "ratio_low", "ratio_high"]] = [
+        _ratio(group, counts.loc[reference], level) if reference is not None else (np.nan,) * 3
+        for _, group in counts.iterrows()
+    ]
+    table["is_reference"] = table.index == reference
+    table["is_adverse"] = judged & (table["ratio"] < threshold)
+    return table.rename_axis("group")
+
+
+def _separation(values: np.ndarray, y: np.ndarray) -> float:
+    there = ~np.isnan(values)
+    placements = [np.where(there, values, end) for end in (-np.inf, np.inf)]
+    samples = [(y, placed) for placed in placements]
+    if min(y[there].sum(), (1 - y[there]).sum()) >= _ENOUGH:
+        samples.append((y[there], values[there]))
+    return max(abs(auc(outcome, _ranks(risk)).value - 0.5) for outcome, risk in samples) + 0.5
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    return np.unique(values, return_inverse=True)[1]
+
+
+def _wilson(customers: int, selected: int, level: float) -> tuple[float, float]:
+    if not customers:
+        return np.nan, np.nan
+    interval = binomtest(selected, customers).proportion_ci(level, method="wilson")
+    return interval.low, interval.high
+
+
+def _ratio(group: pd.Series, reference: pd.Series, level: float) -> tuple[float, float, float]:
+    if not group["customers"] or not reference["selected"]:
+        return (np.nan,) * 3
+    risk = relative_risk(
+        *map(int, (group["selected"], group["customers"], reference["selected"], reference["customers"]))
+    )
+    interval = risk.confidence_interval(level)
+    return float(risk.relative_risk), float(interval.low), float(interval.high)

@@ -1,14 +1,45 @@
-"""A model as one SQL expression, in what DuckDB and PostgreSQL have in common."""
+"""SQL that DuckDB and PostgreSQL work out to the same double as numpy does."""
 
-DIALECTS = ("duckdb", "postgresql")
-QUANTITIES = ("score", "default_probability", "log_odds")
+from pipeline.model.errors import ModelFitError
+
+DIALECTS = {"duckdb": "double", "postgresql": "double precision"}  # and what each calls a float64
 
 
-def checked(dialect: str, quantity: str) -> None:
-    """ModelFitError for what there is no expression of."""
-    raise NotImplementedError
+def double(column: str, dialect: str) -> str:
+    """A column, quoted, as a float64."""
+    return f"cast({identifier(column)} as {DIALECTS[checked(dialect)]})"
+
+
+def checked(dialect: str) -> str:
+    """The dialect; ModelFitError for one that is unknown."""
+    if dialect not in DIALECTS:
+        raise ModelFitError(f"SQL dialect {dialect!r} is unknown: known are {', '.join(DIALECTS)}")
+    return dialect
 
 
 def identifier(name: str) -> str:
     """A column's name, quoted."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """A text literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def number(value: float) -> str:
+    """A float64 literal to the bit, in brackets if negative.
+
+    With an exponent, as DuckDB would otherwise read a DECIMAL, whose conversion to double rounds twice.
+    """
+    digits = repr(float(value))
+    literal = digits if "e" in digits else digits + "e0"
+    return f"({literal})" if literal.startswith("-") else literal
+
+
+def case(*branches: tuple[str, str], otherwise: str) -> str:
+    """``case when condition then value ... else otherwise end``; just ``otherwise`` without branches."""
+    if not branches:
+        return otherwise
+    whens = " ".join(f"when {condition} then {value}" for condition, value in branches)
+    return f"case {whens} else {otherwise} end"

@@ -182,9 +182,9 @@ def without(key):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d | {"format": 2}, "format 1 is expected, not 2"),
-        (without("format"), "format 1 is expected, not None"),
-        (lambda d: "a text", "format 1 is expected, not 'str'"),
+        (lambda d: d | {"format": 3}, "format 1 or 2 is expected, not 3"),
+        (without("format"), "format 1 or 2 is expected, not None"),
+        (lambda d: "a text", "format 1 or 2 is expected, not 'str'"),
         (lambda d: d | {"kind": "forest"}, "kind 'forest'"),
         (without("calibration"), "lacks 'calibration'"),
         (lambda d: d | {"calibration": d["calibration"] | {"slope": -1.0}}, "must be positive"),

@@ -1,0 +1,40 @@
+"""Curves of a verdict in a bounded number of points, none of which is a customer's row."""
+
+import numpy as np
+from sklearn.metrics import roc_curve
+
+POINTS = 200
+BARS = 40
+
+
+def roc(y: np.ndarray, risk: np.ndarray) -> list[list[float]]:
+    """[false positive rate, true positive rate] from (0, 0) to (1, 1)."""
+    false, true, _ = roc_curve(y, risk)
+    return _thinned(np.column_stack([false, true]), along=false + true)
+
+
+def cumulative_shares(y: np.ndarray, score: np.ndarray) -> list[list[float]]:
+    """[score, share of goods with that score or less, the same of defaults], rising."""
+    distinct, places = np.unique(score, return_inverse=True)
+    bads, goods = (np.cumsum(np.bincount(places, weights=w, minlength=len(distinct))) for w in (y, 1 - y))
+    shares = goods / goods[-1], bads / bads[-1]
+    return _thinned(np.column_stack([distinct, *shares]), along=shares[0] + shares[1])
+
+
+def histogram(y: np.ndarray, score: np.ndarray) -> dict[str, list]:
+    """Rows of either class in equal steps of the score, from the 0.5th to the 99.5th percentile; outliers at the ends."""
+    low, high = np.quantile(score, [0.005, 0.995])
+    if high <= low:
+        low, high = low - 1, high + 1
+    edges = np.linspace(low, high, BARS + 1)
+    clipped = np.clip(score, low, high)
+    counts = {name: np.histogram(clipped[y == k], edges)[0].tolist() for k, name in enumerate(("goods", "defaults"))}
+    return {"edges": edges.tolist(), **counts}
+
+
+def _thinned(points: np.ndarray, along: np.ndarray) -> list[list[float]]:
+    """At most POINTS of them, evenly spread along a rising measure, both ends kept."""
+    if len(points) > POINTS:
+        wanted = np.linspace(along[0], along[-1], POINTS)
+        points = points[np.unique(np.searchsorted(along, wanted).clip(max=len(points) - 1))]
+    return points.tolist()

@@ -1,0 +1,45 @@
+"""One feature of one index, before it is standardised: in numpy, and as the SQL that gives the same double.
+
+``feature`` and ``index`` are entries of IndexTransformer's ``features_`` and ``indices_``.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline.model import sql
+from pipeline.model.binning import WoeBins
+
+
+def values_of(raw: np.ndarray, feature: Mapping, index: Mapping) -> np.ndarray:
+    """(n_rows,), a new array, from the column's numbers with gaps as NaN."""
+    match feature["kind"]:
+        case "missing":
+            return np.isnan(raw).astype(float)
+        case "sentinel":
+            return (raw == feature["code"]).astype(float)
+        case "woe":
+            return WoeBins.from_dict(index["woe"]).transform(raw)
+    clipped = np.clip(raw, index["lower"], index["upper"])
+    clipped[np.isnan(raw) | np.isin(raw, index.get("sentinels", []))] = index["fill"]
+    return clipped
+
+
+def sql_of(feature: Mapping, index: Mapping, dialect: str) -> str:
+    """The same as an expression over the column; a gap is null."""
+    x = sql.double(feature["column"], dialect)
+    match feature["kind"]:
+        case "missing":
+            return sql.case((f"{x} is null", sql.number(1)), otherwise=sql.number(0))
+        case "sentinel":
+            return sql.case((f"{x} = {sql.number(feature['code'])}", sql.number(1)), otherwise=sql.number(0))
+        case "woe":
+            return WoeBins.from_dict(index["woe"]).to_sql(feature["column"], dialect)
+    lower, upper, fill = (sql.number(index[name]) for name in ("lower", "upper", "fill"))
+    return sql.case(
+        (f"{x} is null", fill),
+        *((f"{x} = {sql.number(code)}", fill) for code in index.get("sentinels", [])),
+        (f"{x} < {lower}", lower),
+        (f"{x} > {upper}", upper),
+        otherwise=x,
+    )
