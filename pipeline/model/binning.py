@@ -1,6 +1,6 @@
 """Weight of evidence: an index cut into monotone bins, each worth the log of how much more good than bad it holds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,15 +86,15 @@ class WoeBins:
             worth[values == code] = of_code
         return worth
 
-    def to_sql(self, column: str, dialect: str) -> str:
-        """The same as an expression over a column."""
+    def to_sql(self, column: str, dialect: str, value: Callable[[float], str] = sql.number) -> str:
+        """The same as an expression over a column; ``value`` says what becomes of a bin's worth."""
         x = sql.double(column, dialect)
-        branches = [
-            (f"{x} is null", self.missing),
-            *((f"{x} = {sql.number(code)}", worth) for code, worth in self.sentinels.items()),
-            *((f"{x} <= {sql.number(edge)}", worth) for edge, worth in zip(self.edges, self.woe[:-1], strict=True)),
-        ]
-        return sql.case(*((when, sql.number(worth)) for when, worth in branches), otherwise=sql.number(self.woe[-1]))
+        return sql.case(
+            (f"{x} is null", value(self.missing)),
+            *((f"{x} = {sql.number(code)}", value(worth)) for code, worth in self.sentinels.items()),
+            *((f"{x} <= {sql.number(edge)}", value(worth)) for edge, worth in zip(self.edges, self.woe, strict=False)),
+            otherwise=value(self.woe[-1]),
+        )
 
     def to_dict(self) -> dict:
         """Plain JSON that ``from_dict`` reads back to the bit."""

@@ -104,8 +104,8 @@ class CreditModel(LogOddsModel):
     def coefficients(self) -> pd.DataFrame:
         """One row per feature: column, kind, coefficient, points, direction.
 
-        kind is value, woe, missing or sentinel; coefficient is D's and points the score's, per standard deviation of the
-        feature; direction is how the model takes the index, "+" more is better or "-", None for a flag.
+        kind is value, woe, missing or sentinel; coefficient is D's and points the score's, per standard deviation of
+        the feature; direction is how the model takes the index, "+" more is better or "-", None for a flag.
         """
         features = self.transformer_.features_.values()
         table = pd.DataFrame(
@@ -138,11 +138,9 @@ class CreditModel(LogOddsModel):
 
     def _log_odds_sql(self, dialect: str) -> str:
         lda, calibrator, features = self.discriminant_, self.calibrator_, self.transformer_.features_.values()
-        terms = [sql.number(lda.intercept_[0])]
+        terms = [sql.double(lda.intercept_[0], dialect)]
         for feature, weight in zip(features, lda.coef_[0], strict=True):
-            value = sql_of(feature, self.transformer_.indices_[feature["column"]], dialect)
-            mean, scale = sql.number(feature["mean"]), sql.number(feature["scale"])
-            terms.append(f"({value} - {mean}) / {scale} * {sql.number(weight)}")
+            terms.append(sql_of(feature, self.transformer_.indices_[feature["column"]], weight, dialect))
         discriminant = "\n    + ".join(terms)
         return f"{sql.number(calibrator.intercept_)} + {sql.number(calibrator.slope_)} * (\n    {discriminant}\n)"
 

@@ -22,7 +22,7 @@ def cumulative_shares(y: np.ndarray, score: np.ndarray) -> list[list[float]]:
 
 
 def histogram(y: np.ndarray, score: np.ndarray) -> dict[str, list]:
-    """Rows of either class in equal steps of the score, from the 0.5th to the 99.5th percentile; outliers at the ends."""
+    """Rows of either class in equal steps of the score, outliers in the first and last."""
     low, high = np.quantile(score, [0.005, 0.995])
     if high <= low:
         low, high = low - 1, high + 1

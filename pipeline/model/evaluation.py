@@ -69,9 +69,8 @@ def calibration_by_grade(counts: pd.DataFrame, level: float = 0.95) -> pd.DataFr
     people = table["customers"].where(table["customers"] > 0)
     table["expected_rate"] = table["expected"] / people
     table["default_rate"] = table["defaults"] / people
-    table[["low", "high", "p_value"]] = [
-        _binomial(*grade, level) for grade in table.iloc[:, :3].itertuples(index=False)
-    ]
+    grades = counts[["customers", "defaults", "expected"]].itertuples(index=False)
+    table[["low", "high", "p_value"]] = [_binomial(*grade, level) for grade in grades]
     table["p_adjusted"] = _holm(table["p_value"])
     return table
 

@@ -1,4 +1,4 @@
-"""One feature of one index, before it is standardised: in numpy, and as the SQL that gives the same double.
+"""One feature of one index: in numpy, and as the SQL that gives the same double.
 
 ``feature`` and ``index`` are entries of IndexTransformer's ``features_`` and ``indices_``.
 """
@@ -12,7 +12,7 @@ from pipeline.model.binning import WoeBins
 
 
 def values_of(raw: np.ndarray, feature: Mapping, index: Mapping) -> np.ndarray:
-    """(n_rows,), a new array, from the column's numbers with gaps as NaN."""
+    """(n_rows,) before it is standardised, a new array, from the column's numbers with gaps as NaN."""
     match feature["kind"]:
         case "missing":
             return np.isnan(raw).astype(float)
@@ -25,21 +25,27 @@ def values_of(raw: np.ndarray, feature: Mapping, index: Mapping) -> np.ndarray:
     return clipped
 
 
-def sql_of(feature: Mapping, index: Mapping, dialect: str) -> str:
-    """The same as an expression over the column; a gap is null."""
+def sql_of(feature: Mapping, index: Mapping, weight: float, dialect: str) -> str:
+    """The feature, standardised and times its weight, as an expression over the column; a gap is null."""
+
+    def term(value: float) -> str:
+        return sql.number((value - feature["mean"]) / feature["scale"] * weight)
+
     x = sql.double(feature["column"], dialect)
     match feature["kind"]:
         case "missing":
-            return sql.case((f"{x} is null", sql.number(1)), otherwise=sql.number(0))
+            return sql.case((f"{x} is null", term(1)), otherwise=term(0))
         case "sentinel":
-            return sql.case((f"{x} = {sql.number(feature['code'])}", sql.number(1)), otherwise=sql.number(0))
+            return sql.case((f"{x} = {sql.number(feature['code'])}", term(1)), otherwise=term(0))
         case "woe":
-            return WoeBins.from_dict(index["woe"]).to_sql(feature["column"], dialect)
+            return WoeBins.from_dict(index["woe"]).to_sql(feature["column"], dialect, term)
     lower, upper, fill = (sql.number(index[name]) for name in ("lower", "upper", "fill"))
-    return sql.case(
+    mean, scale = sql.number(feature["mean"]), sql.number(feature["scale"])
+    clipped = sql.case(
         (f"{x} is null", fill),
         *((f"{x} = {sql.number(code)}", fill) for code in index.get("sentinels", [])),
         (f"{x} < {lower}", lower),
         (f"{x} > {upper}", upper),
         otherwise=x,
     )
+    return f"({clipped} - {mean}) / {scale} * {sql.number(weight)}"

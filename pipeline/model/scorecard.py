@@ -140,15 +140,11 @@ class ExpertScorecard(LogOddsModel):
         )
 
     def coefficients(self) -> pd.DataFrame:
-        """One row per column: column, kind, coefficient (log-odds of default per band), points (score per band)."""
+        """One row per column: column, kind (band), coefficient (log-odds) and points a band costs, direction (None)."""
         weights = pd.Series(self.weights, dtype=float)
-        rows = {
-            "column": weights.index,
-            "kind": "band",
-            "coefficient": weights,
-            "points": -weights * self.scorecard.factor,
-        }
-        return pd.DataFrame(rows, index=weights.index.rename("feature"))
+        table = {"column": weights.index, "kind": "band", "coefficient": weights, "direction": None}
+        points = -weights * self.scorecard.factor
+        return pd.DataFrame(table | {"points": points}, index=weights.index.rename("feature"))
 
     def to_dict(self) -> dict:
         """Plain JSON that ``from_dict`` reads back to the bit."""
@@ -175,8 +171,7 @@ class ExpertScorecard(LogOddsModel):
 
     def _log_odds_sql(self, dialect: str) -> str:
         """An unknown letter gives null."""
-        sql.checked(dialect)
-        terms = [sql.number(self.intercept)]
+        terms = [sql.double(self.intercept, dialect)]
         for column, weight in self.weights.items():
             band = sql.identifier(column)
             levels = ((f"{band} = {sql.text(letter)}", sql.number(level)) for level, letter in enumerate(BANDS))

@@ -39,15 +39,11 @@ def refuse_leaks(frame: pd.DataFrame, y, limit: float) -> None:
 def contradicted_signs(model: LogOddsModel, directions: Mapping[str, str]) -> dict[str, float]:
     """Indices whose fitted weight contradicts their direction: {column: points of score per standard deviation}.
 
-    ``directions`` is {column: "+" more is better for credit, or "-"}. The weight of evidence of a binned index, more of
-    which is better by definition, contradicts it by a negative weight. Flags of gaps and sentinels have no direction.
+    ``directions`` is {column: "+" more is better for credit, or "-"}. Flags of gaps and sentinels have none.
     """
-    table = model.coefficients()
-    table = table[table["kind"].isin(["value", "woe"])].set_index("column")
-    rises = (table["kind"] == "woe") | (table.index.map(directions.get) == "+")
-    known = (table["kind"] == "woe") | table.index.isin(directions)
-    wrong = known & (np.where(rises, table["points"], -table["points"]) < 0)
-    return table.loc[wrong, "points"].to_dict()
+    table = model.coefficients().dropna(subset="direction").set_index("column")
+    declared = pd.Series(directions, dtype=object).reindex(table.index)
+    return table.loc[declared.notna() & (declared != table["direction"]), "points"].to_dict()
 
 
 def selection_counts(groups, selected) -> pd.DataFrame:
@@ -60,7 +56,7 @@ def selection_counts(groups, selected) -> pd.DataFrame:
 def adverse_impact(
     counts: pd.DataFrame, *, threshold: float = 0.8, min_share: float = 0.02, level: float = 0.95
 ) -> pd.DataFrame:
-    """The four-fifths rule, from ``counts``: one row a group, columns ``customers`` and ``selected`` (well graded, say).
+    """The four-fifths rule, from ``counts``: a row a group, ``customers`` and of these ``selected`` (well graded, say).
 
     Returns counts plus rate, rate_low, rate_high (Wilson), ratio to the group with the highest rate, ratio_low,
     ratio_high (Katz), is_reference, is_adverse (ratio below the threshold). Groups under ``min_share`` of all customers
@@ -106,8 +102,6 @@ def _wilson(customers: int, selected: int, level: float) -> tuple[float, float]:
 def _ratio(group: pd.Series, reference: pd.Series, level: float) -> tuple[float, float, float]:
     if not group["customers"] or not reference["selected"]:
         return (np.nan,) * 3
-    risk = relative_risk(
-        *map(int, (group["selected"], group["customers"], reference["selected"], reference["customers"]))
-    )
+    risk = relative_risk(*(int(part[name]) for part in (group, reference) for name in ("selected", "customers")))
     interval = risk.confidence_interval(level)
     return float(risk.relative_risk), float(interval.low), float(interval.high)

@@ -5,16 +5,11 @@ from pipeline.model.errors import ModelFitError
 DIALECTS = {"duckdb": "double", "postgresql": "double precision"}  # and what each calls a float64
 
 
-def double(column: str, dialect: str) -> str:
-    """A column, quoted, as a float64."""
-    return f"cast({identifier(column)} as {DIALECTS[checked(dialect)]})"
-
-
-def checked(dialect: str) -> str:
-    """The dialect; ModelFitError for one that is unknown."""
+def double(column: str | float, dialect: str) -> str:
+    """A column, or a number, that is a float64 whatever its type was."""
     if dialect not in DIALECTS:
         raise ModelFitError(f"SQL dialect {dialect!r} is unknown: known are {', '.join(DIALECTS)}")
-    return dialect
+    return f"cast({identifier(column) if isinstance(column, str) else number(column)} as {DIALECTS[dialect]})"
 
 
 def identifier(name: str) -> str:

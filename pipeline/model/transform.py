@@ -22,8 +22,8 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
     A value feature is the column clipped to its training quantiles ``lower`` and ``upper``, gaps filled by ``fill`` or
     by the training median, minus its mean, over its standard deviation. A column with gaps in training also gives
     ``<column>_missing``, 0 or 1, standardised likewise. A **sentinel** is a number that is a code (96 for "refused"):
-    it counts as a gap, but with a flag of its own, ``<column>_96``. A **binned** column gives one feature, its weight of
-    evidence (WoeBins), with gaps and sentinels in bins of their own; it needs the labels.
+    it counts as a gap, but with a flag of its own, ``<column>_96``. A **binned** column gives one feature, its weight
+    of evidence (WoeBins), with gaps and sentinels in bins of their own; it needs the labels.
 
     Not features, with the reason in ``dropped_``: a column without any value, one that is constant after clipping and
     filling or has but one bin, and one whose (multiple) correlation with the features before it is above 0.9999;
@@ -99,6 +99,16 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
             values -= feature["mean"]
             values /= feature["scale"]
             yield name, values
+
+    def slope(self, feature: Mapping) -> int:
+        """Whether an entry of ``features_`` rises (1) or falls (-1) with its index; 0 for a flag."""
+        match feature["kind"]:
+            case "value":
+                return 1
+            case "woe":
+                woe = self.indices_[feature["column"]]["woe"]["woe"]
+                return 1 if woe[-1] > woe[0] else -1
+        return 0
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         check_is_fitted(self)
