@@ -3,28 +3,30 @@
 Exit code 0: done. 1: refused or failed, with one line on stderr. 2: the call itself is wrong.
 """
 
-import json
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pipeline.errors import GridgradeError, MonthError
+from pipeline import models_cli
+from pipeline.errors import GridgradeError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
+from pipeline.terminal import AsJson, Month, inputs, parse_month, print_json, print_rows, progress, status
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 source = typer.Typer(help="Fill a source database: for trying, and for tests.", no_args_is_help=True)
 app.add_typer(source, name="source")
+app.add_typer(models_cli.app, name="models")
+
+STEPS = 10  # of a month: for the progress bar
 
 
 class Mode(StrEnum):
@@ -44,15 +46,6 @@ class Format(StrEnum):
     json = "json"
 
 
-def _month(text: str | RatingMonth) -> RatingMonth:
-    try:
-        return text if isinstance(text, RatingMonth) else RatingMonth.parse(text)
-    except MonthError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-Month = Annotated[RatingMonth, typer.Argument(parser=_month, metavar="YYYY-MM", help="rating month")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 ModeOption = Annotated[Mode, typer.Option(help="train a new model, apply the one in force, or decide")]
 ModelOption = Annotated[str | None, typer.Option("--model", metavar="V", help="apply this model version")]
 BasisOption = Annotated[Basis, typer.Option(help="records as known at the cut-off, or as known now")]
@@ -69,12 +62,12 @@ def demo(
     """Rate a sample utility through Airflow's own scheduler, and say where to look."""
     from pipeline import demo as runner
 
-    with _status() as echo:
+    with status() as echo:
         summary = runner.run(
             Settings.load(), customers=customers, months_of_history=months, rate_last=rate_last, echo=echo
         )
     if as_json:
-        _print_json(summary)
+        print_json(summary)
     else:
         runner.show(summary, Console())
 
@@ -103,19 +96,21 @@ def source_load(
     """Replace what the source database holds by the tables of a folder."""
     from pipeline.source.load import load_folder
 
-    with _status() as echo:
+    with status() as echo:
         echo(f"loading {folder}")
         loaded = load_folder(folder, Settings.load())
     for name in loaded["ignored"]:
         Console(stderr=True).print(f"ignored, not in the source contract: {name}")
-    _print_rows(as_json, ("table", "rows"), loaded["rows"].items())
+    print_rows(as_json, ("table", "rows"), loaded["rows"].items())
 
 
 @source.command("sample")
 def source_sample(
     customers: Annotated[int, typer.Option(min=1, help="how many customers")] = 2000,
     months: Annotated[int, typer.Option(min=1, help="how many months of history")] = 36,
-    last: Annotated[RatingMonth, typer.Option(parser=_month, metavar="YYYY-MM", help="the last of them")] = "2026-10",
+    last: Annotated[
+        RatingMonth, typer.Option(parser=parse_month, metavar="YYYY-MM", help="the last of them")
+    ] = "2026-10",
     seed: Annotated[int, typer.Option(help="another seed, another utility")] = 7,
     dirty: Annotated[float, typer.Option(min=0, max=0.5, help="share of rows to spoil")] = 0.0,
     as_json: AsJson = False,
@@ -123,7 +118,7 @@ def source_sample(
     """Replace what the source database holds by a synthetic utility."""
     from pipeline.sample import fill_source
 
-    with _progress() as advance:
+    with progress() as advance:
         rows = fill_source(
             Settings.load(),
             customers,
@@ -133,7 +128,7 @@ def source_sample(
             dirty=dirty,
             progress=lambda month, done, total: advance(done, total, str(month)),
         )
-    _print_rows(as_json, ("table", "rows"), rows.items())
+    print_rows(as_json, ("table", "rows"), rows.items())
 
 
 @app.command()
@@ -146,21 +141,22 @@ def rate(
     as_json: AsJson = False,
 ) -> None:
     """Rate one month, from extraction to publication and the actions that follow from it."""
-    settings, policy = _inputs()
-    with _progress() as advance:
+    settings, policy = inputs()
+    with progress() as advance:
         outcome = rate_month(
             month, settings, policy, mode=mode, model_version=model, basis=basis, dry_run=dry_run, advance=advance
         )
     if as_json:
-        _print_json(outcome)
+        print_json(outcome)
     else:
         _show_outcomes([outcome])
+    _require_passed([outcome])
 
 
 @app.command()
 def backfill(
-    first: Annotated[RatingMonth, typer.Argument(parser=_month, metavar="FROM", help="YYYY-MM")],
-    last: Annotated[RatingMonth, typer.Argument(parser=_month, metavar="TO", help="YYYY-MM, included")],
+    first: Annotated[RatingMonth, typer.Argument(parser=parse_month, metavar="FROM", help="YYYY-MM")],
+    last: Annotated[RatingMonth, typer.Argument(parser=parse_month, metavar="TO", help="YYYY-MM, included")],
     mode: ModeOption = Mode.auto,
     model: ModelOption = None,
     basis: BasisOption = Basis.as_known_then,
@@ -170,19 +166,20 @@ def backfill(
     """Rate a range of months, oldest first; none of them fires an action."""
     if last < first:
         raise typer.BadParameter(f"{first} is after {last}: give the oldest month first")
-    settings, policy = _inputs()
+    settings, policy = inputs()
     months = list(RatingMonth.span(first, last))
     outcomes = []
-    with _progress() as advance:
+    with progress() as advance:
         for done, month in enumerate(months):
             advance(done, len(months), str(month))
             asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run}
             outcomes.append(rate_month(month, settings, policy, run_kind="backfill", **asked))
         advance(len(months), len(months), "done")
     if as_json:
-        _print_json(outcomes)
+        print_json(outcomes)
     else:
         _show_outcomes(outcomes)
+    _require_passed(outcomes)
 
 
 @app.command()
@@ -202,6 +199,17 @@ def grades(
 
 
 @app.command()
+def labels(month: Month, basis: BasisOption = Basis.as_known_then, as_json: AsJson = False) -> None:
+    """What became of the customers of each cohort that a model trained in that month may learn from."""
+    from pipeline import cohorts
+
+    settings, policy = inputs()
+    rows = cohorts.outcomes(month, settings, policy, basis=basis)
+    names = ("cohort", "family", *cohorts.OUTCOMES)
+    print_rows(as_json, names, [[row[name] for name in names] for row in rows])
+
+
+@app.command()
 def migrate() -> None:
     """Bring the warehouse's tables and views up to date; ``rate`` and ``backfill`` do so by themselves."""
     from pipeline.warehouse import migrations
@@ -217,7 +225,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     findings = list(examine())
     rows = [(finding.what, "ok" if finding.is_ok else "WRONG", finding.detail) for finding in findings]
-    _print_rows(as_json, ("what", "state", "detail"), rows)
+    print_rows(as_json, ("what", "state", "detail"), rows)
     if not all(finding.is_ok for finding in findings):
         raise typer.Exit(1)
 
@@ -235,7 +243,7 @@ def rate_month(
     advance: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> dict[str, Any]:
     """The cycle in the order of the DAGs; the summaries of its steps by name."""
-    from pipeline import extract, grade, indices, publish, train, validate
+    from pipeline import choose, extract, grade, indices, monitor, publish, train, validate
     from pipeline.actions import rebate
     from pipeline.warehouse import migrations
 
@@ -243,7 +251,7 @@ def rate_month(
     done: dict[str, Any] = {"month": str(month), "basis": str(basis)}
 
     def step(name: str, work: Callable[[], dict]) -> dict:
-        advance(len(done) - 2, 7, f"{month} {name}")
+        advance(len(done) - 2, STEPS, f"{month} {name}")
         done[name] = work()
         return done[name]
 
@@ -251,67 +259,34 @@ def rate_month(
     step("extract", lambda: extract.extract(*inputs, basis=basis))
     step("validate", lambda: validate.validate(*inputs, basis=basis))
     step("compute_indices", lambda: indices.compute_indices(*inputs, basis=basis))
-    if train.choose(*inputs, mode=mode, model_version=model_version) == "retrain":
-        models = step("retrain", lambda: train.retrain(*inputs, basis=basis, dry_run=dry_run))["models"]
+    asked = {"mode": mode, "model_version": model_version, "basis": basis}
+    decision = step("choose_model", lambda: choose.choose(*inputs, **asked))
+    if decision["mode"] == "retrain":
+        asked = {"families": decision["families"], "why": decision["why"], "basis": basis, "dry_run": dry_run}
+        chosen = step("retrain", lambda: train.retrain(*inputs, **asked))
     else:
-        models = step("apply", lambda: train.apply(*inputs, model_version=model_version))["models"]
-    step("grade", lambda: grade.grade(*inputs, basis=basis, models=models))
+        chosen = step("apply", lambda: choose.apply(*inputs, model_version=model_version, why=decision["why"]))
+    rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
+    step("grade", lambda: grade.grade(*inputs, basis=basis, **rated_by))
     run_id = f"{run_kind}__{uuid.uuid4()}"
     step("publish", lambda: publish.publish(*inputs, basis=basis, run_id=run_id, run_kind=run_kind, dry_run=dry_run))
     if not dry_run:
         step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
-    advance(7, 7, f"{month} done")
+        step("monitor", lambda: monitor.monitor(*inputs))
+    advance(STEPS, STEPS, f"{month} done")
     return done
 
 
-def _inputs() -> tuple[Settings, Policy]:
-    settings = Settings.load()
-    return settings, Policy.load(settings.policy)
+def _require_passed(outcomes: list[dict[str, Any]]) -> None:
+    """MonitoringError, once all is done and shown, where the models of a month passed a limit."""
+    from pipeline import monitor
 
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on stderr with the time left; only where somebody looks."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-    with bar:
-        task = bar.add_task("", total=None)
-
-        def advance(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
-
-        yield advance
-
-
-@contextmanager
-def _status() -> Iterator[Callable[[str], None]]:
-    """What is going on, on stderr: a line that changes on a terminal, lines elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        said: list[str] = []
-
-        def echo(line: str) -> None:
-            if line not in said[-1:]:
-                said.append(line)
-                console.print(line, markup=False, soft_wrap=True)
-
-        yield echo
-    else:
-        with console.status("") as status:
-            yield status.update
+    monitor.require_passed(*(outcome["monitor"] for outcome in outcomes if "monitor" in outcome))
 
 
 def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
     names = list(outcomes[0]["grade"]["grades"])
-    table = Table("month", *names, "publication")
+    table = Table("month", *names, "models", "publication")
     for outcome in outcomes:
         published = outcome["publish"]
         state = "changed" if published["changed"] else "unchanged"
@@ -319,22 +294,9 @@ def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
             state = f"dry run: would be {state}"
         else:
             state = f"{state}, revision {published['revision']}"
-        table.add_row(outcome["month"], *(f"{count:,}" for count in outcome["grade"]["grades"].values()), state)
+        models = "retrained" if "retrain" in outcome else "applied"
+        table.add_row(outcome["month"], *(f"{count:,}" for count in outcome["grade"]["grades"].values()), models, state)
     Console().print(table)
-
-
-def _print_rows(as_json: bool, names: tuple[str, ...], rows) -> None:
-    if as_json:
-        _print_json([dict(zip(names, row, strict=True)) for row in rows])
-        return
-    table = Table(*names)
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
-    Console().print(table)
-
-
-def _print_json(document: Any) -> None:
-    typer.echo(json.dumps(document, indent=1, default=str))
 
 
 def main() -> None:

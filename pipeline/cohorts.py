@@ -13,7 +13,7 @@ by are drawn whatever became of them, so that shares among them stay true.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,11 +83,13 @@ class Rows:
         if counts:
             self.counts = pd.concat(counts, ignore_index=True)
 
-    def measure(self) -> None:
-        """The indices of the rows that are drawn, as known at each cohort's own cut-off."""
-        shares = pa.Table.from_pylist(_shares(self.counts, self._policy), _SHARES)
+    def measure(self, roles: Collection[str] = ROLES) -> None:
+        """The indices of the rows of these roles that are drawn, as known at each cohort's own cut-off."""
+        wanted = self.counts[self.counts["role"].isin(roles)]
+        shares = pa.Table.from_pylist(_shares(wanted, self._policy), _SHARES)
         for cohort in self.cohorts:
-            self._measure(cohort, shares)
+            if str(cohort) in set(wanted["cohort"]):
+                self._measure(cohort, shares)
 
     def of(self, family: str) -> pd.DataFrame:
         """Rows to fit on, calibrate with and judge by: cohort, customer_id, role, is_default, is_plain (whether the row
@@ -96,7 +98,9 @@ class Rows:
         if not files:
             return pd.DataFrame(columns=["role", "is_default", "is_plain"])
         self._engine.bind_files("rows", files)
-        rows = queries.compose("select * exclude (family) from rows where family = :family order by cohort, customer_id")
+        rows = queries.compose(
+            "select * exclude (family) from rows where family = :family order by cohort, customer_id"
+        )
         return self._engine.fetch(rows, {"family": family}).to_pandas(types_mapper=_ARROW_TEXT)
 
     def default_share(self, family: str) -> float:
@@ -109,9 +113,7 @@ class Rows:
     def _look_up(self, cohort: RatingMonth, role: str) -> pd.DataFrame:
         folder = self._scratch / str(cohort)
         folder.mkdir()
-        found = measure.write_outcomes(
-            self._engine, self._lake, self._policy, cohort, folder, known_in=self._known
-        )
+        found = measure.write_outcomes(self._engine, self._lake, self._policy, cohort, folder, known_in=self._known)
         self._digest.update(f"{found.input_sha256} ".encode())
         self._engine.bind_files("outcomes", [str(file) for file in found.files])
         with_role = queries.compose(f"""
@@ -183,10 +185,12 @@ class Rows:
 
 
 @contextmanager
-def labelled(month: RatingMonth, settings: Settings, policy: Policy, basis: str) -> Iterator[Rows]:
+def labelled(
+    month: RatingMonth, settings: Settings, policy: Policy, basis: str, *, roles: Collection[str] = ROLES
+) -> Iterator[Rows]:
     """The rows that a model trained as of a month may learn from and be judged by, drawn and measured."""
     with _looked_up(month, settings, policy, basis) as rows:
-        rows.measure()
+        rows.measure(roles)
         yield rows
 
 
@@ -237,7 +241,7 @@ def _shares(counts: pd.DataFrame, policy: Policy) -> list[dict]:
 
 
 def _class_shares(bads: int, goods: int, role: str, policy: Policy) -> tuple[float, float]:
-    """Of the defaults and of the others: ``max_rows`` to fit on, a quarter as many to calibrate with and to judge by."""
+    """Of the defaults and of the others: ``max_rows`` to fit on, a quarter to calibrate with and to judge by."""
     limit = policy.training.max_rows if role == "fit" else policy.training.max_rows / 4
     plain = min(1.0, limit / (bads + goods))
     if role != "fit" or plain == 1:

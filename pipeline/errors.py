@@ -41,6 +41,10 @@ class ModelError(GridgradeError):
     """A model cannot be trained, found or applied."""
 
 
+class MonitoringError(GridgradeError):
+    """A limit that the policy sets for the models in use is passed; the month is published all the same."""
+
+
 class AuditError(GridgradeError):
     """A staged revision failed its audit; readers stay on the last good publication."""
 

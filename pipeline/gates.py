@@ -1,6 +1,6 @@
 """The gates a challenger has to pass, from what was measured of it on customers and months it has not seen.
 
-A gate is a JSON-safe dict: ``gate`` (its name), ``passed``, ``is_hard`` (whether a model that fails it may serve at all),
+A gate is a JSON-safe dict: ``gate`` (its name), ``passed``, ``is_hard`` (a model that fails it may not serve at all),
 ``value``, ``limit`` and ``detail``, in words what the numbers do not say.
 """
 
@@ -24,10 +24,10 @@ def held_against(
 ) -> list[Gate]:
     """Every gate of the policy, each passed or not.
 
-    ``verdict``: ``pipeline.model.evaluate`` of the challenger on the test rows; ``champion``: the same of the champion on
-    the same rows, None where there is none to compare with. ``score_psi``: of its score between fit and test.
-    ``contradicted``: points per standard deviation by index whose sign is the wrong way round. ``adverse``: by grouping,
-    the rows of ``pipeline.model.adverse_impact``.
+    ``verdict``: ``pipeline.model.evaluate`` of the challenger on the test rows; ``champion``: the same of the champion
+    on the same rows, None where there is none to compare with. ``score_psi``: of its score between fit and test.
+    ``contradicted``: points per standard deviation by index whose sign is the wrong way round. ``adverse``: by
+    grouping, the rows of ``pipeline.model.adverse_impact``.
     """
     if "auc" not in verdict:
         seen = f"{verdict['customers']} test customers with {verdict['defaults']} defaults tell nothing"
@@ -81,9 +81,17 @@ def _beside_champion(policy: Policy, verdict: Verdict, champion: Verdict) -> lis
     ks = champion["ks"] - verdict["ks"]
     brier = verdict["brier"] / champion["brier"] - 1
     return [
-        _gate("auc_loss", auc <= limits.max_auc_loss, auc, limits.max_auc_loss, f"champion {champion['auc']['value']:.3f}"),
+        _gate(
+            "auc_loss", auc <= limits.max_auc_loss, auc, limits.max_auc_loss, f"champion {champion['auc']['value']:.3f}"
+        ),
         _gate("ks_loss", ks <= limits.max_ks_loss, ks, limits.max_ks_loss, f"champion {champion['ks']:.3f}"),
-        _gate("brier_gain", brier <= limits.max_brier_gain, brier, limits.max_brier_gain, f"champion {champion['brier']:.4f}"),
+        _gate(
+            "brier_gain",
+            brier <= limits.max_brier_gain,
+            brier,
+            limits.max_brier_gain,
+            f"champion {champion['brier']:.4f}",
+        ),
     ]
 
 
@@ -111,7 +119,9 @@ def _adverse_impact(policy: Policy, adverse: Mapping[str, Sequence[Mapping]]) ->
         if row["is_adverse"] and row["ratio_high"] < 1
     ]
     worst = min(judged, default=None)
-    return _gate("adverse_impact", worst is None, worst and worst[0], limit, _list([name for _, name in sorted(judged)]))
+    return _gate(
+        "adverse_impact", worst is None, worst and worst[0], limit, _list([name for _, name in sorted(judged)])
+    )
 
 
 def _gate(

@@ -99,6 +99,7 @@ class Training(_Section):
     binned: tuple[str, ...]
     sentinels: dict[str, tuple[float, ...]]
     shrinkage: Literal["auto", "ledoit_wolf", "none"] | Share
+    contradicting_indices: Literal["leave_out", "keep"]
     max_index_auc: Annotated[float, Field(gt=0.5, le=1)]
 
     @model_validator(mode="after")
@@ -282,7 +283,7 @@ class Policy(_Section):
             raise ValueError(f"training: {', '.join(sorted(unknown))} is not among the indices")
         if self.fairness.favourable_grades >= len(self.grades.names):
             raise ValueError("fairness.favourable_grades: there have to be grades that are not favourable")
-        # What a cohort was billed in its year, which says how much debt is material, must be in sight at the window's end.
+        # What a cohort was billed in its year says how much debt is material: it must be in sight at the window's end.
         if self.label.horizon_months + 12 > self.index_parameters.bill_history_months:
             raise ValueError("label.horizon_months and a year must fit in index_parameters.bill_history_months")
         return self

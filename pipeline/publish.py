@@ -7,7 +7,9 @@ The same content again, on the same basis, is not published again.
 
 import hashlib
 import uuid
+from collections.abc import Iterable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection
 
+from pipeline import cards
 from pipeline.content_hash import ContentHash
 from pipeline.engine import Engine, open_engine
 from pipeline.errors import AuditError
@@ -61,7 +64,8 @@ def publish(
 
     ``run_kind`` is one of publications.RUN_KINDS. A dry run changes nothing and says what publishing would: customers
     by grade, and by grade published now and then. AuditError names every check that failed; WarehouseUnavailableError
-    when the warehouse is away or stays locked. Either way readers keep what they see.
+    when the warehouse is away or stays locked. Either way readers keep what they see, and models stay as they are:
+    those that take over with the month are promoted in the transaction that shows it.
     """
     lake = Lake(settings.lake_path)
     manifest = lake.manifest("grades", rating_month=month, basis=basis)
@@ -92,17 +96,33 @@ def publish(
                     model_versions=manifest["model_versions"],
                     run_id=run_id,
                     run_kind=run_kind,
+                    model_decision=manifest.get("model_decision", ""),
                 )
+            promote = partial(_promote, manifest.get("promotes", ()), month, fresh.model_decision)
             changed = not _is_same(published, basis, content_sha256)
             if changed:
                 _stage_and_audit(connection, policy, content, fresh)
-                published = revisions.swap(connection, fresh, timeout)
+                published = revisions.swap(connection, fresh, timeout, also=promote)
+            else:
+                with connection.begin():
+                    promote(connection)
+        for version in manifest.get("promotes", ()):
+            cards.write(settings, policy, registry.model(settings, version))
     return summary | {
         "changed": changed,
         "revision": published.revision,
         "publication_id": str(published.publication_id),
         "is_latest_month": published.is_latest_month,
+        "promoted": manifest.get("promotes", []),
     }
+
+
+def _promote(versions: Iterable[str], month: RatingMonth, reason: str, connection: Connection) -> None:
+    """The challengers that graded the month take over with it; months published after it keep the models they have."""
+    for version in versions:
+        registry.promote_within(
+            connection, version, "policy", from_month=month, reason=reason, later_months_keep_theirs=True
+        )
 
 
 def _is_same(published: Publication | None, basis: str, content_sha256: str) -> bool:

@@ -16,15 +16,17 @@ STEPS = (
     "validate",
     "indices",
     "labels",
+    "choose",
     "train",
     "grade",
     "group",
     "publish",
+    "monitor",
     "report",
     "actions",
     "sample",
 )
-KNOW_THE_ORDER = ("pipeline.cli", "pipeline.demo")
+KNOW_THE_ORDER = ("pipeline.cli", "pipeline.models_cli", "pipeline.demo")
 MODEL_MAY = {"numpy", "pandas", "sklearn", "scipy", "threadpoolctl", "pipeline.model"}
 PLUGINS_MAY = {
     "airflow",

@@ -36,6 +36,7 @@ class Publication:
     model_versions: dict[str, str]
     run_id: str
     run_kind: str
+    model_decision: str = ""
     is_latest_month: bool | None = None
     published_at: datetime | None = None
     superseded_at: datetime | None = None
@@ -72,10 +73,13 @@ def _one(connection: Connection, condition: str, **parameters) -> Publication | 
 
 
 @contextmanager
-def published_grades(settings: Settings, month: RatingMonth) -> Iterator["pa.RecordBatchReader"]:
-    """What readers see of a month, as a stream of (customer_id, grade); no rows where nothing is published."""
+def published_grades(
+    settings: Settings, month: RatingMonth, columns: tuple[str, ...] = ("customer_id", "grade")
+) -> Iterator["pa.RecordBatchReader"]:
+    """What readers see of a month, as a stream of these columns; no rows where nothing is published."""
+    query = f"select {', '.join(columns)} from rating.credit_grades where rating_month = $1"
     with bulk_transaction(settings) as connection, connection.cursor() as cursor:
-        cursor.execute("select customer_id, grade from rating.credit_grades where rating_month = $1", [month.first_day])
+        cursor.execute(query, [month.first_day])
         yield cursor.fetch_record_batch()
 
 

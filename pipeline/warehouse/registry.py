@@ -152,8 +152,8 @@ def promote(
 ) -> Model:
     """Put a version in force; already in force changes nothing.
 
-    Without ``from_month``: from the month it was trained as of, or the first one after all that are published, whichever
-    is later, so that no published month would be rated otherwise. A given month is taken as it is.
+    Without ``from_month``: from the month it was trained as of, or the first one after all that are published,
+    whichever is later, so that no published month would be rated otherwise. A given month is taken as it is.
     """
     with transaction(settings) as connection:
         return promote_within(connection, version, approved_by, from_month=from_month, reason=reason)
@@ -168,8 +168,8 @@ def promote_within(
     reason: str = "",
     later_months_keep_theirs: bool = False,
 ) -> Model:
-    """``promote`` as part of a transaction. ``later_months_keep_theirs``: months after ``from_month`` that are published
-    already go on with the model they have."""
+    """``promote`` as part of a transaction. ``later_months_keep_theirs``: months after ``from_month`` that are
+    published already go on with the model they have."""
     connection.execute(text("lock table rating.models in share row exclusive mode"))
     model = _registered(connection, version)
     latest = publications.latest(connection)
@@ -261,7 +261,8 @@ def _in_force(connection: Connection, family: str, month: RatingMonth) -> Model 
     row = connection.execute(
         text(
             f"{_SELECT} inner join rating.model_promotions as p on p.version = m.version "
-            "where p.segment = :family and p.from_month <= :month order by p.from_month desc, p.promotion_id desc limit 1"
+            "where p.segment = :family and p.from_month <= :month "
+            "order by p.from_month desc, p.promotion_id desc limit 1"
         ),
         {"family": family, "month": month.first_day},
     ).one_or_none()

@@ -9,7 +9,7 @@ began before they were loaded would find the month empty. Hence COPY with FREEZE
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -124,8 +124,15 @@ def _refusals(month: RatingMonth, table: str) -> Iterator[None]:
         raise AuditError(f"{month}: the warehouse does not take the rows of {table}: {reason}") from error
 
 
-def swap(connection: Connection, publication: Publication, timeout_seconds: int) -> Publication:
-    """Readers see the new revision from here on: both tables and the publication in one transaction. What was recorded.
+def swap(
+    connection: Connection,
+    publication: Publication,
+    timeout_seconds: int,
+    *,
+    also: Callable[[Connection], None] = lambda connection: None,
+) -> Publication:
+    """Readers see the new revision from here on: both tables and the publication in one transaction, and ``also`` what
+    else becomes true with them. What was recorded.
 
     WarehouseUnavailableError, which names who is reading, when the tables stay locked for longer than the timeout.
     """
@@ -139,6 +146,7 @@ def swap(connection: Connection, publication: Publication, timeout_seconds: int)
                 )
                 for table in TABLES:
                     _swap_partition(connection, table, publication)
+                also(connection)
                 return publications.record(connection, publication)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in ("55P03", "40P01"):

@@ -81,11 +81,9 @@ create table rating.model_monitoring (
     rating_month date not null check (extract(day from rating_month) = 1),
     segment text not null,
     version text not null references rating.models,
-    measure text not null
-        check (measure in ('psi', 'csi', 'unseen', 'auc', 'ks', 'brier', 'calibration', 'default_rate')),
+    measure text not null check (measure in ('psi', 'csi', 'auc', 'ks', 'brier', 'calibration')),
     subject text not null,
-    compared_with text not null
-        check (compared_with in ('training', 'year_before', 'outcomes')),
+    compared_with text not null check (compared_with in ('training', 'year_before', 'outcomes')),
     compared_month date,
     value double precision,
     low double precision,
@@ -105,14 +103,14 @@ comment on table rating.model_monitoring is 'One row a rating month, model versi
 comment on column rating.model_monitoring.rating_month is 'First day of the rating month.';
 comment on column rating.model_monitoring.segment is 'Segment family.';
 comment on column rating.model_monitoring.version is 'Model version.';
-comment on column rating.model_monitoring.measure is 'psi (of the score), csi (of an index), unseen (values in no category of training); auc, ks, brier, default_rate and calibration (by grade) of a matured cohort.';
+comment on column rating.model_monitoring.measure is 'psi (of the score), csi (of an index); auc, ks, brier and calibration (default rate by grade, and in all) of a matured cohort.';
 comment on column rating.model_monitoring.subject is 'score, an index, a grade, or all.';
 comment on column rating.model_monitoring.compared_with is 'training, year_before (the same calendar month), or outcomes (what became of the cohort).';
 comment on column rating.model_monitoring.compared_month is 'The month a year before, or the cohort; null for training.';
 comment on column rating.model_monitoring.value is 'What was measured.';
 comment on column rating.model_monitoring.low is 'Lower end of its 95 % interval, where it has one.';
 comment on column rating.model_monitoring.high is 'Upper end.';
-comment on column rating.model_monitoring.expected is 'What it should be: AUC and KS at training, the expected default rate.';
+comment on column rating.model_monitoring.expected is 'What it should be: AUC, KS and Brier score at training, the mean default probability.';
 comment on column rating.model_monitoring.limit_value is 'The policy''s limit; null where it has none.';
 comment on column rating.model_monitoring.customers is 'Customers it was measured on.';
 comment on column rating.model_monitoring.defaults is 'Defaults among them, where outcomes are known.';
