@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.model import sql
 from pipeline.model.calibration import PlattCalibrator
 from pipeline.model.document import FORMAT, kind_of, reading
-from pipeline.model.drift import Baseline
+from pipeline.model.drift import SCORE, Baseline, Bins
 from pipeline.model.errors import ModelFitError
 from pipeline.model.features import sql_of
 from pipeline.model.fisher import FisherLDA, weighted_sum
@@ -60,6 +60,8 @@ class CreditModel(LogOddsModel):
         IndexTransformer). The order of the rows changes nothing.
         """
         check_frame(frame)
+        if SCORE in frame:
+            raise ModelFitError("a column is called score, as the model's own number is in its monitoring: rename it")
         frame, y = _ordered(frame, checked_labels(y, len(frame)))
         self.transformer_ = IndexTransformer(
             fill=fill, binned=tuple(binned), sentinels=sentinels, directions=directions
@@ -88,7 +90,7 @@ class CreditModel(LogOddsModel):
         model = copy.copy(self)
         model.calibrator_ = PlattCalibrator().fit(self.discriminant(frame), y)
         if self.monitoring is not None:
-            bins = self.monitoring.bins["score"].moved(
+            bins = self.monitoring.bins[SCORE].moved(
                 lambda score: model.scorecard.score(
                     model.calibrator_.log_odds(self.calibrator_.discriminant(self.scorecard.log_odds(score)))
                 )
@@ -135,6 +137,9 @@ class CreditModel(LogOddsModel):
     @property
     def _points_per_unit(self) -> float:
         return -self.scorecard.factor * self.calibrator_.slope_
+
+    def _bins(self, frame: pd.DataFrame, column: str) -> Bins:
+        return Bins.of_numbers(numbers(frame, column))
 
     def _log_odds_sql(self, dialect: str) -> str:
         lda, calibrator, features = self.discriminant_, self.calibrator_, self.transformer_.features_.values()

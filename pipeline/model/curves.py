@@ -22,13 +22,10 @@ def cumulative_shares(y: np.ndarray, score: np.ndarray) -> list[list[float]]:
 
 
 def histogram(y: np.ndarray, score: np.ndarray) -> dict[str, list]:
-    """Rows of either class in equal steps of the score, outliers in the first and last."""
-    low, high = np.quantile(score, [0.005, 0.995])
-    if high <= low:
-        low, high = low - 1, high + 1
-    edges = np.linspace(low, high, BARS + 1)
-    clipped = np.clip(score, low, high)
-    counts = {name: np.histogram(clipped[y == k], edges)[0].tolist() for k, name in enumerate(("goods", "defaults"))}
+    """Rows of either class in equal steps of the score, from the lowest to the highest."""
+    low, high = score.min(), score.max()
+    edges = np.linspace(low, high, BARS + 1) if high > low else np.array([low - 1, low + 1])
+    counts = {name: np.histogram(score[y == k], edges)[0].tolist() for k, name in enumerate(("goods", "defaults"))}
     return {"edges": edges.tolist(), **counts}
 
 

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from pipeline.model import sql
 from pipeline.model.errors import ModelFitError
@@ -65,10 +64,12 @@ class Bins:
         return cls(counts=(), edges=tuple(edges.tolist())).counted(values)
 
     @classmethod
-    def of_categories(cls, values) -> "Bins":
-        """A bin for each text that occurs; None or NaN is missing."""
+    def of_categories(cls, values, categories: Sequence[str] | None = None) -> "Bins":
+        """A bin for each of the categories, or for each text that occurs; None or NaN is missing."""
         values = pd.Series(values, dtype=object)
-        return cls(counts=(), categories=tuple(sorted(map(str, values.dropna().unique())))).counted(values)
+        if categories is None:
+            categories = sorted(map(str, values.dropna().unique()))
+        return cls(counts=(), categories=tuple(categories)).counted(values)
 
     def counted(self, values) -> "Bins":
         """The same bins with these rows' counts as the training's."""
@@ -120,23 +121,10 @@ class Bins:
 class Baseline:
     """The bins of a model's score and of each of its indices: the ``monitoring`` part of its document.
 
-    ``bins`` is {"score": Bins, column: Bins ...}; an index may not be called score.
+    ``bins`` is {"score": Bins, column: Bins ...}, so no column may be called score.
     """
 
     bins: Mapping[str, Bins]
-
-    @classmethod
-    def of(cls, score, frame: pd.DataFrame, columns: Sequence[str]) -> "Baseline":
-        """From scores (n_rows,) and the index columns of the same rows; text columns become categories."""
-        if SCORE in columns:
-            raise ModelFitError("an index is called score, which is what the model's own number is called: rename it")
-        bins = {SCORE: Bins.of_numbers(score)}
-        for column in columns:
-            if is_numeric_dtype(frame[column]) or is_bool_dtype(frame[column]) or frame[column].isna().all():
-                bins[column] = Bins.of_numbers(numbers(frame, column))
-            else:
-                bins[column] = Bins.of_categories(frame[column])
-        return cls(bins)
 
     def count(self, score, frame: pd.DataFrame) -> dict[str, list[int]]:
         """How many rows fall into each bin, by name. Counts of batches add up."""

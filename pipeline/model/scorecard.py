@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from pipeline.model import sql
 from pipeline.model.document import FORMAT, reading
-from pipeline.model.drift import Baseline
+from pipeline.model.drift import SCORE, Baseline, Bins
 from pipeline.model.errors import ModelFitError
 
 BANDS = ("A", "B", "C", "D")
@@ -66,7 +66,8 @@ class LogOddsModel:
     def watching(self, frame: pd.DataFrame) -> "LogOddsModel":
         """A copy whose ``monitoring`` is that of these rows."""
         watching = copy.copy(self)
-        watching.__dict__["monitoring"] = Baseline.of(self.score(frame), frame, self.columns)
+        bins = {column: self._bins(frame, column) for column in self.columns}
+        watching.__dict__["monitoring"] = Baseline({SCORE: Bins.of_numbers(self.score(frame)), **bins})
         return watching
 
     def count(self, frame: pd.DataFrame, score=None) -> dict[str, list[int]]:
@@ -168,6 +169,9 @@ class ExpertScorecard(LogOddsModel):
                 Scorecard(**document["scorecard"]),
                 Baseline.from_dict(document["monitoring"]) if document.get("monitoring") else None,
             )
+
+    def _bins(self, frame: pd.DataFrame, column: str) -> Bins:
+        return Bins.of_categories(frame[column], BANDS)
 
     def _log_odds_sql(self, dialect: str) -> str:
         """An unknown letter gives null."""

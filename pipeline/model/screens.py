@@ -59,9 +59,9 @@ def adverse_impact(
     """The four-fifths rule, from ``counts``: a row a group, ``customers`` and of these ``selected`` (well graded, say).
 
     Returns counts plus rate, rate_low, rate_high (Wilson), ratio to the group with the highest rate, ratio_low,
-    ratio_high (Katz), is_reference, is_adverse (ratio below the threshold). Groups under ``min_share`` of all customers
-    are shown, but neither judged nor taken as the reference; with fewer than two others nobody is. For screening
-    alone: a group never enters a score.
+    ratio_high (Katz), is_reference, is_judged, is_adverse (judged, and the ratio below the threshold). Groups under
+    ``min_share`` of all customers are shown, but neither judged nor taken as the reference; with fewer than two others
+    nobody is. For screening alone: a group never enters a score.
     """
     counts = counts[["customers", "selected"]].astype(int)
     if not ((counts["selected"] >= 0) & (counts["selected"] <= counts["customers"])).all():
@@ -75,7 +75,8 @@ def adverse_impact(
         for _, group in counts.iterrows()
     ]
     table["is_reference"] = table.index == reference
-    table["is_adverse"] = judged & (table["ratio"] < threshold)
+    table["is_judged"] = judged & table["ratio"].notna()
+    table["is_adverse"] = table["is_judged"] & (table["ratio"] < threshold)
     return table.rename_axis("group")
 
 
