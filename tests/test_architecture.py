@@ -30,6 +30,7 @@ KNOW_THE_ORDER = ("pipeline.cli", "pipeline.models_cli", "pipeline.demo")
 MODEL_MAY = {"numpy", "pandas", "sklearn", "scipy", "threadpoolctl", "pipeline.model"}
 PLUGINS_MAY = {
     "airflow",
+    "gridgrade_approval",
     "gridgrade_assets",
     "gridgrade_notifier",
     "gridgrade_run",
@@ -41,7 +42,7 @@ PLUGINS_MAY = {
     "sqlalchemy",
     "yaml",
 }
-DAGS_MAY = {"airflow.sdk", "gridgrade_assets", "gridgrade_notifier", "gridgrade_run"}
+DAGS_MAY = {"airflow.sdk", "gridgrade_approval", "gridgrade_assets", "gridgrade_notifier", "gridgrade_run"}
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|home|Users|private)/[\w.-]+")
 
 

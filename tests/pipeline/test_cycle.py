@@ -88,7 +88,7 @@ def test_a_month_again_is_a_no_op(rated, policy):
 
 @pytest.fixture
 def lenient(monkeypatch, tmp_path):
-    """A policy whose monitoring lets pass that the sample's history is short: its first cohorts lack a year of reads."""
+    """A policy whose monitoring lets pass that the sample's history is short: early cohorts lack a year of reads."""
     (tmp_path / "policy.yaml").write_text("monitoring: {max_psi: 5}")
     monkeypatch.setenv("GRIDGRADE_POLICY", str(tmp_path / "policy.yaml"))
 
@@ -116,7 +116,9 @@ def test_the_command_prints_grades_by_month_or_all_that_was_done_as_json(gridgra
 
 @pytest.mark.usefixtures("lenient")
 def test_a_backfill_rates_every_month_of_the_range_oldest_first(gridgrade, rated):
-    code, out, err = gridgrade("backfill", str(TRAINED), str(LAST), "--mode", "apply", "--json", settings=rated.settings)
+    code, out, err = gridgrade(
+        "backfill", str(TRAINED), str(LAST), "--mode", "apply", "--json", settings=rated.settings
+    )
     assert (code, err) == (0, "")
     assert [outcome["month"] for outcome in json.loads(out)] == [str(TRAINED), str(LAST)]
     assert [outcome["publish"]["changed"] for outcome in json.loads(out)] == [False, False]
