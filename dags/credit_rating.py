@@ -10,7 +10,7 @@ Each task replaces its own output for the month and hands on a small summary:
 | `validate` | rows that fail set aside with the reasons, in `ops.validation_results` and the Data Docs |
 | `compute_indices` | one row of indices per customer |
 | `choose_model` | why the month retrains or applies; the branch goes on with one of the two |
-| `retrain` or `apply` | the model version of each segment family; who was retrained has passed its gates or does not serve |
+| `retrain` or `apply` | the model version of each segment family: the one in force, or one that passed its gates |
 | `grade` | score, default probability and grade per customer |
 | `publish` | the month's new revision, if it differs from the published one; with it, challengers that take over |
 | `monitor` | PSI, CSI, AUC and calibration of the models in use, in `report.model_monitoring` |

@@ -51,7 +51,7 @@ def apply(
 ) -> dict[str, Any]:
     """The model that serves each family in that month, with ``model_version`` in place of its own family's.
 
-    ``models`` by family; ``promotes``: those of them that take over with the month's publication.
+    ``models`` by family; ``promotes``: those of them that take over with the month's publication, with the reason.
     """
     served = {}
     if model_version is not None:
@@ -64,7 +64,7 @@ def apply(
         "month": str(month),
         "mode": "apply",
         "models": {family: chosen.version for family, chosen in served.items()},
-        "promotes": [chosen.version for chosen in served.values() if chosen.is_promoted],
+        "promotes": {chosen.version: chosen.note for chosen in served.values() if chosen.is_promoted},
         "decision": "; ".join(["applied: " + (why or "told to"), *(s.note for s in served.values() if s.note)]),
     }
 

@@ -33,7 +33,7 @@ def held_against(
         seen = f"{verdict['customers']} test customers with {verdict['defaults']} defaults tell nothing"
         return [_gate("auc", False, None, policy.promotion.gates.min_auc, seen, is_hard=True)]
     return [
-        *_of_its_own(policy, verdict),
+        *_of_its_own(policy, verdict, champion),
         *(_beside_champion(policy, verdict, champion) if champion and "auc" in champion else ()),
         _stability(policy, score_psi),
         _signs(policy, contradicted),
@@ -61,17 +61,20 @@ def off_calibration(by_grade: Mapping[str, Mapping], min_p: float) -> tuple[floa
     return max(errors.values(), default=0.0), sorted(errors, key=errors.get, reverse=True)
 
 
-def _of_its_own(policy: Policy, verdict: Verdict) -> list[Gate]:
+def _of_its_own(policy: Policy, verdict: Verdict, champion: Verdict | None) -> list[Gate]:
+    """A calibration no worse than the champion's on the same rows is no reason to keep the champion."""
     limits = policy.promotion.gates
     rate = verdict["defaults"] / verdict["customers"]
     auc, brier = verdict["auc"]["value"], verdict["brier"] / (rate * (1 - rate))
     error, grades = off_calibration(verdict["by_grade"], limits.min_calibration_p)
+    worst, _ = off_calibration((champion or {}).get("by_grade", {}), limits.min_calibration_p)
+    off_by = max(limits.max_calibration_error, worst)
     interval = f"95% interval {verdict['auc']['low']:.3f} to {verdict['auc']['high']:.3f}"
     return [
         _gate("auc", auc >= limits.min_auc, auc, limits.min_auc, interval, is_hard=True),
         _gate("ks", verdict["ks"] >= limits.min_ks, verdict["ks"], limits.min_ks, is_hard=True),
         _gate("brier", brier <= limits.max_brier_ratio, brier, limits.max_brier_ratio, is_hard=True),
-        _gate("calibration", error <= limits.max_calibration_error, error, limits.max_calibration_error, _list(grades)),
+        _gate("calibration", error <= off_by, error, off_by, _list(grades)),
     ]
 
 

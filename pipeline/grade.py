@@ -1,6 +1,6 @@
 """Step: score, default probability and grade of every rated customer."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,14 +45,14 @@ def grade(
     *,
     basis: str = measure.AS_KNOWN_THEN,
     models: dict[str, str],
-    promotes: Collection[str] = (),
+    promotes: Mapping[str, str] | None = None,
     decision: str = "",
 ) -> dict:
     """Write the lake's ``grades`` partition: one row per row of ``indices``, graded by its family's model version.
 
     Columns as rating.credit_grades. A customer in default has the worst grade and probability 1; the score stays the
     model's. notch_change counts grades up (+) or down (-) from the month before, where there is one. ``promotes`` (of
-    ``models``, those that take over) and ``decision`` (why these) go with the grades to their publication.
+    ``models``, those that take over, and why) and ``decision`` (why these) go with the grades to their publication.
     """
     lake = Lake(settings.lake_path)
     fitted = {family: registry.model(settings, version) for family, version in models.items()}
@@ -79,7 +79,7 @@ def grade(
             input_sha256=measured["input_sha256"],
             policy_sha256=policy.sha256,
             model_versions=models,
-            promotes=list(promotes),
+            promotes=promotes or {},
             model_decision=decision,
         )
     return {

@@ -7,7 +7,7 @@ The same content again, on the same basis, is not published again.
 
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -98,7 +98,8 @@ def publish(
                     run_kind=run_kind,
                     model_decision=manifest.get("model_decision", ""),
                 )
-            promote = partial(_promote, manifest.get("promotes", ()), month, fresh.model_decision)
+            promoted = manifest.get("promotes", {})
+            promote = partial(_promote, promoted, month)
             changed = not _is_same(published, basis, content_sha256)
             if changed:
                 _stage_and_audit(connection, policy, content, fresh)
@@ -106,20 +107,20 @@ def publish(
             else:
                 with connection.begin():
                     promote(connection)
-        for version in manifest.get("promotes", ()):
+        for version in promoted:
             cards.write(settings, policy, registry.model(settings, version))
     return summary | {
         "changed": changed,
         "revision": published.revision,
         "publication_id": str(published.publication_id),
         "is_latest_month": published.is_latest_month,
-        "promoted": manifest.get("promotes", []),
+        "promoted": list(promoted),
     }
 
 
-def _promote(versions: Iterable[str], month: RatingMonth, reason: str, connection: Connection) -> None:
+def _promote(versions: Mapping[str, str], month: RatingMonth, connection: Connection) -> None:
     """The challengers that graded the month take over with it; months published after it keep the models they have."""
-    for version in versions:
+    for version, reason in versions.items():
         registry.promote_within(
             connection, version, "policy", from_month=month, reason=reason, later_months_keep_theirs=True
         )

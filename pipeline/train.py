@@ -68,19 +68,17 @@ def retrain(
 ) -> dict[str, Any]:
     """Fit, register and judge a challenger for each of ``families`` (default: all); the models to rate the month with.
 
-    ``models`` by family; ``promotes``: those of them that take over with the month's publication; ``awaiting``: those
-    that passed their gates and wait for a person or for their shadow months; ``verdicts`` in words by family. A family
-    with too few defaults to learn from gets the policy's expert scorecard. ModelError stops the training where an index
+    ``models`` by family; ``promotes``: those of them that take over with the month's publication, with the reason;
+    ``awaiting``: those that passed their gates and wait for a person or for their shadow months. A family with too few defaults to learn from gets the policy's expert scorecard. ModelError stops the training where an index
     knows the outcome. A dry run's challengers are marked as trials.
     """
     families = [family for family in policy.families if families is None or family in families]
-    served, awaiting, verdicts = {}, [], {}
+    served, awaiting = {}, []
     with cohorts.labelled(month, settings, policy, basis) as rows:
         for family in families:
             training = _Training(month, settings, policy, basis, family, rows, is_trial=dry_run)
             served[family] = training.challenge()
             awaiting += [training.challenger.version] if training.is_awaiting else []
-            verdicts[family] = served[family].note
             _LOG.info("%s %s: %s", month, family, served[family].note)
         learnt_from = [str(cohort) for cohort in rows.cohorts]
     served |= {family: serving(month, settings, policy, family) for family in policy.families if family not in served}
@@ -89,9 +87,8 @@ def retrain(
         "mode": "retrain",
         "cohorts": learnt_from,
         "models": {family: served[family].version for family in policy.families},
-        "promotes": [chosen.version for chosen in served.values() if chosen.is_promoted],
+        "promotes": {chosen.version: chosen.note for chosen in served.values() if chosen.is_promoted},
         "awaiting": awaiting,
-        "verdicts": verdicts,
         "decision": "; ".join(["retrained: " + (why or "told to"), *(one.note for one in served.values() if one.note)]),
     }
 
