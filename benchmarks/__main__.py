@@ -22,12 +22,12 @@ from pathlib import Path
 os.environ.setdefault("GRIDGRADE_HOME", str(Path(__file__).resolve().parent.parent / ".gridgrade" / "benchmark"))
 
 HERE = Path(__file__).resolve().parent
-STEPS = ("extract", "validate", "compute_indices", "model", "grade", "publish")
+STEPS = ("extract", "validate", "compute_indices", "group", "model", "grade", "publish")
 
 
 def step(name: str, month_text: str) -> dict:
     """Run one step here; what it returns."""
-    from pipeline import extract, grade, indices, publish, train, validate
+    from pipeline import extract, grade, group, indices, publish, train, validate
     from pipeline.month import RatingMonth
     from pipeline.policy import Policy
     from pipeline.settings import Settings
@@ -42,8 +42,13 @@ def step(name: str, month_text: str) -> dict:
         return publish.publish(*inputs, run_id="benchmark", run_kind="command")
     if name == "pandas":
         return {"rows": plain_pandas(*inputs)}
-    module = {"extract": extract.extract, "validate": validate.validate, "compute_indices": indices.compute_indices}
-    return module[name](*inputs)
+    steps = {
+        "extract": extract.extract,
+        "validate": validate.validate,
+        "compute_indices": indices.compute_indices,
+        "group": group.group,
+    }
+    return steps[name](*inputs)
 
 
 def plain_pandas(month, settings, policy) -> int:

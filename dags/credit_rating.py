@@ -9,6 +9,7 @@ Each task replaces its own output for the month and hands on a small summary:
 | `extract` | the records the lake does not have yet, one partition per source table and month |
 | `validate` | rows that fail set aside with the reasons, in `ops.validation_results` and the Data Docs |
 | `compute_indices` | one row of indices per customer |
+| `group` | the customer group and the stage of life of each customer |
 | `choose_model` | why the month retrains or applies; the branch goes on with one of the two |
 | `retrain` or `apply` | the model version of each segment family: the one in force, or one that passed its gates |
 | `grade` | score, default probability and grade per customer |
@@ -78,6 +79,15 @@ def compute_indices():
 
     run = current_run()
     return indices.compute_indices(*run.inputs, basis=run.params["basis"])
+
+
+@task
+def group():
+    """Customer groups by value, demand and behaviour, and stages of life."""
+    from pipeline import group
+
+    run = current_run()
+    return group.group(*run.inputs, basis=run.params["basis"])
 
 
 @task.branch
@@ -161,10 +171,10 @@ def monitor():
     },
 )
 def credit_rating():
-    chosen = choose_model()
+    measured, chosen = compute_indices(), choose_model()
     retrained, applied = retrain(chosen["decision"]), apply(chosen["decision"])
-    wait_for_billing_close() >> extract() >> validate() >> compute_indices() >> chosen >> [retrained, applied]
-    grade(retrained, applied) >> publish() >> [monitor(), approve_model()]
+    wait_for_billing_close() >> extract() >> validate() >> measured >> chosen >> [retrained, applied]
+    [grade(retrained, applied), measured >> group()] >> publish() >> [monitor(), approve_model()]
 
 
 credit_rating()

@@ -243,7 +243,7 @@ def rate_month(
     advance: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> dict[str, Any]:
     """The cycle in the order of the DAGs; the summaries of its steps by name."""
-    from pipeline import choose, extract, grade, indices, monitor, publish, train, validate
+    from pipeline import choose, extract, grade, group, indices, monitor, publish, train, validate
     from pipeline.actions import rebate
     from pipeline.warehouse import migrations
 
@@ -259,6 +259,7 @@ def rate_month(
     step("extract", lambda: extract.extract(*inputs, basis=basis))
     step("validate", lambda: validate.validate(*inputs, basis=basis))
     step("compute_indices", lambda: indices.compute_indices(*inputs, basis=basis))
+    step("group", lambda: group.group(*inputs, basis=basis))
     asked = {"mode": mode, "model_version": model_version, "basis": basis}
     decision = step("choose_model", lambda: choose.choose(*inputs, **asked))
     if decision["mode"] == "retrain":

@@ -22,8 +22,8 @@ class ContentHash:
     def update(self, batch: pa.RecordBatch) -> None:
         for column, (values, lengths, validity) in zip(batch.columns, self._columns, strict=True):
             validity.update(np.ascontiguousarray(pc.is_valid(column).to_numpy(zero_copy_only=False)))
-            if pa.types.is_string(column.type):
-                data, offsets = _text(pc.fill_null(column, ""))
+            if pa.types.is_string(column.type) or pa.types.is_decimal(column.type):
+                data, offsets = _text(pc.fill_null(column.cast(pa.string()), ""))
                 values.update(data)
                 lengths.update(np.diff(offsets))
             else:

@@ -146,6 +146,21 @@ def label_parameters(policy: Policy, cohort: RatingMonth) -> dict[str, Any]:
     }
 
 
+def group_parameters(policy: Policy, month: RatingMonth, basis: str = AS_KNOWN_THEN) -> dict[str, Any]:
+    """What the queries of sql/groups bind: ``parameters`` of the month, and instants and bounds of their own.
+
+    As known now, when a closing was recorded says nothing about the month it belongs to."""
+    begins = (month - 1).cutoff(policy.timezone)
+    return parameters(policy, month) | {
+        "as_of_instant": month.cutoff(policy.timezone),
+        "year_start_instant": (month - 12).cutoff(policy.timezone),
+        "closings_recorded_from": begins if basis == AS_KNOWN_THEN else None,
+        "new_since": _cutoff_day(month - policy.life_cycle.new_months),
+        "growth": policy.life_cycle.growth,
+        "decline": policy.life_cycle.decline,
+    }
+
+
 def write_indices(
     engine: Engine,
     lake: Lake,

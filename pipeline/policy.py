@@ -191,6 +191,26 @@ class Publish(_Section):
     lock_timeout_seconds: Annotated[int, Field(ge=1)]
 
 
+Level = float | dict[str, float]
+Archetypes = Annotated[dict[Annotated[str, Field(min_length=1)], Level], Field(min_length=1)]
+
+
+class Groups(_Section):
+    """Names of customer groups, by aspect, and where each is expected to lie; see policy.yaml."""
+
+    value: Archetypes
+    demand: Archetypes
+    behaviour: Archetypes
+    sample_rows: Annotated[int, Field(ge=1000)]
+    seed: Count
+
+
+class LifeCycle(_Section):
+    new_months: Count
+    growth: Annotated[float, Field(ge=0)]
+    decline: Annotated[float, Field(le=0)]
+
+
 class Campaign(_Section):
     """A rebate on repaid arrears; ``last_month`` None means one campaign a month from ``first_month`` on."""
 
@@ -244,6 +264,8 @@ class Policy(_Section):
     scorecard: ScorecardTerms
     grades: Grades
     expert: Expert
+    groups: Groups
+    life_cycle: LifeCycle
     publish: Publish
     rebate: Rebate
 
@@ -286,7 +308,22 @@ class Policy(_Section):
         # What a cohort was billed in its year says how much debt is material: it must be in sight at the window's end.
         if self.label.horizon_months + 12 > self.index_parameters.bill_history_months:
             raise ValueError("label.horizon_months and a year must fit in index_parameters.bill_history_months")
+        for aspect, measures in self.group_measures.items():
+            for name, level in getattr(self.groups, aspect).items():
+                if isinstance(level, dict) and (unknown := set(level) - set(measures)):
+                    raise ValueError(f"groups.{aspect}.{name}: {min(unknown)} is not among {', '.join(measures)}")
         return self
+
+    @property
+    def group_measures(self) -> dict[str, dict[str, int]]:
+        """By aspect, what customers are grouped by: indices and columns of sql/groups/group_measures.sql, each with 1
+        where more of it is a higher level, else -1."""
+        signs = {name: 1 if index.direction == "+" else -1 for name, index in self.indices.items()}
+        return {
+            "value": {name: 1 for name in ("avg_monthly_kwh", "revenue") if name in signs or name == "revenue"},
+            "demand": dict.fromkeys(("outages", "outage_minutes", "voltage_complaints", "contacts"), 1),
+            "behaviour": {name: signs[name] for name, index in self.indices.items() if index.group == "payment"},
+        }
 
     @cached_property
     def sha256(self) -> str:

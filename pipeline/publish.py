@@ -1,7 +1,7 @@
-"""Step: the month's grades and indices become the revision that readers see.
+"""Step: the month's grades, indices and customer groups become the revision that readers see.
 
-Stage, audit, swap. Both tables are loaded beside what readers see and audited there; one transaction puts them in
-place and records the publication. A run that dies anywhere leaves readers where they were, and the next one clears up.
+Stage, audit, swap. All tables are loaded beside what readers see and audited there; one transaction puts them in place
+and records the publication. A run that dies anywhere leaves readers where they were, and the next one clears up.
 The same content again, on the same basis, is not published again.
 """
 
@@ -31,23 +31,7 @@ from pipeline.warehouse.audit import Expected, audit
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.indices import ensure_index_columns
 from pipeline.warehouse.publications import Publication
-
-_GRADES = {
-    "customer_id": "varchar",
-    "segment": "varchar",
-    "region": "varchar",
-    "score": "double",
-    "default_probability": "double",
-    "grade": "varchar",
-    "previous_grade": "varchar",
-    "notch_change": "integer",
-    "rating_basis": "varchar",
-    "reason_1": "varchar",
-    "reason_2": "varchar",
-    "reason_3": "varchar",
-    "reason_4": "varchar",
-    "model_version": "varchar",
-}
+from pipeline.warehouse.tables import TABLES, is_number
 
 
 def publish(
@@ -60,7 +44,7 @@ def publish(
     run_kind: str,
     dry_run: bool = False,
 ) -> dict:
-    """Publish the lake's ``grades`` and ``indices`` of a month; ``changed`` says whether readers see anything new.
+    """Publish what the lake has of a month for each of tables.TABLES; ``changed``: readers see something new.
 
     ``run_kind`` is one of publications.RUN_KINDS. A dry run changes nothing and says what publishing would: customers
     by grade, and by grade published now and then. AuditError names every check that failed; WarehouseUnavailableError
@@ -131,31 +115,37 @@ def _is_same(published: Publication | None, basis: str, content_sha256: str) -> 
 
 
 class _Content:
-    """The rows to publish, read from the lake as often as needed, by customer_id."""
+    """The rows to publish, read from the lake as often as needed."""
 
     def __init__(self, engine: Engine, lake: Lake, month: RatingMonth, basis: str, policy: Policy):
         self._engine = engine
-        for view in ("grades", "indices"):
-            engine.bind_files(view, lake.files(view, rating_month=month, basis=basis))
-        self._population = lake.manifest("grades", rating_month=month, basis=basis)["population"]
+        keys = {"rating_month": month, "basis": basis}
+        manifests = {table.partition: lake.manifest(table.partition, **keys) for table in TABLES.values()}
+        grades = manifests["grades"]
+        for partition, manifest in manifests.items():
+            if manifest["input_sha256"] != grades["input_sha256"]:
+                raise AuditError(
+                    f"{month} is not published, readers keep what they see: {partition} were made from other records "
+                    "than grades: run every step from compute_indices on again"
+                )
+            engine.bind_files(partition, lake.files(partition, **keys))
+        self._population = grades["population"]
+        self._rows = {table.name: manifests[table.partition]["rows"] for table in TABLES.values()}
         held = self._fetch("select * from indices limit 0").column_names
-        values = [name for name in sorted(policy.indices) if name in held]
-        self._index_values = values
-        indices = {"customer_id": "varchar", "is_thin_file": "boolean"}
-        for name in values:
-            indices |= {name: "double", f"{name}_band": "varchar"}
-        self._columns = {"credit_grades": ("grades", _GRADES), "credit_indices": ("indices", indices)}
+        indices = [name for name in sorted(policy.indices) if name in held]
+        self._columns = {table.name: table.loaded(indices) for table in TABLES.values()}
 
     def batches(self, table: str) -> pa.RecordBatchReader:
-        """The rows of one table of revisions.TABLES, without rating_month and publication_id."""
-        view, columns = self._columns[table]
-        selected = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in columns.items())
-        return self._engine.batches(compose(f"select {selected} from {view} order by customer_id"))
+        """The rows of one of tables.TABLES by its key, without rating_month and publication_id."""
+        declared = TABLES[table]
+        selected = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in self._columns[table].items())
+        query = f"select {selected} from {declared.partition} order by {', '.join(declared.key)}"
+        return self._engine.batches(compose(query))
 
     def sha256(self) -> str:
-        """Hash of both tables' values; file layout, row order, batches and threads do not enter it."""
+        """Hash of all tables' values; file layout, row order, batches and threads do not enter it."""
         digest = hashlib.sha256()
-        for table in revisions.TABLES:
+        for table in TABLES:
             with closing(self.batches(table)) as batches:
                 content = ContentHash(batches.schema)
                 for batch in batches:
@@ -167,20 +157,19 @@ class _Content:
         """What the warehouse must hold once these rows are loaded."""
         return Expected(
             population=self._population,
+            rows=self._rows,
             grades=customers_by_grade(self._engine),
-            sums={
-                "credit_grades": self._sums("grades", ["score", "default_probability"]),
-                "credit_indices": self._sums("indices", self._index_values),
-            },
+            sums={table: self._sums(table) for table in TABLES},
         )
 
-    def _sums(self, view: str, columns: list[str]) -> dict[str, tuple[int, float]]:
+    def _sums(self, table: str) -> dict[str, tuple[int, float]]:
+        columns = [name for name, kind in self._columns[table].items() if is_number(kind)]
         if not columns:
             return {}
         terms = ", ".join(
             f'count("{name}") as "n_{name}", sum(cast("{name}" as double)) as "s_{name}"' for name in columns
         )
-        [row] = self._fetch(f"select {terms} from {view}").to_pylist()
+        [row] = self._fetch(f"select {terms} from {TABLES[table].partition}").to_pylist()
         return {name: (row[f"n_{name}"], row[f"s_{name}"] or 0.0) for name in columns}
 
     def _fetch(self, query: str) -> pa.Table:
@@ -195,9 +184,9 @@ def customers_by_grade(engine: Engine) -> dict[str, int]:
 
 
 def _stage_and_audit(connection: Connection, policy: Policy, content: _Content, publication: Publication) -> None:
-    """Both tables loaded, audited and ready to attach; when the audit fails they are gone."""
+    """All tables loaded, audited and ready to attach; when the audit fails they are gone."""
     month = publication.rating_month
-    staged = {table: revisions.staged_name(table, month, publication.revision) for table in revisions.TABLES}
+    staged = {table: revisions.staged_name(table, month, publication.revision) for table in TABLES}
     try:
         for table in staged:
             with closing(content.batches(table)) as batches:

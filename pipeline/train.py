@@ -69,8 +69,9 @@ def retrain(
     """Fit, register and judge a challenger for each of ``families`` (default: all); the models to rate the month with.
 
     ``models`` by family; ``promotes``: those of them that take over with the month's publication, with the reason;
-    ``awaiting``: those that passed their gates and wait for a person or for their shadow months. A family with too few defaults to learn from gets the policy's expert scorecard. ModelError stops the training where an index
-    knows the outcome. A dry run's challengers are marked as trials.
+    ``awaiting``: those that passed their gates and wait for a person or for their shadow months. A family with too few
+    defaults to learn from gets the policy's expert scorecard. ModelError stops the training where an index knows the
+    outcome. A dry run's challengers are marked as trials.
     """
     families = [family for family in policy.families if families is None or family in families]
     served, awaiting = {}, []

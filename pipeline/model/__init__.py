@@ -16,7 +16,8 @@
 True
 
 The parts (IndexTransformer, FisherLDA, PlattCalibrator, Scorecard) work alone as well. Whatever cannot be fitted,
-scored or read is a ModelFitError that names the column.
+scored or read is a ModelFitError that names the column. ``pipeline.model.grouping`` is not imported here: only who
+groups customers needs scikit-learn's clustering, and it takes a second to load.
 """
 
 from pipeline.model.binning import WoeBins

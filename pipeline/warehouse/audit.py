@@ -9,17 +9,19 @@ from sqlalchemy import Connection, Row, text
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.warehouse import publications, revisions
+from pipeline.warehouse.tables import TABLES
 
 
 @dataclass(frozen=True)
 class Expected:
     """What the lake says the staged tables must hold.
 
-    ``population`` customers; ``grades`` customers by grade; ``sums`` by table and column: (values that are not null,
-    their sum).
+    ``population`` customers are graded; ``rows`` by table; ``grades``: customers by grade; ``sums`` by table and
+    column: (values that are not null, their sum).
     """
 
     population: int
+    rows: Mapping[str, int]
     grades: Mapping[str, int]
     sums: Mapping[str, Mapping[str, tuple[int, float]]]
 
@@ -35,34 +37,46 @@ def audit(
 
     ``staged`` gives the staged table by the table it will be a partition of.
     """
-    ambiguous = revisions.index(connection, staged.values())
+    ambiguous = revisions.index(connection, staged)
     with connection.begin():
-        rows = {table: _one(connection, f"select count(*) from rating.{name}")[0] for table, name in staged.items()}
         return [
-            *_population(connection, staged, rows, ambiguous, expected.population),
+            *_rows(connection, staged, ambiguous, expected),
+            *_customers(connection, staged, ambiguous),
             *_grades(connection, staged["credit_grades"], policy),
             *_ties(connection, staged, expected),
             *_shares(connection, month, staged["credit_grades"], policy),
         ]
 
 
-def _population(
-    connection: Connection, staged: Mapping[str, str], rows: Mapping[str, int], ambiguous: list[str], population: int
-) -> Iterator[str]:
+def _rows(connection: Connection, staged: Mapping[str, str], ambiguous: list[str], expected: Expected) -> Iterator[str]:
     for table, name in staged.items():
-        if rows[table] != population:
-            yield f"{table} has {rows[table]} rows for a population of {population}"
-        if name in ambiguous:
-            [customers] = _one(connection, f"select count(distinct customer_id) from rating.{name}")
-            yield f"{table} has {rows[table]} rows for {customers} different customers"
+        [rows] = _one(connection, f"select count(*) from rating.{name}")
+        if table == "credit_grades" and rows != expected.population:
+            yield f"{table} has {rows} rows for a population of {expected.population}"
+        elif rows != expected.rows[table]:
+            yield f"{table} has {rows} rows, in the lake {expected.rows[table]}"
+        if table in ambiguous:
+            key = ", ".join(TABLES[table].key)
+            [different] = _one(connection, f"select count(distinct ({key})) from rating.{name}")
+            yield f"{table} has {rows} rows for {different} different values of {key}"
+
+
+def _customers(connection: Connection, staged: Mapping[str, str], ambiguous: list[str]) -> Iterator[str]:
+    """Who is graded has indices and a group, and nobody else has but a group of those who are gone."""
     if ambiguous:
         return
-    both = " inner join ".join(f"rating.{name} as {table}" for table, name in staged.items())
-    [matched] = _one(connection, f"select count(*) from {both} using (customer_id)")
-    if missing := rows["credit_grades"] - matched:
-        yield f"{missing} graded customers have no indices"
-    if missing := rows["credit_indices"] - matched:
-        yield f"{missing} customers with indices have no grade"
+    for table, what in (("credit_indices", "indices"), ("customer_groups", "a group")):
+        rated = "where life_cycle_stage is distinct from 'closed'" if table == "customer_groups" else ""
+        without, ungraded = _one(
+            connection,
+            "select count(*) filter (where o.customer_id is null), count(*) filter (where g.customer_id is null) "
+            f"from rating.{staged['credit_grades']} as g "
+            f"full join (select customer_id from rating.{staged[table]} {rated}) as o on o.customer_id = g.customer_id",
+        )
+        if without:
+            yield f"{without} graded customers have no {what.removeprefix('a ')}"
+        if ungraded:
+            yield f"{ungraded} customers with {what} have no grade"
 
 
 def _grades(connection: Connection, name: str, policy: Policy) -> Iterator[str]:

@@ -1,15 +1,15 @@
 """A month's revision in the warehouse: loaded into tables of its own, sealed, and swapped in by one transaction.
 
-Revision 3 of October 2026 is ``rating.credit_grades_2026_10_r3`` and ``rating.credit_indices_2026_10_r3``: staged
-tables first, partitions of ``rating.credit_grades`` and ``rating.credit_indices`` once published, tables of their own
-again when a later revision has taken their place. A staged table without a publication was left by a run that died.
+Revision 3 of October 2026 is ``rating.credit_grades_2026_10_r3`` and its like for every table of ``TABLES``: staged
+tables first, partitions of ``rating.credit_grades`` and the others once published, tables of their own again when a
+later revision has taken their place. A staged table without a publication was left by a run that died.
 
 Attaching a partition shows it to every transaction, however old; its rows must be visible to them too, or one that
 began before they were loaded would find the month empty. Hence COPY with FREEZE.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,11 +23,10 @@ from pipeline.settings import Settings, connect
 from pipeline.warehouse import publications
 from pipeline.warehouse.connection import unavailable, warehouse_url, where
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-TABLES = ("credit_grades", "credit_indices")
 
 _LOCK = 7_269_462
 # Shorter than PostgreSQL's deadlock_timeout, so that in a deadlock it is publishing that steps back; and new readers
@@ -87,16 +86,17 @@ def stage(connection: Connection, table: str, publication: Publication, batches:
         driver.execute(f"alter table rating.{name} alter rating_month drop default, alter publication_id drop default")
 
 
-def index(connection: Connection, names: Iterable[str]) -> list[str]:
-    """Give staged tables their key and statistics; returns those whose customers are not unique."""
+def index(connection: Connection, staged: Mapping[str, str]) -> list[str]:
+    """Give the staged tables their keys and statistics; returns the tables in which a key is not unique."""
     ambiguous = []
-    for name in names:
+    for table, name in staged.items():
+        key = ", ".join(TABLES[table].key)
         try:
             with connection.begin():
-                connection.execute(text(f"alter table rating.{name} add primary key (rating_month, customer_id)"))
+                connection.execute(text(f"alter table rating.{name} add primary key (rating_month, {key})"))
                 connection.execute(text(f"analyze rating.{name}"))
         except IntegrityError:
-            ambiguous.append(name)
+            ambiguous.append(table)
     return ambiguous
 
 
@@ -131,7 +131,7 @@ def swap(
     *,
     also: Callable[[Connection], None] = lambda connection: None,
 ) -> Publication:
-    """Readers see the new revision from here on: both tables and the publication in one transaction, and ``also`` what
+    """Readers see the new revision from here on: all tables and the publication in one transaction, and ``also`` what
     else becomes true with them. What was recorded.
 
     WarehouseUnavailableError, which names who is reading, when the tables stay locked for longer than the timeout.
@@ -141,9 +141,8 @@ def swap(
         try:
             with connection.begin():
                 connection.execute(text(f"set local lock_timeout = {_PATIENCE_MILLISECONDS}"))
-                connection.execute(
-                    text("lock table rating.credit_grades, rating.credit_indices in access exclusive mode")
-                )
+                parents = ", ".join(f"rating.{table}" for table in TABLES)
+                connection.execute(text(f"lock table {parents} in access exclusive mode"))
                 for table in TABLES:
                     _swap_partition(connection, table, publication)
                 also(connection)
@@ -223,9 +222,10 @@ def _drop_leftovers(connection: Connection, month: RatingMonth) -> None:
     with connection.begin():
         candidates = connection.execute(
             text(
-                "select relname, regexp_match(relname, '^credit_[a-z]+_([0-9]{4})_([0-9]{2})_r([0-9]+)$') "
+                "select relname, regexp_match(relname, :name) "
                 "from pg_class where relnamespace = 'rating'::regnamespace and relkind = 'r'"
-            )
+            ),
+            {"name": f"^(?:{'|'.join(TABLES)})_([0-9]{{4}})_([0-9]{{2}})_r([0-9]+)$"},
         ).all()
         revisions = connection.execute(text("select rating_month, revision from ops.publications"))
         published = {(month_of, revision) for month_of, revision in revisions}
@@ -252,8 +252,9 @@ def _locked(connection: Connection, month: RatingMonth, seconds: int) -> Warehou
                 "select distinct a.pid, a.usename, a.application_name from pg_locks as l "
                 "inner join pg_stat_activity as a on a.pid = l.pid "
                 "where l.granted and l.pid <> pg_backend_pid() and a.datname = current_database() "
-                "and l.relation in ('rating.credit_grades'::regclass, 'rating.credit_indices'::regclass) order by a.pid"
-            )
+                "and l.relation in (select unnest(cast(:parents as regclass[]))) order by a.pid"
+            ),
+            {"parents": [f"rating.{table}" for table in TABLES]},
         ).all()
     who = ", ".join(
         f"{user} (process {pid}{', ' + application if application else ''})" for pid, user, application in holders

@@ -20,7 +20,10 @@ from pipeline.settings import Settings
 
 SIZE = 900, 28  # customers, months
 SNAPSHOTS = (LAST - 2, LAST - 1, LAST)
-TABLES = ("customers", "bills", "payments", "arrears", "collection_events", "billing_closes")
+TABLES = (
+    *("customers", "bills", "payments", "arrears", "collection_events", "billing_closes"),
+    *("outages", "service_contacts"),
+)
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +33,7 @@ def sample_size() -> tuple[int, int]:
 
 @pytest.fixture(scope="session")
 def sample() -> Tables:
-    """The rows of 900 customers over 28 months, in the tables that the default policy's indices and label read."""
+    """The rows of 900 customers over 28 months, in the tables that the default policy reads."""
     batches = defaultdict(list)
     for name, batch in generate(*SIZE):
         if name in TABLES:

@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from groups_records import member, write_groups
 
 from pipeline.lake import Lake
 from pipeline.model import ExpertScorecard
@@ -31,9 +32,13 @@ def customer(number: int, policy: Policy, *, segment: str = "residential", band:
 
 
 def write_indices(settings: Settings, rows: pa.Table, month: RatingMonth = OCTOBER) -> None:
-    with Lake(settings.lake_path).writing("indices", rating_month=month, **BASIS) as partition:
+    """The month's ``indices``, and groups for these customers, so that it can be graded and published."""
+    lake = Lake(settings.lake_path)
+    with lake.writing("indices", rating_month=month, **BASIS) as partition:
         pq.write_table(rows, partition.folder / "part-0.parquet")
         partition.manifest(rows=len(rows), input_sha256="i" * 64)
+    members = [member(row["customer_id"], row["segment"]) for row in rows.to_pylist()]
+    write_groups(lake, members, month)
 
 
 def expert(policy: Policy) -> ExpertScorecard:

@@ -49,8 +49,9 @@ def test_every_customer_connected_at_the_cutoff_has_one_published_row(rated):
         "order by customer_id, recorded_at desc) as latest where connected_on < '2026-11-01' "
         "and (closed_on is null or closed_on >= '2026-11-01') order by customer_id",
     )
-    for table in ("credit_grades", "credit_indices"):
-        query = f"select customer_id from rating.{table} where rating_month = '2026-10-01' order by customer_id"
+    in_groups = "(select * from rating.customer_groups where life_cycle_stage <> 'closed') as connected"
+    for table in ("rating.credit_grades", "rating.credit_indices", in_groups):
+        query = f"select customer_id from {table} where rating_month = '2026-10-01' order by customer_id"
         assert read(rated.settings.warehouse, query) == population
     assert published(rated.settings, LAST).rows == len(population)
     assert sum(rated.outcomes[LAST]["grade"]["grades"].values()) == len(population)
@@ -58,7 +59,7 @@ def test_every_customer_connected_at_the_cutoff_has_one_published_row(rated):
 
 def test_steps_tell_what_they_did_in_plain_json(rated):
     first, second = rated.outcomes[TRAINED], rated.outcomes[LAST]
-    before = ["extract", "validate", "compute_indices", "choose_model"]
+    before = ["extract", "validate", "compute_indices", "group", "choose_model"]
     after = ["grade", "publish", "propose_rebates", "monitor"]
     assert [name for name in first if name not in ("month", "basis")] == [*before, "retrain", *after]
     assert [name for name in second if name not in ("month", "basis")] == [*before, "apply", *after]
@@ -74,6 +75,31 @@ def test_the_second_month_knows_the_grades_of_the_first(rated):
         "on b.customer_id = a.customer_id and b.rating_month = '2026-09-01' where a.rating_month = '2026-10-01'",
     )
     assert moves == [(published(rated.settings, LAST).rows, 0)]
+
+
+def test_the_reports_of_a_month_tie_to_its_customers(rated):
+    def report(query):
+        return read(rated.settings.warehouse, query)
+
+    before, rows = published(rated.settings, TRAINED).rows, published(rated.settings, LAST).rows
+    of_october = "from report.{} where rating_month = '2026-10-01'"
+    moves = (
+        "select sum(customers) filter (where from_state <> 'new'), sum(customers) filter (where to_state <> 'closed') "
+    )
+    assert report(moves + of_october.format("grade_migration")) == [(before, rows)]
+    [(connected, closed, revenue)] = report(
+        "select sum(customers) filter (where life_cycle_stage <> 'closed'), "
+        "sum(customers) filter (where life_cycle_stage = 'closed'), "
+        "sum(revenue) filter (where life_cycle_stage <> 'closed') " + of_october.format("life_cycle")
+    )
+    assert connected == rows
+    assert [(closed,)] == report(
+        "select sum(customers) " + of_october.format("grade_migration") + " and to_state = 'closed'"
+    )
+    assert report("select sum(customers), sum(revenue) from report.customer_groups") == [(rows, revenue)]
+    assert report("select sum(customers) " + of_october.format("service_sensitivity")) == [(rows,)]
+    for (customers,) in report("select sum(customers) " + of_october.format("group_profiles") + " group by aspect"):
+        assert customers == rows
 
 
 def test_a_month_again_is_a_no_op(rated, policy):
@@ -212,6 +238,11 @@ def test_without_the_optional_tables_a_month_is_published_all_the_same(required_
     assert outcome["publish"]["changed"]
     bases = read(required_only.warehouse, "select distinct rating_basis from rating.credit_grades")
     assert {basis for (basis,) in bases} <= {"expert", "thin_file", "default"}
+    assert outcome["group"]["without"] == ["outages", "service_contacts"]
+    assert read(required_only.warehouse, "select distinct aspect from report.group_profiles order by 1") == [
+        ("behaviour",),
+        ("value",),
+    ]
     later = rate_month(LAST, required_only, policy, basis="as_known_now")
     assert later["publish"]["revision"] == 2  # the same rows, and said to be on another basis
 

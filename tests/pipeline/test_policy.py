@@ -60,6 +60,16 @@ REFUSED = {
         "index_parameters.delinquency_severity.write_off",
         "greater than or equal to 0",
     ),
+    "groups: {value: {high value: {moon: 1}}}": (
+        "groups.value.high value",
+        "moon is not among avg_monthly_kwh, revenue",
+    ),
+    "groups: {demand: {quiet: {revenue: 1}}}": ("groups.demand.quiet", "revenue is not among outages"),
+    "groups: {value: null}": ("groups.value", "required"),
+    "groups: {value: {high value: null, medium value: null, low value: null}}": ("groups.value", "at least 1"),
+    "groups: {sample_rows: 10}": ("groups.sample_rows", "greater than or equal to 1000"),
+    "life_cycle: {growth: -0.1}": ("life_cycle.growth", "greater than or equal to 0"),
+    "life_cycle: {decline: 0.1}": ("life_cycle.decline", "less than or equal to 0"),
     "publish: {max_grade_share_change: 25}": ("publish.max_grade_share_change", "less than or equal to 1"),
     "rebate: {campaigns: [{name: a, first_month: 2026-13, share: 0, rate: 0, cap: 0}]}": (
         "rebate.campaigns.0.first_month",
@@ -127,6 +137,19 @@ def test_the_hash_is_of_what_is_in_force_and_not_of_how_it_is_written(load, poli
     assert load("label: {materiality_floor: 10.0}").sha256 == policy.sha256
     assert load("label: {materiality_floor: 10.5}").sha256 != policy.sha256
     assert load("training: {seed: 1}").sha256 != policy.sha256
+
+
+def test_customers_are_grouped_by_the_indices_the_policy_has(load, policy):
+    own = load(
+        "indices: {arrears_ratio: null, avg_monthly_kwh: null}\n"
+        "expert: {weights: {arrears_ratio: null}}\n"
+        "groups: {demand: {loud: {contacts: 2}, quiet: null}}"
+    )
+    assert policy.group_measures["value"] == {"avg_monthly_kwh": 1, "revenue": 1}
+    assert own.group_measures["value"] == {"revenue": 1}
+    assert policy.group_measures["behaviour"].keys() - own.group_measures["behaviour"].keys() == {"arrears_ratio"}
+    assert own.group_measures["behaviour"]["max_days_past_due"] == -1
+    assert set(own.groups.demand) == {"often without power", "often in touch", "loud"}
 
 
 def test_a_segment_belongs_to_one_family_or_none(policy):

@@ -1,17 +1,20 @@
 """Publishing: readers see the old revision or the new one, whatever happens to the run."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from decimal import Decimal
 
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from groups_records import member, write_groups
 
 from pipeline.errors import AuditError, LakeError, WarehouseUnavailableError
 from pipeline.lake import Lake
@@ -21,6 +24,7 @@ from pipeline.publish import publish
 from pipeline.settings import PROJECT, Settings
 from pipeline.warehouse import publications, revisions
 from pipeline.warehouse.connection import transaction
+from pipeline.warehouse.tables import TABLES
 
 OCTOBER = RatingMonth(2026, 10)
 GRADES = ("AAA", "AA", "A", "B", "C", "D")
@@ -64,9 +68,9 @@ SCHEMA = pa.schema([(name, KINDS.get(name, pa.string())) for name in customer(0)
 
 @pytest.fixture
 def write(settings, policy):
-    """Put graded customers, and their indices unless others are given, into the lake."""
+    """Put graded customers, and their indices and groups unless others are given, into the lake."""
 
-    def run(customers, month=OCTOBER, *, indices=None, population=None, basis="as_known_then", files=1):
+    def run(customers, month=OCTOBER, *, indices=None, groups=None, population=None, basis="as_known_then", files=1):
         lake = Lake(settings.lake_path)
         indices = indices_of(customers, policy) if indices is None else indices
         tables = {"grades": pa.Table.from_pylist(customers, SCHEMA), "indices": pa.Table.from_pylist(indices)}
@@ -83,6 +87,8 @@ def write(settings, policy):
                     policy_sha256=policy.sha256,
                     model_versions={"residential": "v1"},
                 )
+        members = [member(row["customer_id"]) for row in customers] if groups is None else groups
+        write_groups(lake, members, month, basis=basis)
 
     return run
 
@@ -123,6 +129,12 @@ def test_what_is_in_the_lake_is_what_readers_see(settings, policy, sql, write):
     names = list(policy.indices)
     loaded = sql(f"select {', '.join(names)}, {names[1]}_band from rating.credit_indices limit 1")
     assert loaded == [(*(at / 3 if at % 4 else None for at in range(len(names))), "B")]
+    groups = [member(row["customer_id"]) for row in customers]
+    taken = ("customer_id", "group_name", "life_cycle_stage", "service_sensitivity", "outage_sensitivity", "revenue")
+    loaded = sql(f"select {', '.join(taken)} from rating.customer_groups order by 1")
+    assert loaded == [tuple(row[name] for name in taken) for row in groups]
+    profiles = "select aspect, group_name, customers, revenue, centroid from rating.group_profiles order by 1"
+    assert sql(profiles)[0] == ("behaviour", "pays on time", 20, Decimal("24010.00"), {"revenue": 7.091326})
     with transaction(settings) as connection:
         published = publications.current(connection, OCTOBER)
         assert published == publications.latest(connection)
@@ -154,6 +166,18 @@ def test_a_changed_row_makes_a_revision_and_the_old_one_is_kept(settings, policy
     assert sql(query.format("")) == [(customers[3]["score"],)]
     assert sql(query.format("_2026_10_r1")) == [(customer(3)["score"],)]
     assert sql("select revision, superseded_at is null from ops.publications order by 1") == [(1, False), (2, True)]
+
+
+def test_a_month_published_before_there_were_groups_gets_them_with_its_next_publication(settings, policy, sql, write):
+    write([customer(number) for number in range(3)])
+    run(settings, policy)
+    for table in ("customer_groups", "group_profiles"):
+        sql(f"drop table rating.{table}_2026_10_r1")
+    sql("update ops.publications set content_sha256 = 'of grades and indices alone'")
+    done = run(settings, policy)
+    assert (done["changed"], done["revision"]) == (True, 2)
+    assert sql("select count(*) from rating.customer_groups") == [(3,)]
+    assert run(settings, policy) == done | {"changed": False}
 
 
 def test_a_dry_run_says_what_would_change_and_changes_nothing(settings, policy, sql, write):
@@ -202,7 +226,7 @@ AUDITED = {
     "a customer is missing": (dict(population=21), "credit_grades has 20 rows for a population of 21"),
     "a customer is there twice": (
         dict(customers=[customer(1), customer(1)]),
-        "credit_grades has 2 rows for 1 different customers",
+        "credit_grades has 2 rows for 1 different values of customer_id",
     ),
     "no grade": (dict(customers=[customer(1, grade=None)]), "1 customers have no grade"),
     "no score": (dict(customers=[customer(1, score=None)]), "1 customers have no finite score"),
@@ -214,6 +238,32 @@ AUDITED = {
     "off the scale": (dict(customers=[customer(1, grade="E")]), "1 grades are not on the policy's scale, such as 'E'"),
     "unknown basis": (dict(customers=[customer(1, rating_basis="guess")]), "rating_basis"),
     "no segment": (dict(customers=[customer(1, segment=None)]), "segment"),
+    "a customer without a group": (
+        dict(groups=[member(f"C{number:04}") for number in range(19)]),
+        "1 graded customers have no group",
+    ),
+    "a customer who is gone has a grade": (
+        dict(
+            groups=[member(f"C{number:04}", life_cycle_stage=("closed" if number else "new")) for number in range(20)]
+        ),
+        "19 graded customers have no group",
+    ),
+    "a group without a grade": (
+        dict(groups=[member(f"C{number:04}") for number in range(21)]),
+        "1 customers with a group have no grade",
+    ),
+    "two groups": (
+        dict(groups=[member(f"C{max(number, 1):04}") for number in range(20)]),
+        "customer_groups has 20 rows for 19 different values of customer_id",
+    ),
+    "no group name": (
+        dict(groups=[member(f"C{number:04}", group_name=None) for number in range(20)]),
+        "group_name",
+    ),
+    "unknown stage": (
+        dict(groups=[member(f"C{number:04}", life_cycle_stage="retired") for number in range(20)]),
+        "does not take the rows of customer_groups",
+    ),
     "text that is not text": (dict(customers=[customer(1, region="a\0b")]), "does not take the rows of credit_grades"),
 }
 
@@ -261,6 +311,49 @@ def test_the_audit_finds_rows_that_changed_on_the_way(settings, policy, sql, wri
         run(settings, policy)
 
 
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (
+            "update rating.customer_groups_2026_10_r1 set revenue = 0",
+            r"revenue has 20 values that sum to 0, in the lake 20",
+        ),
+        (
+            "delete from rating.group_profiles_2026_10_r1 where aspect = 'value'",
+            "group_profiles has 2 rows, in the lake 3",
+        ),
+    ],
+)
+def test_the_audit_looks_at_every_table(settings, policy, sql, write, monkeypatch, change, complaint):
+    write([customer(number) for number in range(20)])
+
+    def tampering(connection, table, publication, batches, stage=revisions.stage):
+        stage(connection, table, publication, batches)
+        if table == "group_profiles":
+            sql(change)
+
+    monkeypatch.setattr(revisions, "stage", tampering)
+    with pytest.raises(AuditError, match=complaint):
+        run(settings, policy)
+
+
+def test_customers_who_closed_have_a_group_and_no_grade(settings, policy, sql, write):
+    customers = [customer(number) for number in range(3)]
+    gone = member("C0009", life_cycle_stage="closed", group_name="closed", value_group=None)
+    write(customers, groups=[*(member(row["customer_id"]) for row in customers), gone])
+    run(settings, policy)
+    assert sql("select count(*) from rating.customer_groups where group_name = 'closed'") == [(1,)]
+
+
+def test_groups_of_other_records_than_the_grades_are_not_published(settings, policy, write):
+    write([customer(1)])
+    write_groups(Lake(settings.lake_path), [member("C0001")], OCTOBER, input_sha256="o" * 64)
+    with pytest.raises(
+        AuditError, match=r"^2026-10 is not published, .*groups were made from other records than grades"
+    ):
+        run(settings, policy)
+
+
 def test_a_grade_that_swells_is_questioned_unless_there_are_few_customers(settings, policy, write):
     write([customer(number) for number in range(240)], OCTOBER - 1)
     run(settings, policy, OCTOBER - 1)
@@ -289,7 +382,10 @@ def test_readers_see_the_old_or_the_new_and_nothing_between(settings, policy, sq
         "select count(*), min(g.score), max(g.score), count(distinct g.publication_id) from report.current_grades as r "
         "inner join rating.credit_grades as g using (rating_month, customer_id) "
         "inner join rating.credit_indices as i using (rating_month, customer_id) "
-        "where g.publication_id = i.publication_id and r.score = g.score"
+        "inner join rating.customer_groups as c using (rating_month, customer_id) "
+        "inner join rating.group_profiles as p using (rating_month) "
+        "where p.aspect = 'value' and r.score = g.score "
+        "and g.publication_id = all (array[i.publication_id, c.publication_id, p.publication_id])"
     )
     of_report = "select count(*), min(score), max(score), count(distinct revision) from report.current_grades"
     readers = [threading.Thread(target=read, args=(query,)) for query in (of_both, of_report)]
@@ -348,7 +444,13 @@ from pipeline.publish import publish
 from pipeline.settings import Settings
 from pipeline.warehouse import revisions
 
-def kill(*_):
+step, calls = getattr(revisions, sys.argv[1]), int(sys.argv[2])
+
+def kill(*arguments):
+    global calls
+    calls -= 1
+    if calls:
+        return step(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
 
 setattr(revisions, sys.argv[1], kill)
@@ -356,13 +458,15 @@ publish(RatingMonth(2026, 10), Settings.load(), Policy.load(), run_id="killed", 
 """
 
 
-@pytest.mark.parametrize("step", ["stage", "index", "seal", "swap", "_swap_partition"])
-def test_a_run_killed_before_the_swap_leaves_readers_where_they_were(settings, policy, sql, write, step):
+@pytest.mark.parametrize(
+    ("step", "call"), [("stage", 2), ("index", 1), ("seal", 1), ("swap", 1), ("_swap_partition", 3)]
+)
+def test_a_run_killed_before_all_is_swapped_leaves_readers_where_they_were(settings, policy, sql, write, step, call):
     write([customer(number, score=1.0) for number in range(10)])
     run(settings, policy)
     write([customer(number, score=2.0) for number in range(10)])
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, step],
+        [sys.executable, "-c", KILLED, step, str(call)],
         env={
             **os.environ,
             "PYTHONPATH": str(PROJECT),
@@ -375,7 +479,7 @@ def test_a_run_killed_before_the_swap_leaves_readers_where_they_were(settings, p
     assert sql("select count(*), max(score) from report.current_grades") == [(10, 1.0)]
     assert run(settings, policy)["revision"] == 2
     assert sql("select count(*), max(score) from report.current_grades") == [(10, 2.0)]
-    assert staged_tables(sql) == [("credit_grades_2026_10_r1",), ("credit_indices_2026_10_r1",)]
+    assert staged_tables(sql) == [(f"{table}_2026_10_r1",) for table in sorted(TABLES)]
 
 
 def test_leftovers_of_other_months_go_but_not_those_being_published(settings, policy, sql, write):
@@ -422,6 +526,13 @@ def test_a_warehouse_that_goes_away_half_way_is_one_clear_line(settings, policy,
 
 def test_a_month_that_was_not_graded_names_the_partition(settings, policy):
     with pytest.raises(LakeError, match=r"grades/rating_month=2026-10"):
+        run(settings, policy)
+
+
+def test_a_month_without_groups_names_the_partition(settings, policy, write):
+    write([customer(1)])
+    shutil.rmtree(Lake(settings.lake_path).path("groups"))
+    with pytest.raises(LakeError, match=r"groups/rating_month=2026-10.*run the step that writes groups first"):
         run(settings, policy)
 
 

@@ -15,12 +15,22 @@ COHORT = {
     "bills": pa.int64(),
     "is_in_default": pa.bool_(),
 }
-SCHEMAS = {name: arrow_schema(name) for name in contract()} | {"cohort": pa.schema(COHORT)}
+MEMBERS = {
+    "customer_id": pa.string(),
+    "connected_on": pa.date32(),
+    "is_closed": pa.bool_(),
+    "consumption_trend": pa.float64(),
+}
+SCHEMAS = {name: arrow_schema(name) for name in contract()}
+SCHEMAS |= {"cohort": pa.schema(COHORT), "members": pa.schema(MEMBERS)}
 USUAL = {
     "customers": {"segment": "residential", "region": "north", "connected_on": "2015-01-01"},
     "bills": {"amount": "100", "is_estimated": "false"},
     "arrears": {"amount_overdue": "100", "is_disputed": "false", "recorded_at": "2015-01-01 00:00Z"},
+    "outages": {"is_planned": "false"},
+    "service_contacts": {"contact_type": "complaint"},
     "cohort": {"segment": "residential", "family": "residential", "bills": "6", "is_in_default": "false"},
+    "members": {"connected_on": "2015-01-01", "is_closed": "false"},
 }
 
 

@@ -1,7 +1,8 @@
-"""Each query of sql/derived, indices and labels on tables small enough to work its answer out by hand.
+"""Each query of sql/derived, indices, labels and groups on tables small enough to work its answer out by hand.
 
 A case is cases/<query>/<case>.yaml: why (what it shows), month (the rating month; cohort instead where the query labels
-one), policy (what differs from the default), tables and expected (see small_tables.py). What is expected of a number
+one), basis (as_known_then unless it says so), policy (what differs from the default), tables and expected (see
+small_tables.py). What is expected of a number
 may be a sum to do: 2/3, ln(101).
 """
 
@@ -21,7 +22,7 @@ from pipeline.policy import Policy
 from pipeline.settings import SQL, Settings
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
-FOLDERS = ("derived", "indices", "labels")
+FOLDERS = ("derived", "indices", "labels", "groups")
 ARITHMETIC = {"ln": math.log, "sqrt": math.sqrt}
 
 
@@ -42,7 +43,8 @@ def test_a_query_gives_what_was_worked_out_by_hand(engine, path, tmp_path):
     if "cohort" in case:
         parameters = measure.label_parameters(policy, RatingMonth.parse(case["cohort"]))
     else:
-        parameters = measure.parameters(policy, RatingMonth.parse(case["month"]))
+        basis = case.get("basis", measure.AS_KNOWN_THEN)
+        parameters = measure.group_parameters(policy, RatingMonth.parse(case["month"]), basis)
 
     expected = sorted(rows(case["expected"]), key=lambda row: tuple(row.values()))
     text = f"select {', '.join(expected[0])} from {path.parent.name} order by all"

@@ -1,0 +1,41 @@
+-- One row a published month and move since the month published before it: customers by state then and state now.
+-- A state is a grade, default (rated in default), new (not rated in the earlier month) or closed (not rated in the later
+-- one). share is that of the customers who were in from_state; shares of a month and from_state add up to 1.
+-- Reads rating.credit_grades and ops.publications. The lateral joins let a month read its own two partitions alone.
+
+select
+    m.rating_month,
+    m.previous_month,
+    moved.from_state,
+    moved.to_state,
+    moved.customers,
+    moved.customers / sum(moved.customers) over (partition by m.rating_month, moved.from_state) as share
+from (
+    select
+        p.rating_month,
+        lag(p.rating_month) over (order by p.rating_month) as previous_month
+    from ops.publications as p
+    where p.superseded_at is null
+) as m
+cross join lateral (
+    select
+        coalesce(b.state, 'new') as from_state,
+        coalesce(a.state, 'closed') as to_state,
+        count(*) as customers
+    from (
+        select
+            g.customer_id,
+            case when g.rating_basis = 'default' then 'default' else g.grade end as state
+        from rating.credit_grades as g
+        where g.rating_month = m.previous_month
+    ) as b
+    full join (
+        select
+            g.customer_id,
+            case when g.rating_basis = 'default' then 'default' else g.grade end as state
+        from rating.credit_grades as g
+        where g.rating_month = m.rating_month
+    ) as a on a.customer_id = b.customer_id
+    where m.previous_month is not null
+    group by 1, 2
+) as moved
