@@ -87,7 +87,7 @@ def publish(
             changed = not _is_same(published, basis, content_sha256)
             if changed:
                 _stage_and_audit(connection, policy, content, fresh)
-                published = revisions.swap(connection, fresh, timeout, also=promote)
+                published = revisions.swap(connection, fresh, timeout, promote)
             else:
                 with connection.begin():
                     promote(connection)

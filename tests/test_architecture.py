@@ -27,7 +27,7 @@ STEPS = (
     "sample",
 )
 KNOW_THE_ORDER = ("pipeline.cli", "pipeline.models_cli", "pipeline.demo")
-MODEL_MAY = {"numpy", "pandas", "sklearn", "scipy", "threadpoolctl", "pipeline.model"}
+MODEL_MAY = {"jinja2", "numpy", "pandas", "sklearn", "scipy", "threadpoolctl", "pipeline.model"}
 PLUGINS_MAY = {
     "airflow",
     "gridgrade_approval",

@@ -145,7 +145,7 @@ def _count(y: np.ndarray) -> tuple[int, int]:
 def _direction(x: np.ndarray, y: np.ndarray) -> int:
     """1 if more is better in these rows, by the ranks of the two classes."""
     ranks = np.unique(x, return_inverse=True)[1]
-    return 1 if ranks[y == 0].mean() >= ranks[y == 1].mean() else -1
+    return 1 if len(y) * int(ranks[y == 1].sum()) <= int(y.sum()) * int(ranks.sum()) else -1
 
 
 def _tree_edges(x: np.ndarray, y: np.ndarray, constraint: int, max_bins: int, min_share: float) -> list[float]:

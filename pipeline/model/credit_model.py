@@ -119,8 +119,9 @@ class CreditModel(LogOddsModel):
             },
             index=pd.Index(self.transformer_.features_, name="feature"),
         )
-        rises = np.sign(table["points"]) * [self.transformer_.slope(feature) for feature in features]
-        return table.assign(direction=rises.map({1.0: "+", -1.0: "-"}).astype(object))
+        signs = np.sign(table["points"]) * [self.transformer_.slope(feature) for feature in features]
+        directions = [{1.0: "+", -1.0: "-"}.get(sign) for sign in signs]
+        return table.assign(direction=pd.Series(directions, index=table.index, dtype=object))
 
     @property
     def base_score_(self) -> float:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
+from scipy.special import betaincinv, logit
 from scipy.stats import binomtest
 
 from pipeline.model import curves
@@ -69,8 +69,9 @@ def calibration_by_grade(counts: pd.DataFrame, level: float = 0.95) -> pd.DataFr
     people = table["customers"].where(table["customers"] > 0)
     table["expected_rate"] = table["expected"] / people
     table["default_rate"] = table["defaults"] / people
-    grades = counts[["customers", "defaults", "expected"]].itertuples(index=False)
-    table[["low", "high", "p_value"]] = [_binomial(*grade, level) for grade in grades]
+    table["low"], table["high"] = _clopper_pearson(table["defaults"], table["customers"], level)
+    rates = zip(table["defaults"], table["customers"], table["expected_rate"], strict=True)
+    table["p_value"] = [_p_value(*grade) for grade in rates]
     table["p_adjusted"] = _holm(table["p_value"])
     return table
 
@@ -125,12 +126,16 @@ def _counts(part, y, probability, index=None) -> pd.DataFrame:
     return counts if index is None else counts.reindex(index, fill_value=0)
 
 
-def _binomial(customers: int, defaults: int, expected: float, level: float) -> tuple[float, float, float]:
-    if not customers:
-        return np.nan, np.nan, np.nan
-    test = binomtest(int(defaults), int(customers), min(1.0, expected / customers))
-    interval = test.proportion_ci(level, method="exact")
-    return float(interval.low), float(interval.high), float(test.pvalue)
+def _clopper_pearson(defaults: pd.Series, customers: pd.Series, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Exact interval of each rate; NaN without customers."""
+    outside, others = (1 - level) / 2, customers - defaults
+    low = np.where(defaults > 0, betaincinv(defaults, others + 1, outside), 0.0)
+    high = np.where(others > 0, betaincinv(defaults + 1, others, 1 - outside), 1.0)
+    return np.where(customers > 0, low, np.nan), np.where(customers > 0, high, np.nan)
+
+
+def _p_value(defaults: int, customers: int, rate: float) -> float:
+    return float(binomtest(int(defaults), int(customers), min(rate, 1.0)).pvalue) if customers else np.nan
 
 
 def _holm(p_values: pd.Series) -> pd.Series:

@@ -67,13 +67,13 @@ def adverse_impact(
     if not ((counts["selected"] >= 0) & (counts["selected"] <= counts["customers"])).all():
         raise ModelFitError("a group has more selected than customers, or fewer than none")
     table = counts.assign(rate=counts["selected"] / counts["customers"].where(counts["customers"] > 0))
-    table[["rate_low", "rate_high"]] = [_wilson(*group, level) for group in counts.itertuples(index=False)]
+    rates = [_wilson(*group, level) for group in counts.itertuples(index=False)]
+    table = table.join(pd.DataFrame(rates, index=table.index, columns=["rate_low", "rate_high"]))
     judged = table["customers"] >= max(1, min_share * table["customers"].sum())
     reference = table.loc[judged, "rate"].idxmax() if judged.sum() > 1 else None
-    table[["ratio", "ratio_low", "ratio_high"]] = [
-        _ratio(group, counts.loc[reference], level) if reference is not None else (np.nan,) * 3
-        for _, group in counts.iterrows()
-    ]
+    best = None if reference is None else counts.loc[reference]
+    ratios = [_ratio(group, best, level) for _, group in counts.iterrows()]
+    table = table.join(pd.DataFrame(ratios, index=table.index, columns=["ratio", "ratio_low", "ratio_high"]))
     table["is_reference"] = table.index == reference
     table["is_judged"] = judged & table["ratio"].notna()
     table["is_adverse"] = table["is_judged"] & (table["ratio"] < threshold)
@@ -100,8 +100,8 @@ def _wilson(customers: int, selected: int, level: float) -> tuple[float, float]:
     return interval.low, interval.high
 
 
-def _ratio(group: pd.Series, reference: pd.Series, level: float) -> tuple[float, float, float]:
-    if not group["customers"] or not reference["selected"]:
+def _ratio(group: pd.Series, reference: pd.Series | None, level: float) -> tuple[float, float, float]:
+    if reference is None or not group["customers"] or not reference["selected"]:
         return (np.nan,) * 3
     risk = relative_risk(*(int(part[name]) for part in (group, reference) for name in ("selected", "customers")))
     interval = risk.confidence_interval(level)

@@ -128,7 +128,6 @@ def swap(
     connection: Connection,
     publication: Publication,
     timeout_seconds: int,
-    *,
     also: Callable[[Connection], None] = lambda connection: None,
 ) -> Publication:
     """Readers see the new revision from here on: all tables and the publication in one transaction, and ``also`` what

@@ -22,7 +22,7 @@ from pipeline.policy import Policy
 from pipeline.settings import SQL, Settings
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
-FOLDERS = ("derived", "indices", "labels", "groups")
+FOLDERS = ("derived", "indices", "labels", "monitoring", "groups")
 ARITHMETIC = {"ln": math.log, "sqrt": math.sqrt}
 
 
