@@ -21,8 +21,16 @@ MEMBERS = {
     "is_closed": pa.bool_(),
     "consumption_trend": pa.float64(),
 }
+RATED_OUTCOMES = {
+    "model_version": pa.string(),
+    "score": pa.float64(),
+    "default_probability": pa.float64(),
+    "is_default": pa.bool_(),
+}
+GRADE_BOUNDS = {"grade": pa.string(), "from_probability": pa.float64(), "below_probability": pa.float64()}
 SCHEMAS = {name: arrow_schema(name) for name in contract()}
 SCHEMAS |= {"cohort": pa.schema(COHORT), "members": pa.schema(MEMBERS)}
+SCHEMAS |= {"rated_outcomes": pa.schema(RATED_OUTCOMES), "grade_bounds": pa.schema(GRADE_BOUNDS)}
 USUAL = {
     "customers": {"segment": "residential", "region": "north", "connected_on": "2015-01-01"},
     "bills": {"amount": "100", "is_estimated": "false"},
