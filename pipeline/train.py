@@ -80,6 +80,7 @@ def retrain(
             training = _Training(month, settings, policy, basis, family, rows, is_trial=dry_run)
             served[family] = training.challenge()
             awaiting += [training.challenger.version] if training.is_awaiting else []
+            training.write_cards()
             _LOG.info("%s %s: %s", month, family, served[family].note)
         learnt_from = [str(cohort) for cohort in rows.cohorts]
     served |= {family: serving(month, settings, policy, family) for family in policy.families if family not in served}
@@ -108,6 +109,7 @@ def recalibrate(
     with cohorts.labelled(month, settings, policy, basis, roles=("calibration", "test")) as rows:
         training = _Training(month, settings, policy, basis, original.family, rows)
         training.recalibrate(original)
+        training.write_cards()
     challenger = training.challenger
     return {
         "month": str(month),
@@ -133,6 +135,7 @@ class _Training:
         is_trial: bool = False,
     ):
         self.challenger: registry.Model | None = None
+        self._registered: list[str] = []
         self.is_awaiting = False
         self._month, self._settings, self._policy, self._family = month, settings, policy, family
         self._known = measure.known_in(Lake(settings.lake_path), month, basis)
@@ -165,6 +168,11 @@ class _Training:
         renewed = model.recalibrated(rows, rows["is_default"].to_numpy())
         self._register(renewed, "recalibrated", {"recalibrated": original.version})
         self._judge(renewed)
+
+    def write_cards(self) -> None:
+        """Of all that was registered, as it was judged."""
+        for version in self._registered:
+            cards.write(self._settings, self._policy, registry.model(self._settings, version))
 
     def _decide(self) -> Serving:
         """One that passed takes over as the policy promotes; without a champion one that fails no hard gate."""
@@ -200,9 +208,11 @@ class _Training:
         made_of = json.dumps([parameters, self._rows.input_sha256, self._policy.sha256], sort_keys=True)
         digest = hashlib.sha256(made_of.encode()).hexdigest()
         name = f"{self._family}-{self._month}" + ("-recalibrated" if origin == "recalibrated" else "")
+        version = f"{name}-{digest[:8]}"
+        self._registered.append(version)
         self.challenger = registry.register(
             self._settings,
-            version=f"{name}-{digest[:8]}",
+            version=version,
             family=self._family,
             effective_from=self._month,
             parameters=parameters,
@@ -213,7 +223,6 @@ class _Training:
             provenance={"cohorts": [str(cohort) for cohort in self._rows.cohorts], **(provenance or {})},
             is_trial=self._is_trial,
         )
-        cards.write(self._settings, self._policy, self.challenger)
 
     def _measure(self, model: LogOddsModel) -> dict[str, Any]:
         """What the model is worth on customers it has not seen, out of time where cohorts allow."""
@@ -256,7 +265,6 @@ class _Training:
             adverse=metrics["fairness"],
         )
         self.challenger = registry.judge(self._settings, self.challenger.version, held, not gates.failed(held))
-        cards.write(self._settings, self._policy, self.challenger)
 
 
 def fit(samples: Samples, policy: Policy) -> CreditModel | ExpertScorecard:

@@ -115,7 +115,7 @@ def test_an_index_that_knows_the_outcome_stops_the_training_with_its_name(settin
     assert registry.models(settings) == []
     learns(frame)
     assert train.retrain(MONTH, settings, policy)["models"]
-    with pytest.raises(ModelError, match="AUC 0.6 or more"):
+    with pytest.raises(ModelError, match=r"AUC 0\.6 or more"):
         train.retrain(MONTH, settings, changed(policy, "training", max_index_auc=0.6))
 
 
