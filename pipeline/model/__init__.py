@@ -15,9 +15,13 @@
 >>> bool((model_from_dict(model.to_dict()).score(indices) == model.score(indices)).all())
 True
 
-The parts (IndexTransformer, FisherLDA, PlattCalibrator, Scorecard) work alone as well. Whatever cannot be fitted,
-scored or read is a ModelFitError that names the column. ``pipeline.model.grouping`` is not imported here: only who
-groups customers needs scikit-learn's clustering, and it takes a second to load.
+The parts (IndexTransformer, WoeBins, FisherLDA, PlattCalibrator, Scorecard) work alone as well. Around them:
+``evaluate`` gives a verdict; ``refuse_leaks``, ``contradicted_signs`` and ``adverse_impact`` say what a model must not
+be; ``psi`` and a model's frozen ``monitoring`` bins measure drift; ``to_sql`` scores in a database; ``model_card`` is
+for people. Whatever cannot be fitted, scored or read is a ModelFitError that names the column.
+
+``pipeline.model.grouping`` is not imported here: only who groups customers needs scikit-learn's clustering, and it
+takes a second to load.
 """
 
 from pipeline.model.binning import WoeBins

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from sklearn.tree import DecisionTreeClassifier
 
 from pipeline.model import sql
 from pipeline.model.errors import ModelFitError
 
 DIRECTIONS = {"+": 1, "-": -1}
+_FINE = 1000
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,17 @@ class WoeBins:
         usual = ~np.logical_or.reduce([gaps, *coded.values()])
         if not usual.any():
             raise ModelFitError("an index to be binned holds gaps and sentinels only")
-        x, outcome = values[usual], y[usual]
+        fine, counts = _fine_counts(values[usual], y[usual])
         worth = _Worth.against(y)
-        sign = DIRECTIONS[direction] if direction else _direction(x, outcome)
-        edges, counts = _merged(_tree_edges(x, outcome, -sign, max_bins, min_share), x, outcome, worth, sign)
+        sign = DIRECTIONS[direction] if direction else _direction(counts)
+        cuts, counts = _merged(_tree_cuts(counts, -sign, max_bins, min_share), counts, worth, sign)
+        edges = fine[cuts]
         woe = tuple(worth.of(*count) for count in counts)
-        neutral = woe[int(np.searchsorted(edges, np.median(x) if fill is None else fill))]
+        neutral = woe[int(np.searchsorted(edges, np.median(values[usual]) if fill is None else fill))]
         apart = {code: _count(y[rows]) for code, rows in coded.items()} | {None: _count(y[gaps])}
         worths = {code: worth.of(*count) if any(count) else neutral for code, count in apart.items()}
         return cls(
-            edges=tuple(edges),
+            edges=tuple(edges.tolist()),
             woe=woe,
             missing=worths.pop(None),
             sentinels=worths,
@@ -142,37 +144,44 @@ def _count(y: np.ndarray) -> tuple[int, int]:
     return len(y) - bads, bads
 
 
-def _direction(x: np.ndarray, y: np.ndarray) -> int:
-    """1 if more is better in these rows, by the ranks of the two classes."""
-    ranks = np.unique(x, return_inverse=True)[1]
-    return 1 if len(y) * int(ranks[y == 1].sum()) <= int(y.sum()) * int(ranks.sum()) else -1
+def _fine_counts(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where edges may lie, values at up to _FINE quantiles, and the goods and bads up to each and beyond the last."""
+    fine = np.unique(np.quantile(x, np.arange(1, _FINE) / _FINE, method="inverted_cdf"))
+    places = np.searchsorted(fine, x)
+    return fine, np.stack([np.bincount(places[y == k], minlength=len(fine) + 1) for k in (0, 1)], axis=1)
 
 
-def _tree_edges(x: np.ndarray, y: np.ndarray, constraint: int, max_bins: int, min_share: float) -> list[float]:
-    # By rank, as the tree works in float32; an edge is the largest value of its bin that training had.
-    distinct, ranks = np.unique(x, return_inverse=True)
+def _direction(counts: np.ndarray) -> int:
+    """1 if more is better in these rows, by the mean place of the two classes."""
+    goods, bads = counts.sum(axis=0)
+    of_goods, of_bads = np.arange(len(counts)) @ counts
+    return 1 if of_bads * goods <= of_goods * bads else -1
+
+
+def _tree_cuts(counts: np.ndarray, constraint: int, max_bins: int, min_share: float) -> list[int]:
+    """The places that end a leaf of the tree."""
+    from sklearn.tree import DecisionTreeClassifier  # takes half a second to load, and few models bin
+
+    places, classes = np.nonzero(counts)
     tree = DecisionTreeClassifier(
         criterion="entropy",
         max_leaf_nodes=max_bins,
-        min_samples_leaf=max(1, int(np.ceil(min_share * len(x)))),
+        min_weight_fraction_leaf=min(min_share, 0.5),
         monotonic_cst=[constraint],
         random_state=0,
-    ).fit(ranks.reshape(-1, 1), y)
-    cuts = tree.tree_.threshold[tree.tree_.children_left >= 0]
-    return sorted(float(distinct[int(np.floor(cut))]) for cut in cuts)
+    ).fit(places.reshape(-1, 1), classes, sample_weight=counts[places, classes])
+    thresholds = tree.tree_.threshold[tree.tree_.children_left >= 0]
+    return sorted(int(np.floor(threshold)) for threshold in thresholds)
 
 
-def _merged(
-    edges: list[float], x: np.ndarray, y: np.ndarray, worth: _Worth, sign: int
-) -> tuple[list[float], list[tuple[int, int]]]:
-    """Edges and counts once neighbours that the order forbids are one bin: pooled adjacent violators."""
-    places = np.searchsorted(edges, x)
+def _merged(cuts: list[int], counts: np.ndarray, worth: _Worth, sign: int) -> tuple[list[int], list[tuple[int, int]]]:
+    """Cuts and counts once neighbours that the order forbids are one bin: pooled adjacent violators."""
     kept, pools = [], []
-    for place, edge in enumerate([*edges, np.inf]):
-        goods, bads = _count(y[places == place])
+    for start, end in pairwise([-1, *cuts, len(counts) - 1]):
+        goods, bads = map(int, counts[start + 1 : end + 1].sum(axis=0))
         while pools and sign * (worth.of(goods, bads) - worth.of(*pools[-1])) <= 0:
             goods, bads = goods + pools[-1][0], bads + pools[-1][1]
             del pools[-1], kept[-1]
         pools.append((goods, bads))
-        kept.append(edge)
+        kept.append(end)
     return kept[:-1], pools

@@ -150,6 +150,14 @@ class CreditModel(LogOddsModel):
         discriminant = "\n    + ".join(terms)
         return f"{sql.number(calibrator.intercept_)} + {sql.number(calibrator.slope_)} * (\n    {discriminant}\n)"
 
+    def _try_out(self) -> None:
+        """Score somebody of whom nothing is known and one of zeros: what is malformed shows when the model is read."""
+        strangers = pd.DataFrame({column: [np.nan, 0.0] for column in self.columns})
+        with np.errstate(all="ignore"):
+            scores = self.score(strangers)
+        if not np.isfinite(scores).all() or not self.to_sql():
+            raise ModelFitError("the stored model gives no score")
+
     def to_dict(self) -> dict:
         """Plain JSON that ``from_dict`` reads back to the bit."""
         return {
@@ -173,6 +181,7 @@ class CreditModel(LogOddsModel):
                 model.monitoring = Baseline.from_dict(document["monitoring"])
             if list(model.transformer_.features_) != document["discriminant"]["features"]:
                 raise ModelFitError("the stored model's transform and discriminant name different features")
+            model._try_out()
             return model
 
 

@@ -1,24 +1,28 @@
 """Curves of a verdict in a bounded number of points, none of which is a customer's row."""
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
 POINTS = 200
 BARS = 40
 
 
 def roc(y: np.ndarray, risk: np.ndarray) -> list[list[float]]:
-    """[false positive rate, true positive rate] from (0, 0) to (1, 1)."""
-    false, true, _ = roc_curve(y, risk)
-    return _thinned(np.column_stack([false, true]), along=false + true)
+    """[false positive rate, true positive rate] from (0, 0) to (1, 1), flagging the highest risks first."""
+    _, goods, bads = _cumulative(y, -risk)
+    return _thinned(np.column_stack([[0.0, *goods], [0.0, *bads]]), along=np.append(0.0, goods + bads))
 
 
 def cumulative_shares(y: np.ndarray, score: np.ndarray) -> list[list[float]]:
     """[score, share of goods with that score or less, the same of defaults], rising."""
-    distinct, places = np.unique(score, return_inverse=True)
-    bads, goods = (np.cumsum(np.bincount(places, weights=w, minlength=len(distinct))) for w in (y, 1 - y))
-    shares = goods / goods[-1], bads / bads[-1]
-    return _thinned(np.column_stack([distinct, *shares]), along=shares[0] + shares[1])
+    distinct, goods, bads = _cumulative(y, score)
+    return _thinned(np.column_stack([distinct, goods, bads]), along=goods + bads)
+
+
+def _cumulative(y: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct values, rising, and the shares of goods and of defaults up to each."""
+    distinct, places = np.unique(values, return_inverse=True)
+    goods, bads = (np.cumsum(np.bincount(places[y == k], minlength=len(distinct))) for k in (0, 1))
+    return distinct, goods / goods[-1], bads / bads[-1]
 
 
 def histogram(y: np.ndarray, score: np.ndarray) -> dict[str, list]:

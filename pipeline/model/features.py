@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.model import sql
 from pipeline.model.binning import WoeBins
+from pipeline.model.errors import ModelFitError
 
 
 def values_of(raw: np.ndarray, feature: Mapping, index: Mapping) -> np.ndarray:
@@ -20,9 +21,11 @@ def values_of(raw: np.ndarray, feature: Mapping, index: Mapping) -> np.ndarray:
             return (raw == feature["code"]).astype(float)
         case "woe":
             return WoeBins.from_dict(index["woe"]).transform(raw)
-    clipped = np.clip(raw, index["lower"], index["upper"])
-    clipped[np.isnan(raw) | np.isin(raw, index.get("sentinels", []))] = index["fill"]
-    return clipped
+        case "value":
+            clipped = np.clip(raw, index["lower"], index["upper"])
+            clipped[np.isnan(raw) | np.isin(raw, index.get("sentinels", []))] = index["fill"]
+            return clipped
+    raise _unknown(feature)
 
 
 def sql_of(feature: Mapping, index: Mapping, weight: float, dialect: str) -> str:
@@ -39,13 +42,22 @@ def sql_of(feature: Mapping, index: Mapping, weight: float, dialect: str) -> str
             return sql.case((f"{x} = {sql.number(feature['code'])}", term(1)), otherwise=term(0))
         case "woe":
             return WoeBins.from_dict(index["woe"]).to_sql(feature["column"], dialect, term)
+        case "value":
+            mean, scale = sql.number(feature["mean"]), sql.number(feature["scale"])
+            return f"({_clipped_sql(x, index)} - {mean}) / {scale} * {sql.number(weight)}"
+    raise _unknown(feature)
+
+
+def _clipped_sql(x: str, index: Mapping) -> str:
     lower, upper, fill = (sql.number(index[name]) for name in ("lower", "upper", "fill"))
-    mean, scale = sql.number(feature["mean"]), sql.number(feature["scale"])
-    clipped = sql.case(
+    return sql.case(
         (f"{x} is null", fill),
         *((f"{x} = {sql.number(code)}", fill) for code in index.get("sentinels", [])),
         (f"{x} < {lower}", lower),
         (f"{x} > {upper}", upper),
         otherwise=x,
     )
-    return f"({clipped} - {mean}) / {scale} * {sql.number(weight)}"
+
+
+def _unknown(feature: Mapping) -> ModelFitError:
+    return ModelFitError(f"a feature of {feature['column']} is of kind {feature['kind']!r}, which this version lacks")

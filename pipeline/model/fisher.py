@@ -7,7 +7,6 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
@@ -139,7 +138,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         # Solved on the correlation scale, where columns in kWh and columns in shares weigh the same.
         correlation = self.covariance_ / np.outer(spread, spread)
         eigenvalues, eigenvectors = np.linalg.eigh(correlation)
-        self.shrinkage_ = self._share(centred / spread, eigenvalues[0])
+        self.shrinkage_ = self._share(centred / spread, float(eigenvalues[0]))
         if self.shrinkage_:
             correlation = (1 - self.shrinkage_) * correlation + self.shrinkage_ * np.eye(len(correlation))
             self.covariance_ = correlation * np.outer(spread, spread)
@@ -164,12 +163,11 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
             case None:
                 return 0.0
             case "ledoit_wolf":
-                return float(ledoit_wolf_shrinkage(standardised, assume_centered=True))
+                return _ledoit_wolf(standardised)
             case "auto":
                 if smallest >= _NEARLY_SINGULAR:
                     return 0.0
-                lifts = (_NEARLY_SINGULAR - smallest) / (1 - smallest)
-                return max(lifts, float(ledoit_wolf_shrinkage(standardised, assume_centered=True)))
+                return max(_ledoit_wolf(standardised), (_NEARLY_SINGULAR - smallest) / (1 - smallest))
             case float() | int() if 0 <= self.shrinkage <= 1:
                 return float(self.shrinkage)
         raise ModelFitError(f"shrinkage is {self.shrinkage!r}: None, auto, ledoit_wolf or a share from 0 to 1")
@@ -211,6 +209,13 @@ def weighted_sum(columns: Iterable[np.ndarray], weights: Iterable[float], start:
     for column, weight in zip(columns, weights, strict=True):
         start += column * weight
     return start
+
+
+def _ledoit_wolf(standardised) -> float:
+    """The share by which Ledoit and Wolf (2004) draw the covariance of these rows towards the unit matrix."""
+    from sklearn.covariance import ledoit_wolf_shrinkage  # takes half a second to load, and few models shrink
+
+    return float(ledoit_wolf_shrinkage(standardised, assume_centered=True))
 
 
 def _check_finite(X, names) -> None:

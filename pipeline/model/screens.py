@@ -9,7 +9,6 @@ from scipy.stats.contingency import relative_risk
 
 from pipeline.model.errors import ModelFitError
 from pipeline.model.labels import checked_labels
-from pipeline.model.metrics import auc
 from pipeline.model.scorecard import LogOddsModel
 from pipeline.model.table import numbers
 
@@ -23,6 +22,8 @@ def single_index_auc(frame: pd.DataFrame, y) -> pd.Series:
     behind every value, so that a column is also found out that is filled in for defaults only.
     """
     y = checked_labels(y, len(frame))
+    if y.all() or not y.any():
+        raise ModelFitError("both defaults (1) and others (0) are needed to see whether a column tells them apart")
     return pd.Series({column: _separation(numbers(frame, column), y) for column in frame}, dtype=float)
 
 
@@ -82,15 +83,18 @@ def adverse_impact(
 
 def _separation(values: np.ndarray, y: np.ndarray) -> float:
     there = ~np.isnan(values)
-    placements = [np.where(there, values, end) for end in (-np.inf, np.inf)]
-    samples = [(y, placed) for placed in placements]
-    if min(y[there].sum(), (1 - y[there]).sum()) >= _ENOUGH:
-        samples.append((y[there], values[there]))
-    return max(abs(auc(outcome, _ranks(risk)).value - 0.5) for outcome, risk in samples) + 0.5
+    distinct, places = np.unique(values[there], return_inverse=True)
+    counts = np.stack([np.bincount(places[y[there] == k], minlength=len(distinct)) for k in (0, 1)], axis=1)
+    gaps = [[(y[~there] == k).sum() for k in (0, 1)]]
+    orders = [np.concatenate([gaps, counts]), np.concatenate([counts, gaps])]
+    if counts.sum(axis=0).min() >= _ENOUGH:
+        orders.append(counts)
+    return 0.5 + max(abs(_auc(goods, bads) - 0.5) for goods, bads in (order.T for order in orders))
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    return np.unique(values, return_inverse=True)[1]
+def _auc(goods: np.ndarray, bads: np.ndarray) -> float:
+    """From goods and bads in the order of a value; those with the same value count half."""
+    return float(bads @ (np.cumsum(goods) - goods / 2) / (goods.sum() * bads.sum()))
 
 
 def _wilson(customers: int, selected: int, level: float) -> tuple[float, float]:

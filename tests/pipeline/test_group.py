@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from billing_records import OCTOBER, bill, customer
+from billing_records import OCTOBER, bill, customer, instant
 from indices_records import BASIS, MODELS, expert, register, write_indices
 from indices_records import customer as rated
 from lake_records import fill_lake, tables
@@ -263,6 +263,25 @@ def test_few_customers_make_few_groups(small, customers):
     if customers == 1:
         assert found["C000"]["group_name"] == "medium value, pays on time"
         assert found["C000"]["revenue"] == Decimal("100.25")
+
+
+def test_a_group_that_nothing_tells_from_the_others_is_not_made(small):
+    contacts = [
+        {
+            "contact_id": f"{n}-{at}",
+            "customer_id": f"C{n:03}",
+            "contact_type": "enquiry",
+            "contacted_at": instant(date(2026, 10, 5)),
+            "recorded_at": instant(date(2026, 10, 6)),
+        }
+        for n in range(6)
+        for at in range(n // 2)
+    ]
+    outage = {"outage_id": "O", "feeder_id": "F1", "is_planned": False, "starts_at": instant(date(2026, 10, 5))}
+    outage |= {"ends_at": instant(date(2026, 10, 6)), "recorded_at": instant(date(2026, 10, 6))}
+    small(customers=[customer(n) for n in range(6)], service_contacts=contacts, outages=[outage])
+    assert small.told["without"] == []
+    assert set(small.told["groups"]["demand"]) == {"quiet", "often in touch"}
 
 
 def test_only_customers_who_closed_are_left(small):

@@ -118,11 +118,12 @@ def test_a_fixed_fill_and_another_scorecard_are_kept(customers):
     assert through_json(model).scorecard == Scorecard(points=500, pdo=40)
 
 
-def test_five_defaults_give_a_finite_cautious_model(customers):
+@pytest.mark.parametrize("binned", [(), ("on_time_rate", "arrears_ratio", "monthly_kwh")])
+def test_five_defaults_give_a_finite_cautious_model(customers, binned):
     frame = customers[0][:400]
     default = np.zeros(400, int)
     default[frame["monthly_kwh"].nlargest(5).index] = 1
-    model = CreditModel().fit(frame, default)
+    model = CreditModel().fit(frame, default, binned=binned)
     probability = model.default_probability(frame)
     assert probability.sum() == pytest.approx(5, abs=1.5)
     assert probability.max() < 1
@@ -268,6 +269,20 @@ def test_refuses_a_column_that_gives_the_label_away(customers):
         CreditModel().fit(frame.assign(written_off=default), default)
 
 
+def changed(*path, **values):
+    """A change of a part deep in a document."""
+
+    def change(document):
+        document = json.loads(json.dumps(document))
+        part = document
+        for key in path:
+            part = part[key]
+        part.update(values)
+        return document
+
+    return change
+
+
 def without(key):
     return lambda d: {k: v for k, v in d.items() if k != key}
 
@@ -284,6 +299,12 @@ def without(key):
         (lambda d: d | {"calibration": d["calibration"] | {"intercept": float("nan")}}, "cannot be read"),
         (lambda d: d | {"discriminant": d["discriminant"] | {"features": ["x"]}}, "different features"),
         (lambda d: d | {"transform": 3}, "cannot be read"),
+        (changed("transform", "indices", "arrears_ratio", lower="low"), "cannot be read"),
+        (changed("transform", "indices", "arrears_ratio", lower=None), "cannot be read"),
+        (changed("transform", "features", "monthly_kwh", kind="spline"), "kind 'spline', which this version lacks"),
+        (changed("transform", "features", "monthly_kwh", scale=0.0), "gives no score"),
+        (changed("discriminant", coefficients=[1.0]), "cannot be read"),
+        (changed("monitoring", "score", counts=None), "cannot be read"),
     ],
 )
 def test_refuses_a_stored_model_it_cannot_trust(model, change, message):

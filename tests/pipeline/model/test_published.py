@@ -144,5 +144,5 @@ def test_transforms_beat_the_plain_discriminant_where_tails_are_heavy_and_codes_
         auc(default[5000:], fit(frame[:5000], default[:5000])(frame[5000:])).value
         for fit in (plain, transformed(sentinels=codes), transformed(sentinels=codes, binned=tuple(frame)))
     ]
-    assert found[1] > found[0] + 0.02
-    assert found[2] > found[0] + 0.05
+    assert found[1] > found[0] + 0.03
+    assert found[2] > found[0] + 0.07
