@@ -22,22 +22,27 @@ from pathlib import Path
 os.environ.setdefault("GRIDGRADE_HOME", str(Path(__file__).resolve().parent.parent / ".gridgrade" / "benchmark"))
 
 HERE = Path(__file__).resolve().parent
-STEPS = ("extract", "validate", "compute_indices", "group", "model", "grade", "publish")
+STEPS = ("extract", "validate", "compute_indices", "group", "model", "grade", "publish", "monitor")
 
 
 def step(name: str, month_text: str) -> dict:
     """Run one step here; what it returns."""
-    from pipeline import extract, grade, group, indices, publish, train, validate
+    from pipeline import choose, extract, grade, group, indices, monitor, publish, train, validate
     from pipeline.month import RatingMonth
     from pipeline.policy import Policy
     from pipeline.settings import Settings
 
     settings = Settings.load()
     inputs = (RatingMonth.parse(month_text), settings, Policy.load(settings.policy))
+    chosen = settings.home / "chosen.json"
     if name == "model":
-        return train.retrain(*inputs) if train.choose(*inputs) == "retrain" else train.apply(*inputs)
+        decision = choose.choose(*inputs)
+        asked = {"families": decision["families"]} if decision["mode"] == "retrain" else {}
+        outcome = (train.retrain if asked else choose.apply)(*inputs, why=decision["why"], **asked)
+        chosen.write_text(json.dumps({key: outcome[key] for key in ("models", "promotes", "decision")}))
+        return outcome
     if name == "grade":
-        return grade.grade(*inputs, models=train.apply(*inputs)["models"])
+        return grade.grade(*inputs, **json.loads(chosen.read_text()))
     if name == "publish":
         return publish.publish(*inputs, run_id="benchmark", run_kind="command")
     if name == "pandas":
@@ -47,6 +52,7 @@ def step(name: str, month_text: str) -> dict:
         "validate": validate.validate,
         "compute_indices": indices.compute_indices,
         "group": group.group,
+        "monitor": monitor.monitor,
     }
     return steps[name](*inputs)
 

@@ -1,7 +1,7 @@
 """The cohorts a model learns from: what became of the customers of earlier months, and which of their rows it is shown.
 
-Everybody's outcome is looked up first, as it is cheap; indices are measured of those rows alone that are drawn. A row
-is one customer in one cohort, and it has a role:
+Outcomes are looked up first, of all customers or, where they are too many, of a plain sample of them; indices are
+measured of those rows alone that are drawn from these. A row is one customer in one cohort, and it has a role:
 
     fit           early cohorts, customers who are not held out
     calibration   late cohorts (out of time), customers who are not held out
@@ -48,7 +48,7 @@ def outcomes(
 ) -> list[dict]:
     """Customers by cohort, family and outcome, as a model trained in that month sees them: one dict per cohort and
     family, oldest first, with ``cohort``, ``family`` and a count for each of OUTCOMES."""
-    with _looked_up(month, settings, policy, basis) as rows:
+    with _looked_up(month, settings, policy, basis, most=None) as rows:
         counts = rows.counts
     keys = ["cohort", "family", "outcome"]
     table = counts.groupby(keys)["customers"].sum().unstack("outcome", fill_value=0).reindex(columns=list(OUTCOMES))
@@ -74,8 +74,13 @@ class Rows:
         """Of all the partitions that were read so far."""
         return self._digest.hexdigest()
 
-    def look_up(self, cohorts: list[RatingMonth]) -> None:
-        """What became of everybody, and who has which role."""
+    def look_up(self, cohorts: list[RatingMonth], most: int | None) -> None:
+        """What became of everybody, or in ``most`` rows of a plain sample of the customers, and who has which role."""
+        share = 1.0
+        if most is not None and cohorts:
+            customers = self._lake.manifest("customers", snapshot_month=self._known)["rows"]
+            share = most / max(1, customers * len(cohorts))
+        self._only = bind_sample(self._engine, self._lake, self._known, share, f"pool {self._policy.training.seed} ")
         apart = self._policy.training.out_of_time_cohorts
         late = set(cohorts[-apart:]) if 0 < apart < len(cohorts) else set()
         counts = [self._look_up(cohort, _role(cohort in late, bool(late))) for cohort in cohorts]
@@ -113,7 +118,9 @@ class Rows:
     def _look_up(self, cohort: RatingMonth, role: str) -> pd.DataFrame:
         folder = self._scratch / str(cohort)
         folder.mkdir()
-        found = measure.write_outcomes(self._engine, self._lake, self._policy, cohort, folder, known_in=self._known)
+        found = measure.write_outcomes(
+            self._engine, self._lake, self._policy, cohort, folder, known_in=self._known, only=self._only
+        )
         self._digest.update(f"{found.input_sha256} ".encode())
         self._engine.bind_files("outcomes", [str(file) for file in found.files])
         with_role = queries.compose(f"""
@@ -189,18 +196,30 @@ def labelled(
     month: RatingMonth, settings: Settings, policy: Policy, basis: str, *, roles: Collection[str] = ROLES
 ) -> Iterator[Rows]:
     """The rows that a model trained as of a month may learn from and be judged by, drawn and measured."""
-    with _looked_up(month, settings, policy, basis) as rows:
+    with _looked_up(month, settings, policy, basis, most=policy.training.max_looked_up) as rows:
         rows.measure(roles)
         yield rows
 
 
+def bind_sample(engine: Engine, lake: Lake, snapshot: RatingMonth, share: float, seed: str) -> str | None:
+    """A view of about this share of a snapshot's customers, the same ones for the same seed; None stands for all."""
+    if share >= 1:
+        return None
+    engine.bind_files("everyone", lake.files("customers", snapshot_month=snapshot))
+    drawn = queries.compose("select distinct customer_id from everyone where md5(:seed || customer_id) < :share")
+    engine.bind_table("sampled", engine.fetch(drawn, {"seed": seed, "share": _hex(share)}))
+    return "sampled"
+
+
 @contextmanager
-def _looked_up(month: RatingMonth, settings: Settings, policy: Policy, basis: str) -> Iterator[Rows]:
+def _looked_up(
+    month: RatingMonth, settings: Settings, policy: Policy, basis: str, *, most: int | None
+) -> Iterator[Rows]:
     lake = Lake(settings.lake_path)
     known = measure.known_in(lake, month, basis)
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as scratch:
         rows = Rows(engine, lake, policy, known, Path(scratch))
-        rows.look_up(mature(lake, month, policy))
+        rows.look_up(mature(lake, month, policy), most)
         yield rows
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import gates, measure, queries
+from pipeline.cohorts import bind_sample
 from pipeline.engine import open_engine
 from pipeline.lake import Lake
 from pipeline.model import calibration_by_grade
@@ -47,7 +48,9 @@ def checks(
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as scratch:
         folder = Path(scratch)
         _write_rated(settings, cohort, folder / "rated.parquet")
-        outcomes = measure.write_outcomes(engine, lake, policy, cohort, folder, known_in=known)
+        share = policy.monitoring.max_customers / max(1, lake.manifest("customers", snapshot_month=known)["rows"])
+        only = bind_sample(engine, lake, known, share, f"matured {cohort} ")
+        outcomes = measure.write_outcomes(engine, lake, policy, cohort, folder, known_in=known, only=only)
         engine.bind_files("rated", [str(folder / "rated.parquet")])
         engine.bind_files("outcomes", [str(file) for file in outcomes.files])
         joined = queries.compose("""

@@ -188,20 +188,28 @@ def write_indices(
 
 
 def write_outcomes(
-    engine: Engine, lake: Lake, policy: Policy, cohort: RatingMonth, folder: Path, *, known_in: RatingMonth
+    engine: Engine,
+    lake: Lake,
+    policy: Policy,
+    cohort: RatingMonth,
+    folder: Path,
+    *,
+    known_in: RatingMonth,
+    only: str | None = None,
 ) -> Measured:
     """What became of every customer of a cohort within the policy's horizon, as known in a later month: the columns of
     sql/labels/default_label.sql by customer_id, in numbered files. Who was a customer, of which segment and in default
-    or not, is as known at the cohort's own cut-off."""
+    or not, is as known at the cohort's own cut-off. ``only``: see ``bind``."""
     labelled = queries.compose("select * from default_label order by customer_id")
     files, rows, sha256 = [], 0, ""
-    for number, within in enumerate(ranges(engine, lake, known_in)):
+    for number, within in enumerate(ranges(engine, lake, known_in) if only is None else [(None, None)]):
+        some = {"customers_of": known_in, "only": only, "within": within}
         members = folder / f"members-{number:04d}.parquet"
-        then = bind(engine, lake, policy, cohort, customers_of=known_in, within=within)
+        then = bind(engine, lake, policy, cohort, **some)
         engine.write(_members_query(), parameters(policy, cohort), members)
         engine.bind_files("cohort", [str(members)])
         outcome = cohort + policy.label.horizon_months
-        later = bind(engine, lake, policy, outcome, known_in=known_in, customers_of=known_in, within=within)
+        later = bind(engine, lake, policy, outcome, known_in=known_in, **some)
         files.append(folder / f"outcomes-{number:04d}.parquet")
         rows += engine.write(labelled, label_parameters(policy, cohort), files[-1])
         sha256 = f"{then} {later}"

@@ -93,6 +93,7 @@ class Training(_Section):
     holdout_share: Annotated[float, Field(gt=0, lt=1)]
     calibration_share: Annotated[float, Field(gt=0, lt=1)]
     min_defaults: Annotated[int, Field(ge=5)]
+    max_looked_up: Annotated[int, Field(ge=1000)]
     max_rows: Annotated[int, Field(ge=1000)]
     sampled_default_share: Annotated[float, Field(gt=0, le=0.5)]
     seed: int
@@ -154,6 +155,7 @@ class Monitoring(_Section):
     min_customers: Count
     warn_psi: NotNegative
     max_psi: NotNegative
+    max_customers: Annotated[int, Field(ge=1000)]
     min_defaults: Count
     max_auc_loss: NotNegative
     max_calibration_error: NotNegative

@@ -128,6 +128,17 @@ def test_of_more_rows_than_the_policy_takes_every_default_is_fitted_on_and_rates
         assert drawn.loc[drawn["role"] == role, "is_plain"].all()
 
 
+def test_of_more_customers_than_are_looked_up_a_plain_sample_stands_for_all(settings, brief, households):
+    few = changed(brief, "training", max_looked_up=1200)
+    with cohorts.labelled(MONTH, settings, few, "as_known_then", roles=("test", "calibration")) as rows:
+        some = rows.of("residential")
+        looked_up = rows.counts["customers"].sum()
+    assert looked_up == pytest.approx(1200, abs=200)
+    late = households[households["role"] != "fit"]
+    assert len(some.merge(late, on=["cohort", "customer_id", "role", "is_default"])) == len(some) < len(late)
+    assert cohorts.outcomes(MONTH, settings, few) == cohorts.outcomes(MONTH, settings, brief)  # these are of all
+
+
 def test_another_seed_holds_out_others(settings, brief, households):
     other = changed(brief, "training", seed=brief.training.seed + 1)
     with cohorts.labelled(MONTH, settings, other, "as_known_then", roles=("test",)) as rows:
