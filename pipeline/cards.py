@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.model import CardContext, model_card
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.warehouse import registry
+from pipeline.warehouse import monitoring, registry
 
 _ORIGINS = {
     "trained": "trained",
@@ -25,7 +25,8 @@ def write(settings: Settings, policy: Policy, model: registry.Model) -> Path:
 
 def card(settings: Settings, policy: Policy, model: registry.Model) -> str:
     """HTML that needs nothing else. Indices are described as the policy describes them now."""
-    promotions = registry.promotions(settings, model.version)
+    checks, _ = monitoring.of_version(settings, model.version)
+    drift = [check for check in checks if check["compared_with"] == "training" and check["value"] is not None]
     label = policy.label
     days = label.days_past_due.get(model.family)
     context = CardContext(
@@ -67,8 +68,14 @@ def card(settings: Settings, policy: Policy, model: registry.Model) -> str:
                 "at": f"{one.approved_at:%Y-%m-%d %H:%M}",
             }
             | {"note": one.reason}
-            for one in promotions
+            for one in registry.promotions(settings, model.version)
         ],
+        drift=[
+            {"name": check["subject"], "psi": check["value"], "unseen": check["unseen"]}
+            | {"is_alarm": check["status"] == "fail"}
+            for check in drift
+        ],
+        drift_month=f"{drift[0]['rating_month']:%Y-%m}" if drift else "",
     )
     return model_card(model.parameters, model.metrics, context)
 

@@ -93,6 +93,8 @@ def promote(
         raise ModelError(f"model {version} has not passed its gates ({found}): to overrule them give a --reason")
     promoted = registry.promote(settings, version, by or getpass.getuser(), from_month=since, reason=reason)
     cards.write(settings, policy, promoted)
+    if since is not None and (published := _published_since(settings, since)):
+        Console(stderr=True).print(f"published with other models, to be rated again: {', '.join(published)}")
     [*_, term] = registry.promotions(settings, version)
     outcome = {"version": version, "family": promoted.family, "from_month": term.from_month, "by": term.approved_by}
     print_rows(as_json, list(outcome), [list(outcome.values())])
@@ -188,6 +190,17 @@ def _registry() -> tuple[Settings, Policy]:
     settings, policy = inputs()
     migrate(settings)
     return settings, policy
+
+
+def _published_since(settings: Settings, month: RatingMonth) -> list[str]:
+    from pipeline.warehouse import publications
+    from pipeline.warehouse.connection import transaction
+
+    with transaction(settings) as connection:
+        latest = publications.latest(connection)
+        until = month - 1 if latest is None else latest.rating_month
+        months = RatingMonth.span(month, until)
+        return [str(one) for one in months if publications.current(connection, one) is not None]
 
 
 def _listed(model) -> tuple[Any, ...]:

@@ -81,6 +81,7 @@ def _drift_check(one: drift.Drift, found: list[drift.Drift], policy: Policy) -> 
         "value": one.psi,
         "limit_value": limits.max_psi,
         "customers": one.customers,
+        "unseen": one.unseen,
         "status": status,
         "detail": f"{one.unseen} customers with a value of a kind that training had not" if one.unseen else "",
     }

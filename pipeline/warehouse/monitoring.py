@@ -24,6 +24,7 @@ _TABLES = {
         "limit_value",
         "customers",
         "defaults",
+        "unseen",
         "status",
         "detail",
         "basis",
@@ -51,7 +52,8 @@ def replace(
             connection.execute(text(f"delete from {table} where rating_month = :month"), {"month": month.first_day})
             bound = ", ".join(f":{column}" for column in columns)
             insert = text(f"insert into {table} (rating_month, {', '.join(columns)}) values (:month, {bound})")
-            values = [dict.fromkeys(columns) | row | {"month": month.first_day} for row in rows]
+            usual = dict.fromkeys(columns) | {"unseen": 0, "detail": ""}
+            values = [usual | row | {"month": month.first_day} for row in rows]
             if values:
                 connection.execute(insert, values)
 
@@ -62,7 +64,7 @@ def of_version(settings: Settings, version: str) -> tuple[list[dict[str, Any]], 
         checks = connection.execute(
             text(
                 "select rating_month, measure, subject, compared_with, compared_month, value, limit_value, customers, "
-                "status, detail from rating.model_monitoring where version = :version and rating_month = "
+                "unseen, status, detail from rating.model_monitoring where version = :version and rating_month = "
                 "(select max(rating_month) from rating.model_monitoring where version = :version) "
                 "order by measure, subject, compared_with"
             ),

@@ -17,6 +17,7 @@ select
     m.limit_value,
     m.customers,
     m.defaults,
+    m.unseen,
     m.status,
     m.detail,
     m.measured_at

@@ -92,6 +92,7 @@ create table rating.model_monitoring (
     limit_value double precision,
     customers bigint not null,
     defaults bigint,
+    unseen bigint not null default 0,
     status text not null check (status in ('pass', 'warn', 'fail', 'not_judged')),
     detail text not null default '',
     basis text not null,
@@ -114,6 +115,7 @@ comment on column rating.model_monitoring.expected is 'What it should be: AUC, K
 comment on column rating.model_monitoring.limit_value is 'The policy''s limit; null where it has none.';
 comment on column rating.model_monitoring.customers is 'Customers it was measured on.';
 comment on column rating.model_monitoring.defaults is 'Defaults among them, where outcomes are known.';
+comment on column rating.model_monitoring.unseen is 'Customers with a value of a kind that training had not.';
 comment on column rating.model_monitoring.status is 'pass, warn, fail, or not_judged (too few customers, no limit).';
 comment on column rating.model_monitoring.detail is 'In words, where the numbers do not say it.';
 comment on column rating.model_monitoring.basis is 'Basis of the publication that was looked at.';

@@ -88,14 +88,17 @@ def test_list_and_show_say_what_there_is(models, settings, made):
     assert err == "gridgrade: model v9 is not registered: gridgrade models list shows those that are\n"
 
 
-def test_show_has_the_monitoring_and_the_shadow_grades(models, settings, made):
+def test_show_has_the_monitoring_and_the_shadow_grades(models, settings, made, tmp_path):
     register(settings, "v2", made, month=MONTH + 1)
     check = {"segment": "residential", "measure": "psi", "subject": "score", "compared_with": "training"}
     check |= {"value": 0.31, "limit_value": 0.25, "customers": 900, "status": "fail", "detail": "", "basis": "b"}
     pair = {"segment": "residential", "champion": "v1", "challenger": "v2"}
     pairs = [("AAA", "AAA", 500), ("AAA", "B", 7), ("B", "AA", 3)]
     shadows = [pair | {"champion_grade": a, "challenger_grade": b, "customers": n} for a, b, n in pairs]
-    monitoring.replace(settings, MONTH, [check | {"version": "v2"}], shadows)
+    monitoring.replace(settings, MONTH, [check | {"version": "v2", "unseen": 4}], shadows)
+    page = tmp_path / "page.html"
+    assert models("card", "v2", "--out", str(page))[0] == 0
+    assert "Population stability index of 2026-06" in page.read_text()
     out = models("show", "v2")[1]
     assert "Monitoring of 2026-06" in out
     assert "fail" in out
