@@ -13,6 +13,7 @@ Each task replaces its own output for the month and hands on a small summary:
 | `choose_model` | why the month retrains or applies; the branch goes on with one of the two |
 | `retrain` or `apply` | the model version of each segment family: the one in force, or one that passed its gates |
 | `grade` | score, default probability and grade per customer |
+| `sensitivity` | what a change of each risk factor would do to the grades |
 | `publish` | the month's new revision, if it differs from the published one; with it, challengers that take over |
 | `monitor` | PSI, CSI, AUC and calibration of the models in use, in `report.model_monitoring` |
 | `approve_model` | a challenger in force, where the policy promotes by hand: asks a person, in scheduled runs only |
@@ -131,6 +132,15 @@ def grade(retrained, applied):
     return grade.grade(*run.inputs, basis=run.params["basis"], **rated_by)
 
 
+@task
+def sensitivity(graded):
+    """What a change of one risk factor at a time does to the ratings."""
+    from pipeline import sensitivity
+
+    run = current_run()
+    return sensitivity.sensitivity(*run.inputs, basis=run.params["basis"], models=graded["models"])
+
+
 @task(outlets=[credit_grades])
 def publish(outlet_events=None):
     """Stage, audit and swap in the month's new revision."""
@@ -173,8 +183,9 @@ def monitor():
 def credit_rating():
     measured, chosen = compute_indices(), choose_model()
     retrained, applied = retrain(chosen["decision"]), apply(chosen["decision"])
+    shaken = sensitivity(grade(retrained, applied))
     wait_for_billing_close() >> extract() >> validate() >> measured >> chosen >> [retrained, applied]
-    [grade(retrained, applied), measured >> group()] >> publish() >> [monitor(), approve_model()]
+    [shaken, measured >> group()] >> publish() >> [monitor(), approve_model()]
 
 
 credit_rating()

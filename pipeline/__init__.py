@@ -8,6 +8,7 @@
           | group             customer groups by value, demand and behaviour; stage of life
           | train             Fisher's discriminant: a new model version, or the one in force for that month
           | grade             score, default probability, grade, reasons
+          | sensitivity       what a change of one risk factor at a time does to them
           | publish           stage, audit, swap: one transaction, one revision of one month
     warehouse (PostgreSQL)    rating.*, ops.*, and the views in report.*
           | actions           rebates on repaid arrears, into the outbox

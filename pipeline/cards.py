@@ -45,8 +45,7 @@ def card(settings: Settings, policy: Policy, model: registry.Model) -> str:
             "policy": model.policy_sha256,
         },
         indices={
-            name: {"code": index.code, "meaning": getattr(index, "meaning", ""), "unit": index.unit}
-            | {"direction": index.direction}
+            name: {"code": index.code, "meaning": index.meaning, "unit": index.unit} | {"direction": index.direction}
             for name, index in policy.indices.items()
         },
         data=(

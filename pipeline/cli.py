@@ -3,6 +3,7 @@
 Exit code 0: done. 1: refused or failed, with one line on stderr. 2: the call itself is wrong.
 """
 
+import json
 import sys
 import uuid
 from collections.abc import Callable
@@ -14,19 +15,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import models_cli
-from pipeline.errors import GridgradeError
+from pipeline import actions_cli, models_cli
+from pipeline.errors import ConfigError, GridgradeError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.terminal import AsJson, Month, inputs, parse_month, print_json, print_rows, progress, status
+from pipeline.terminal import AsJson, Language, Month, inputs, parse_month, print_json, print_rows, progress, status
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 source = typer.Typer(help="Fill a source database: for trying, and for tests.", no_args_is_help=True)
 app.add_typer(source, name="source")
+app.add_typer(actions_cli.actions, name="actions")
+app.add_typer(actions_cli.rebates, name="rebates")
 app.add_typer(models_cli.app, name="models")
 
-STEPS = 10  # of a month: for the progress bar
+STEPS = 11  # of a month: for the progress bar
 
 
 class Mode(StrEnum):
@@ -210,6 +213,44 @@ def labels(month: Month, basis: BasisOption = Basis.as_known_then, as_json: AsJs
 
 
 @app.command()
+def explain(
+    month: Month,
+    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="id of a rated customer")],
+    lang: Annotated[Language, typer.Option(help="language of the texts")] = Language.en,
+    as_json: AsJson = False,
+) -> None:
+    """Why a customer has its published grade: points that add up to the score, reasons, what the next grade needs."""
+    from pipeline.explain.explanation import explain as explained
+    from pipeline.explain.show import show
+
+    settings, policy = inputs()
+    explanation = explained(settings, policy, month, customer, lang.value)
+    if as_json:
+        print_json(explanation.as_json())
+    else:
+        show(explanation, Console())
+
+
+@app.command()
+def dictionary(
+    out: Annotated[Path | None, typer.Option(metavar="F", help="write to this file")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What every index, source table and warehouse table means under the policy in force, as Markdown."""
+    from pipeline.dictionary import dictionary, markdown
+
+    _, policy = inputs()
+    text = json.dumps(dictionary(policy), indent=1, ensure_ascii=False) + "\n" if as_json else markdown(policy)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}; choose another file with --out") from None
+
+
+@app.command()
 def migrate() -> None:
     """Bring the warehouse's tables and views up to date; ``rate`` and ``backfill`` do so by themselves."""
     from pipeline.warehouse import migrations
@@ -243,7 +284,7 @@ def rate_month(
     advance: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> dict[str, Any]:
     """The cycle in the order of the DAGs; the summaries of its steps by name."""
-    from pipeline import choose, extract, grade, group, indices, monitor, publish, train, validate
+    from pipeline import choose, extract, grade, group, indices, monitor, publish, sensitivity, train, validate
     from pipeline.actions import rebate
     from pipeline.warehouse import migrations
 
@@ -269,6 +310,7 @@ def rate_month(
         chosen = step("apply", lambda: choose.apply(*inputs, model_version=model_version, why=decision["why"]))
     rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
     step("grade", lambda: grade.grade(*inputs, basis=basis, **rated_by))
+    step("sensitivity", lambda: sensitivity.sensitivity(*inputs, basis=basis, models=chosen["models"]))
     run_id = f"{run_kind}__{uuid.uuid4()}"
     step("publish", lambda: publish.publish(*inputs, basis=basis, run_id=run_id, run_kind=run_kind, dry_run=dry_run))
     if not dry_run:

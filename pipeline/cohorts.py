@@ -170,11 +170,18 @@ class Rows:
         self._engine.write(drawn, {}, folder / "drawn.parquet")
         self._engine.bind_files("drawn", [str(folder / "drawn.parquet")])
         measured = measure.write_indices(
-            self._engine, self._lake, self._policy, cohort, folder, customers_of=self._known, only="drawn"
+            self._engine,
+            self._lake,
+            self._policy,
+            cohort,
+            folder,
+            customers_of=self._known,
+            only="drawn",
+            names=self._policy.scored_in_some_family,
         )
         self._digest.update(f"{measured.input_sha256} ".encode())
         self._engine.bind_files("measured", [str(file) for file in measured.files])
-        names = self._policy.indices
+        names = self._policy.scored_in_some_family
         rows = queries.compose(f"""
             select
                 cast(:cohort as varchar) as cohort,

@@ -45,12 +45,24 @@ class MonitoringError(GridgradeError):
     """A limit that the policy sets for the models in use is passed; the month is published all the same."""
 
 
+class NothingPublishedError(GridgradeError):
+    """The month has no publication."""
+
+
+class NotRatedError(GridgradeError):
+    """The month is published, and the customer is not in it."""
+
+
 class AuditError(GridgradeError):
     """A staged revision failed its audit; readers stay on the last good publication."""
 
 
 class WarehouseUnavailableError(GridgradeError):
     """The warehouse cannot be reached or is locked by somebody else."""
+
+
+class ActionError(GridgradeError):
+    """An action cannot be found, moved to that status, or put into words."""
 
 
 RETRIED = (SourceUnavailableError, WarehouseUnavailableError, LakeError)

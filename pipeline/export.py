@@ -6,7 +6,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.errors import ConfigError, GridgradeError
+from pipeline.errors import ConfigError, NothingPublishedError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import bulk_transaction
@@ -17,10 +17,6 @@ _COLUMNS = (
     "customer_id, segment, region, grade, score, default_probability, previous_grade, notch_change, rating_basis, "
     "reason_1, reason_2, reason_3, reason_4, model_version"
 )
-
-
-class NothingPublishedError(GridgradeError):
-    """The month has no publication."""
 
 
 def export_grades(settings: Settings, month: RatingMonth, output: str, target: Path | None) -> None:

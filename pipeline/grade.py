@@ -70,7 +70,7 @@ def grade(
         engine.bind_files("previous", [str(_previous_grades(month, settings, Path(scratch)))])
         with pq.ParquetWriter(partition.folder / "part-0.parquet", SCHEMA, compression="zstd") as writer:
             for frame in _customers(engine, policy):
-                graded = _graded(frame, graders, month)
+                graded = _graded(frame, graders, month, policy)
                 counts = counts.add(graded["grade"].value_counts(), fill_value=0)
                 writer.write_table(pa.Table.from_pandas(graded, SCHEMA, preserve_index=False))
         partition.manifest(
@@ -140,8 +140,8 @@ def _customers(engine: Engine, policy: Policy) -> Iterator[pd.DataFrame]:
             i.is_in_default,
             i.is_thin_file,
             p.grade as previous_grade,
-            {measure.model_columns(policy.indices)},
-            {", ".join(f"i.{name}_band" for name in policy.indices)}
+            {measure.model_columns(policy.scored_in_some_family)},
+            {", ".join(f"i.{name}_band" for name in policy.scored_in_some_family)}
         from indices as i
         left join previous as p on p.customer_id = i.customer_id
         order by i.customer_id
@@ -151,17 +151,26 @@ def _customers(engine: Engine, policy: Policy) -> Iterator[pd.DataFrame]:
             yield batch.to_pandas()
 
 
-def _graded(frame: pd.DataFrame, graders: dict[str, Grader], month: RatingMonth) -> pd.DataFrame:
+def _graded(frame: pd.DataFrame, graders: dict[str, Grader], month: RatingMonth, policy: Policy) -> pd.DataFrame:
     families = frame["family"]
     if unknown := sorted(set(frame.loc[~families.isin(graders), "segment"])):
         raise ModelError(
             f"{month}: no model for segment {', '.join(map(str, unknown))}; policy families must name every segment"
         )
     try:
-        parts = [graders[family].grade(part) for family, part in frame.groupby("family", sort=False)]
+        parts = [
+            graders[family].grade(part.drop(columns=_unscored(policy, family)))
+            for family, part in frame.groupby("family", sort=False)
+        ]
     except ModelFitError as error:
         raise ModelError(f"{month}: {error}; the policy's indices have changed since: rate with mode retrain") from None
     return pd.concat(parts).sort_index().reindex(columns=SCHEMA.names)
+
+
+def _unscored(policy: Policy, family: str) -> list[str]:
+    """The columns of indices that do not enter the family's score: a model that asks for one is refused."""
+    names = set(policy.scored_in_some_family) - set(policy.scored(family))
+    return [column for name in names for column in (name, f"{name}_band")]
 
 
 def _previous_grades(month: RatingMonth, settings: Settings, scratch: Path) -> Path:

@@ -36,8 +36,8 @@ def serving(month: RatingMonth, settings: Settings, policy: Policy, family: str)
 
 
 def lacking(model: registry.Model, policy: Policy) -> list[str]:
-    """Columns the model rates by and the policy's indices do not give."""
-    given = {column for name in policy.indices for column in (name, f"{name}_band")}
+    """Columns the model rates by and the indices that enter its family's score do not give."""
+    given = {column for name in policy.scored(model.family) for column in (name, f"{name}_band")}
     return [column for column in fitted(model).columns if column not in given]
 
 

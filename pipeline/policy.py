@@ -4,7 +4,7 @@ import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -19,6 +19,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+Language = Literal["en", "zh"]
+MailAddress = Annotated[str, Field(pattern=r"^[^\s@,;<>]+@[^\s@,;<>]+$")]
+Line = Annotated[str, Field(pattern=r"^\S.*$")]
+
+UNSCORED_GROUPS = ("service",)  # a complaint, a survey or an outage must not lower anybody's credit
 
 
 class _Section(BaseModel):
@@ -42,20 +47,52 @@ class Validation(_Section):
         return self.quarantine_limits.get(table, self.quarantine_limit)
 
 
+class Texts(_Section):
+    en: Line
+    zh: Line
+
+
 class Index(_Section):
-    code: str
-    group: str
-    unit: str
+    """The definition of an index beside its query; policy.yaml says what each key means."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Z]+[0-9]+$")]
+    group: Line
+    meaning: Line
+    unit: Line
     window_months: Count
-    direction: Literal["+", "-"]
-    missing: Literal["median"] | float
+    direction: Literal["+", "-", "none"]
+    missing: Literal["median", "fallback"] | float
+    missing_when: Line | None = None
+    needs: tuple[str, ...] = ()
+    families: Annotated[tuple[str, ...], Field(min_length=1)] | None = None  # None: all
+    enters_score: bool = True
     bands: tuple[float, float, float]
+    attainable: float | None = None
+    reason: Texts | None = None
 
     @model_validator(mode="after")
     def _bands_follow_direction(self):
         if list(self.bands) != sorted(self.bands, reverse=self.direction == "+"):
             raise ValueError("bands must go from good to bad along the direction")
         return self
+
+    @model_validator(mode="after")
+    def _can_enter_the_score(self):
+        if self.enters_score and self.group in UNSCORED_GROUPS:
+            raise ValueError(f"an index of group {self.group} never enters the score: set enters_score to false")
+        if self.enters_score and self.direction == "none":
+            raise ValueError("an index of no direction cannot enter the score: set enters_score to false")
+        if self.enters_score and self.reason is None:
+            raise ValueError("an index that enters the score needs a reason, in en and zh")
+        return self
+
+    def is_for(self, family: str) -> bool:
+        return self.families is None or family in self.families
+
+    @property
+    def letters(self) -> str:
+        """Of the code: P of P1."""
+        return self.code.rstrip("0123456789")
 
 
 class Severity(_Section):
@@ -68,12 +105,69 @@ class Severity(_Section):
     write_off: NotNegative = 0
 
 
+class PowerFactorStandard(_Section):
+    """The power factor a segment's customers are held to; none where it is left out."""
+
+    residential: Share | None = None
+    commercial: Share | None = None
+    industrial: Share | None = None
+    agricultural: Share | None = None
+    public: Share | None = None
+
+
+class ViolationWeight(_Section):
+    """What a violation of that type counts; nothing where it is left out."""
+
+    theft: NotNegative = 0
+    contract_breach: NotNegative = 0
+    safety_hazard: NotNegative = 0
+
+
+class SocialRatingValue(_Section):
+    AAA: Share
+    AA: Share
+    A: Share
+    BBB: Share
+    BB: Share
+    B: Share
+    CCC: Share
+    CC: Share
+    C: Share
+    D: Share
+
+    @model_validator(mode="after")
+    def _fall_from_best_to_worst(self):
+        values = list(self.model_dump().values())
+        if values != sorted(values, reverse=True):
+            raise ValueError("a worse rating must not be worth more than a better one")
+        return self
+
+
+class OutagePrior(_Section):
+    reports: NotNegative
+    outages: Positive
+
+
 class IndexParameters(_Section):
-    bill_history_months: Annotated[int, Field(ge=15)]
+    bill_history_months: Annotated[int, Field(ge=15, le=60)]
     min_bills_due: Count
     min_months_of_reads: Count
     delinquency_half_life_months: Positive
     delinquency_severity: Severity
+    statement_validity_months: Count
+    max_asset_liability_ratio: Positive
+    max_current_ratio: Positive
+    min_return_on_net_assets: float
+    power_factor_min_capacity_kva: NotNegative
+    power_factor_standard: PowerFactorStandard
+    violation_half_life_months: Positive
+    violation_weight: ViolationWeight
+    social_rating_max_age_months: Count
+    social_rating_value: SocialRatingValue
+    min_survey_pairs: Annotated[int, Field(ge=1)]
+    survey_shrinkage_pairs: NotNegative
+    outage_report_hours: Positive
+    outage_prior: OutagePrior
 
 
 class Label(_Section):
@@ -187,6 +281,36 @@ class Expert(_Section):
     weights: Annotated[dict[str, NotNegative], Field(min_length=1)]
 
 
+Shock = Annotated[float, Field(gt=-1, lt=1)]
+RiskFactor = Literal["production", "management", "technical", "market"]
+
+
+class Sensitivity(_Section):
+    shock: Shock
+    curve: tuple[Shock, ...]
+    factors: dict[RiskFactor, tuple[str, ...]]
+
+    @field_validator("factors")
+    @classmethod
+    def _letters_stand_in_one_factor(cls, factors):
+        letters = [letter for stands in factors.values() for letter in stands]
+        if twice := sorted({letter for letter in letters if letters.count(letter) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands in two factors")
+        return factors
+
+    @field_validator("shock")
+    @classmethod
+    def _changes_something(cls, shock: float) -> float:
+        if shock == 0:
+            raise ValueError("a shock of 0 changes nothing")
+        return shock
+
+    @property
+    def shocks(self) -> tuple[float, ...]:
+        """Every shock that is analysed, rising."""
+        return tuple(sorted({self.shock, *self.curve}))
+
+
 class Publish(_Section):
     max_grade_share_change: Share
     min_rows_for_share_check: Count
@@ -214,7 +338,10 @@ class LifeCycle(_Section):
 
 
 class Campaign(_Section):
-    """A rebate on repaid arrears; ``last_month`` None means one campaign a month from ``first_month`` on."""
+    """A rebate on repaid arrears; ``last_month`` None means one campaign a month from ``first_month`` on.
+
+    ``budget``: what its rebates may add up to, None: any sum.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     first_month: str
@@ -222,6 +349,7 @@ class Campaign(_Section):
     share: Share
     rate: Share
     cap: NotNegative
+    budget: NotNegative | None = None
 
     @field_validator("first_month", "last_month")
     @classmethod
@@ -249,6 +377,68 @@ class Rebate(_Section):
         return campaigns
 
 
+class ActionChannel(_Section):
+    """How a channel is used, and when it is given up."""
+
+    timeout_seconds: Positive
+    attempts: Annotated[int, Field(ge=1)]
+    backoff_seconds: Positive
+    max_backoff_seconds: Positive
+    per_minute: Annotated[int, Field(ge=1)]
+    rest_after_failures: Annotated[int, Field(ge=1)]
+
+
+class ActionChannels(_Section):
+    webhook: ActionChannel
+    email: ActionChannel
+
+
+class ActionType(_Section):
+    """What becomes of the actions of a type: ``to`` names who gets its mail, "customer" or addresses of staff."""
+
+    channels: Annotated[tuple[Literal["queue", "webhook", "email"], ...], Field(min_length=1)] = ("queue",)
+    approval: Literal["required", "automatic"] = "required"
+    priority: Annotated[int, Field(ge=1, le=9)] = 5
+    due_hours: Positive | None = None
+    expires_hours: Positive | None = None
+    to: Literal["customer"] | Annotated[tuple[MailAddress, ...], Field(min_length=1)] | None = None
+    template: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] | None = None
+    language: Language | None = None
+
+    @model_validator(mode="after")
+    def _channels_can_follow_each_other(self):
+        if len(set(self.channels)) != len(self.channels):
+            raise ValueError("channels names one twice")
+        if "queue" in self.channels[:-1]:
+            raise ValueError("channels: the queue takes everything, so it can only be the last")
+        if "email" in self.channels and self.to is None:
+            raise ValueError("mail needs `to`: customer, or a list of addresses")
+        return self
+
+
+class Actions(_Section):
+    language: Language
+    sender: dict[Language, Annotated[str, Field(min_length=1)]]
+    channels: ActionChannels
+    types: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], ActionType]
+
+    @model_validator(mode="after")
+    def _a_person_decides_on_power(self):
+        if self.sender.keys() != set(get_args(Language)):
+            raise ValueError("sender must name the languages: " + ", ".join(get_args(Language)))
+        disconnection = self.types.get("disconnection_proposal")
+        if disconnection and disconnection.approval != "required":
+            raise ValueError("types.disconnection_proposal: a person has to approve it: approval required")
+        return self
+
+    def template(self, action_type: str) -> str:
+        """The name of its template; the type's own where the policy names none."""
+        return (self.types[action_type].template if action_type in self.types else None) or action_type
+
+    def language_of(self, action_type: str) -> str:
+        return (self.types[action_type].language if action_type in self.types else None) or self.language
+
+
 class Policy(_Section):
     timezone: str
     schedule: str
@@ -256,6 +446,7 @@ class Policy(_Section):
     validation: Validation
     families: dict[str, tuple[str, ...]]
     indices: dict[str, Index]
+    required_groups: tuple[str, ...]
     index_parameters: IndexParameters
     label: Label
     training: Training
@@ -266,17 +457,19 @@ class Policy(_Section):
     scorecard: ScorecardTerms
     grades: Grades
     expert: Expert
+    sensitivity: Sensitivity
     groups: Groups
     life_cycle: LifeCycle
     publish: Publish
     rebate: Rebate
+    actions: Actions
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Policy":
         """The default policy with the file at ``path`` merged over it; a file that cannot be used is a ConfigError."""
         document = _read(DEFAULT)
         if path is not None:
-            document = _merge(document, _read(path))
+            document = merged(document, _read(path))
         try:
             return cls(**document)
         except ValidationError as error:
@@ -301,8 +494,6 @@ class Policy(_Section):
             raise ValueError(f"families: {', '.join(twice)} stands in two families")
         if set(self.label.days_past_due) != set(self.families):
             raise ValueError("label.days_past_due must name the families: " + ", ".join(self.families))
-        if unknown := set(self.expert.weights) - set(self.indices):
-            raise ValueError(f"expert.weights: {', '.join(sorted(unknown))} is not among the indices")
         if unknown := (set(self.training.binned) | set(self.training.sentinels)) - set(self.indices):
             raise ValueError(f"training: {', '.join(sorted(unknown))} is not among the indices")
         if self.fairness.favourable_grades >= len(self.grades.names):
@@ -310,10 +501,39 @@ class Policy(_Section):
         # What a cohort was billed in its year says how much debt is material: it must be in sight at the window's end.
         if self.label.horizon_months + 12 > self.index_parameters.bill_history_months:
             raise ValueError("label.horizon_months and a year must fit in index_parameters.bill_history_months")
+        codes = [index.code for index in self.indices.values()]
+        if twice := sorted({code for code in codes if codes.count(code) > 1}):
+            raise ValueError(f"indices: {', '.join(twice)} is the code of two indices")
         for aspect, measures in self.group_measures.items():
             for name, level in getattr(self.groups, aspect).items():
                 if isinstance(level, dict) and (unknown := set(level) - set(measures)):
                     raise ValueError(f"groups.{aspect}.{name}: {min(unknown)} is not among {', '.join(measures)}")
+        return self
+
+    @model_validator(mode="after")
+    def _indices_fit_in(self):
+        groups = {index.group for index in self.indices.values()}
+        if unknown := [group for group in self.required_groups if group not in groups]:
+            raise ValueError(f"required_groups: {', '.join(unknown)} is no group of an index")
+        for name, index in self.indices.items():
+            if unknown := [family for family in index.families or () if family not in self.families]:
+                raise ValueError(f"indices.{name}.families: {', '.join(unknown)} is not among the families")
+            key = "extract.history_months" if index.needs else "index_parameters.bill_history_months"
+            reach = self.extract.history_months if index.needs else self.index_parameters.bill_history_months
+            if index.window_months > reach:
+                raise ValueError(f"indices.{name}.window_months: {index.window_months} reaches behind {key} ({reach})")
+        return self
+
+    @model_validator(mode="after")
+    def _scorecard_is_of_what_enters_the_score(self):
+        for name in self.expert.weights:
+            if name not in self.indices:
+                raise ValueError(f"expert.weights: {name} is not among the indices")
+            if not self.indices[name].enters_score:
+                raise ValueError(f"expert.weights: {name} never enters the score")
+        for family in self.families:
+            if not self.expert_weights(family):
+                raise ValueError(f"expert.weights: no index of the family {family} has a weight")
         return self
 
     @property
@@ -333,8 +553,28 @@ class Policy(_Section):
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    def factor_indices(self, factor: str, family: str) -> tuple[str, ...]:
+        """The indices of a risk factor that enter the score of a family of segments."""
+        letters = self.sensitivity.factors[factor]
+        return tuple(name for name in self.scored(family) if self.indices[name].letters in letters)
+
     def family_of(self, segment: str) -> str | None:
         return next((family for family, segments in self.families.items() if segment in segments), None)
+
+    def scored(self, family: str) -> tuple[str, ...]:
+        """The indices that enter a family's score, in the policy's order."""
+        return tuple(name for name, index in self.indices.items() if index.enters_score and index.is_for(family))
+
+    @property
+    def scored_in_some_family(self) -> tuple[str, ...]:
+        """The indices that enter any score, in the policy's order."""
+        scored = {name for family in self.families for name in self.scored(family)}
+        return tuple(name for name in self.indices if name in scored)
+
+    def expert_weights(self, family: str) -> dict[str, float]:
+        """The weights of the family's expert scorecard by index."""
+        weights = self.expert.weights
+        return {name: weights[name] for name in self.scored(family) if name in weights}
 
 
 def _read(path: Path) -> dict:
@@ -349,14 +589,14 @@ def _read(path: Path) -> dict:
     return document
 
 
-def _merge(base: dict, over: dict) -> dict:
+def merged(base: dict, over: dict) -> dict:
     """``over`` on ``base``, section by section; a list or a number replaces what was there, null takes it away."""
-    merged = dict(base)
+    both = dict(base)
     for key, value in over.items():
-        if value is None and isinstance(merged.get(key), (dict, int, float)):
-            del merged[key]
-        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _merge(merged[key], value)
+        if value is None and isinstance(both.get(key), (dict, int, float)):
+            del both[key]
+        elif isinstance(value, dict) and isinstance(both.get(key), dict):
+            both[key] = merged(both[key], value)
         else:
-            merged[key] = value
-    return merged
+            both[key] = value
+    return both

@@ -23,13 +23,13 @@ from pipeline.engine import Engine, open_engine
 from pipeline.errors import AuditError
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
-from pipeline.policy import Policy
+from pipeline.policy import Index, Policy
 from pipeline.queries import compose
 from pipeline.settings import Settings
 from pipeline.warehouse import publications, registry, revisions
 from pipeline.warehouse.audit import Expected, audit
-from pipeline.warehouse.connection import transaction
-from pipeline.warehouse.indices import ensure_index_columns
+from pipeline.warehouse.connection import side_by_side, transaction
+from pipeline.warehouse.indices import define_indices, ensure_index_columns
 from pipeline.warehouse.publications import Publication
 from pipeline.warehouse.tables import TABLES, is_number
 
@@ -63,6 +63,7 @@ def publish(
             return summary | {"changed": changed, "dry_run": True} | _difference(engine, settings, month)
 
         ensure_index_columns(settings, policy.indices)
+        define_indices(settings, policy.indices)
         timeout = policy.publish.lock_timeout_seconds
         with revisions.publishing(settings, month, timeout) as connection:
             with connection.begin():
@@ -134,12 +135,16 @@ class _Content:
         held = self._fetch("select * from indices limit 0").column_names
         indices = [name for name in sorted(policy.indices) if name in held]
         self._columns = {table.name: table.loaded(indices) for table in TABLES.values()}
+        flagged = {name: policy.indices[name] for name in indices if f"{name}_missing" in held}
+        self._missing_indices = f'{_missing_codes(flagged)} as "missing_indices"'
 
     def batches(self, table: str) -> pa.RecordBatchReader:
         """The rows of one of tables.TABLES by its key, without rating_month and publication_id."""
         declared = TABLES[table]
-        selected = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in self._columns[table].items())
-        query = f"select {selected} from {declared.partition} order by {', '.join(declared.key)}"
+        selected = [f'cast("{name}" as {kind}) as "{name}"' for name, kind in self._columns[table].items()]
+        if declared.has_indices:
+            selected.append(self._missing_indices)
+        query = f"select {', '.join(selected)} from {declared.partition} order by {', '.join(declared.key)}"
         return self._engine.batches(compose(query))
 
     def sha256(self) -> str:
@@ -176,6 +181,17 @@ class _Content:
         return self._engine.fetch(compose(query))
 
 
+def _missing_codes(indices: dict[str, Index]) -> str:
+    """The codes, in order, of the missing ones of these indices, of those that are for the customer's family, as
+    PostgreSQL writes an array of texts."""
+    codes = []
+    for name, index in sorted(indices.items(), key=lambda item: item[1].code):
+        families = ", ".join("'" + family.replace("'", "''") + "'" for family in index.families or ())
+        is_for = f" and family in ({families})" if families else ""
+        codes.append(f"case when \"{name}_missing\"{is_for} then '{index.code}' end")
+    return f"concat('{{', concat_ws(',', {', '.join(codes)}), '}}')" if codes else "'{}'"
+
+
 def customers_by_grade(engine: Engine) -> dict[str, int]:
     counted = engine.fetch(
         compose("select grade, count(*) as customers from grades where grade is not null group by grade")
@@ -187,14 +203,19 @@ def _stage_and_audit(connection: Connection, policy: Policy, content: _Content, 
     """All tables loaded, audited and ready to attach; when the audit fails they are gone."""
     month = publication.rating_month
     staged = {table: revisions.staged_name(table, month, publication.revision) for table in TABLES}
+
+    def load(own: Connection, table: str) -> None:
+        with closing(content.batches(table)) as batches:
+            revisions.stage(own, table, publication, batches)
+
+    def seal(own: Connection, table: str) -> None:
+        revisions.seal(own, table, publication)
+
     try:
-        for table in staged:
-            with closing(content.batches(table)) as batches:
-                revisions.stage(connection, table, publication, batches)
+        side_by_side(connection, load, staged)
         if failures := audit(connection, month, staged, content.expected(), policy):
             raise AuditError(f"{month} is not published, readers keep what they see: {'; '.join(failures)}")
-        for table in staged:
-            revisions.seal(connection, table, publication)
+        side_by_side(connection, seal, staged)
     except AuditError:
         revisions.drop(connection, list(staged.values()))
         raise

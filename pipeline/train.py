@@ -141,13 +141,15 @@ class _Training:
         self._known = measure.known_in(Lake(settings.lake_path), month, basis)
         self._rows, self._is_trial = rows, is_trial
         self._samples = Samples.of(rows, family)
+        lake = Lake(settings.lake_path)
+        self._left_out = left_out(policy, family, measure.absent_tables(lake, policy, month, self._known))
         champion = registry.champion(settings, family, month)
         self._champion = champion if champion is not None and not lacking(champion, policy) else None
 
     def challenge(self) -> Serving:
         """Who serves the month: the challenger, or who did so far."""
         try:
-            model = fit(self._samples, self._policy)
+            model = fit(self._samples, self._policy, self._family, self._left_out)
         except ModelFitError as error:
             raise ModelError(f"{self._month}: the {self._family} model cannot be trained: {error}") from None
         if isinstance(model, ExpertScorecard):
@@ -181,7 +183,7 @@ class _Training:
         if champion is None:
             if hard := gates.failed(challenger.gates, is_hard=True):
                 reason = f"{challenger.version} is refused: {gates.told(hard)}; no model is in force"
-                return self._expert(expert_scorecard(self._policy), reason)
+                return self._expert(expert_scorecard(self._policy, self._family, self._left_out), reason)
             soft = f", though it fails {gates.told(refused)}" if refused else ""
             return Serving(challenger.version, True, f"{challenger.version} is the first model{soft}")
         if refused:
@@ -238,6 +240,7 @@ class _Training:
                 )
             },
             "default_share": samples.default_share,
+            "left_out": self._left_out,
             "fairness": self._screened(model),
         }
 
@@ -267,24 +270,33 @@ class _Training:
         self.challenger = registry.judge(self._settings, self.challenger.version, held, not gates.failed(held))
 
 
-def fit(samples: Samples, policy: Policy) -> CreditModel | ExpertScorecard:
+def left_out(policy: Policy, family: str, absent: Collection[str]) -> dict[str, str]:
+    """The family's indices that the model has to do without as the source lacks these tables, and why."""
+    return {
+        name: f"the source has no {', '.join(tables)}"
+        for name in policy.scored(family)
+        if (tables := [table for table in policy.indices[name].needs if table in absent])
+    }
+
+
+def fit(samples: Samples, policy: Policy, family: str, without: Collection[str] = ()) -> CreditModel | ExpertScorecard:
     """The discriminant of these samples, or the policy's scorecard where they hold too few defaults (or others).
 
     ModelFitError where an index by itself tells defaults from the rest, or nothing can be fitted.
     """
     training = policy.training
     if min(smallest_class(samples.fit), smallest_class(samples.calibration) * 5) < training.min_defaults:
-        expert = expert_scorecard(policy)
+        expert = expert_scorecard(policy, family, without)
         everybody = pd.concat([samples.fit, samples.calibration, samples.test])
         return expert.watching(everybody) if len(everybody) else expert
-    names = list(policy.indices)
+    names = list(policy.scored(family))
     refuse_leaks(samples.fit[names], samples.fit["is_default"], training.max_index_auc)
-    left_out = {}
+    contradicting = {}
     while worst := _against_its_direction(model := _fitted(samples, names, policy), policy):
         index, points = worst
-        left_out[index] = f"weighed {points:.1f} points per standard deviation against its direction"
+        contradicting[index] = f"weighed {points:.1f} points per standard deviation against its direction"
         names.remove(index)
-    model.transformer_.dropped_ |= left_out
+    model.transformer_.dropped_ |= contradicting
     return model
 
 
@@ -295,10 +307,10 @@ def _fitted(samples: Samples, names: list[str], policy: Policy) -> CreditModel:
         samples.fit[names],
         samples.fit["is_default"].to_numpy(),
         calibration=calibration,
-        fill={name: policy.indices[name].missing for name in names if policy.indices[name].missing != "median"},
+        fill={name: fixed for name in names if isinstance(fixed := policy.indices[name].missing, float)},
         binned=[name for name in names if name in training.binned],
         sentinels={name: codes for name, codes in training.sentinels.items() if name in names},
-        directions=_directions(policy),
+        directions={name: direction for name, direction in _directions(policy).items() if name in names},
     )
     if samples.fit["is_plain"].all():
         return model
@@ -322,9 +334,10 @@ def _directions(policy: Policy) -> dict[str, str]:
     return {name: index.direction for name, index in policy.indices.items()}
 
 
-def expert_scorecard(policy: Policy) -> ExpertScorecard:
-    """What the policy grades by where nothing can be learnt."""
-    weights = {f"{name}_band": weight for name, weight in policy.expert.weights.items()}
+def expert_scorecard(policy: Policy, family: str, without: Collection[str] = ()) -> ExpertScorecard:
+    """What the policy grades by where nothing can be learnt; ``without`` indices that the source does not give."""
+    known = {name: weight for name, weight in policy.expert_weights(family).items() if name not in without}
+    weights = {f"{name}_band": weight for name, weight in known.items()}
     return ExpertScorecard(policy.expert.intercept, weights, policy.expert.missing_band, _scorecard(policy))
 
 

@@ -20,13 +20,14 @@ STEPS = (
     "train",
     "grade",
     "group",
+    "sensitivity",
     "publish",
     "monitor",
     "report",
     "actions",
     "sample",
 )
-KNOW_THE_ORDER = ("pipeline.cli", "pipeline.models_cli", "pipeline.demo")
+KNOW_THE_ORDER = ("pipeline.cli", "pipeline.actions_cli", "pipeline.models_cli", "pipeline.demo")
 MODEL_MAY = {"jinja2", "numpy", "pandas", "sklearn", "scipy", "threadpoolctl", "pipeline.model"}
 PLUGINS_MAY = {
     "airflow",

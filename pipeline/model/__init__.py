@@ -42,6 +42,7 @@ from pipeline.model.screens import (
     selection_counts,
     single_index_auc,
 )
+from pipeline.model.terms import Term
 from pipeline.model.transform import IndexTransformer
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "ModelFitError",
     "PlattCalibrator",
     "Scorecard",
+    "Term",
     "WoeBins",
     "adverse_impact",
     "auc",

@@ -1,7 +1,7 @@
 """The fitted rating model: transform, discriminant, calibration and scorecard as one thing."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -12,11 +12,12 @@ from pipeline.model.calibration import PlattCalibrator
 from pipeline.model.document import FORMAT, kind_of, reading
 from pipeline.model.drift import SCORE, Baseline, Bins
 from pipeline.model.errors import ModelFitError
-from pipeline.model.features import sql_of
+from pipeline.model.features import sql_of, term_of
 from pipeline.model.fisher import FisherLDA, weighted_sum
 from pipeline.model.labels import checked_labels
 from pipeline.model.scorecard import ExpertScorecard, LogOddsModel, Scorecard
 from pipeline.model.table import check_frame, numbers
+from pipeline.model.terms import Term
 from pipeline.model.transform import IndexTransformer
 
 
@@ -127,13 +128,27 @@ class CreditModel(LogOddsModel):
     def base_score_(self) -> float:
         return float(self.scorecard.score(self.calibrator_.log_odds(self.discriminant_.intercept_[0])))
 
-    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Points by index, its flag included, on the frame's index; ``base_score_`` plus a row's sum is its score."""
-        points = {column: np.zeros(len(frame)) for column in self.transformer_.indices_}
-        per_unit = self._points_per_unit * self.discriminant_.coef_[0]
-        for (name, values), weight in zip(self.transformer_.iter_features(frame), per_unit, strict=True):
-            points[self.transformer_.features_[name]["column"]] += values * weight
+    def contributions(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """Points by index, its flag included, on the frame's index; ``base_score_`` plus a row's sum is its score.
+
+        ``columns``: only these, and the frame need not have the others.
+        """
+        points = {column: np.zeros(len(frame)) for column in self.columns if columns is None or column in columns}
+        weights = dict(zip(self.transformer_.features_, self.discriminant_.coef_[0], strict=True))
+        for name, values in self.transformer_.iter_features(frame, points):
+            points[self.transformer_.features_[name]["column"]] += values * (self._points_per_unit * weights[name])
         return pd.DataFrame(points, index=frame.index)
+
+    def terms(self) -> list[Term]:
+        """The score as a sum over rows of plain numbers, for whoever evaluates it in SQL."""
+        intercept = float(self.discriminant_.intercept_[0])
+        terms = [Term("intercept", "base", None, intercept, points_per_unit=self.base_score_)]
+        for (name, feature), weight in zip(
+            self.transformer_.features_.items(), self.discriminant_.coef_[0], strict=True
+        ):
+            index = self.transformer_.indices_[feature["column"]]
+            terms.append(term_of(name, feature, index, float(weight), float(self._points_per_unit * weight)))
+        return terms
 
     @property
     def _points_per_unit(self) -> float:

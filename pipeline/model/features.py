@@ -1,4 +1,4 @@
-"""One feature of one index: in numpy, and as the SQL that gives the same double.
+"""One feature of one index: in numpy, as the SQL that gives the same double, and as a row of numbers.
 
 ``feature`` and ``index`` are entries of IndexTransformer's ``features_`` and ``indices_``.
 """
@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.model import sql
 from pipeline.model.binning import WoeBins
 from pipeline.model.errors import ModelFitError
+from pipeline.model.terms import Term
 
 
 def values_of(raw: np.ndarray, feature: Mapping, index: Mapping) -> np.ndarray:
@@ -57,6 +58,34 @@ def _clipped_sql(x: str, index: Mapping) -> str:
         (f"{x} > {upper}", upper),
         otherwise=x,
     )
+
+
+def term_of(name: str, feature: Mapping, index: Mapping, coefficient: float, points: float) -> Term:
+    """The feature times its weight in points: ``points`` for one standard deviation more of it."""
+    column, kind, mean, scale = (feature[key] for key in ("column", "kind", "mean", "scale"))
+    if kind == "woe":
+        bins = WoeBins.from_dict(index["woe"])
+
+        def worth(*woe: float) -> tuple[float, ...]:
+            return tuple(float((value - mean) / scale * points) for value in woe)
+
+        [missing] = worth(bins.missing)
+        return Term(
+            name,
+            kind,
+            column,
+            coefficient,
+            # A value on an edge lies below it here, and above it in a term.
+            edges=tuple(np.nextafter(bins.edges, np.inf).tolist()),
+            points=worth(*bins.woe),
+            points_missing=missing,
+            codes=tuple(bins.sentinels) or None,
+            points_codes=worth(*bins.sentinels.values()) or None,
+        )
+    limits = {limit: index[limit] for limit in ("lower", "upper", "fill")} if kind == "value" else {}
+    codes = (feature["code"],) if kind == "sentinel" else tuple(index.get("sentinels", ())) if kind == "value" else ()
+    standard = {"mean": mean, "scale": scale, "points_per_unit": points}
+    return Term(name, kind, column, coefficient, **limits, **standard, codes=codes or None)
 
 
 def _unknown(feature: Mapping) -> ModelFitError:

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from pipeline.model import sql
 from pipeline.model.document import FORMAT, reading
 from pipeline.model.drift import SCORE, Baseline, Bins
 from pipeline.model.errors import ModelFitError
+from pipeline.model.terms import Term
 
 BANDS = ("A", "B", "C", "D")
 
@@ -62,6 +63,10 @@ class LogOddsModel:
     def score(self, frame: pd.DataFrame) -> np.ndarray:
         """(n_rows,) points of the scorecard."""
         return self.scorecard.score(self.log_odds(frame))
+
+    def probability_of(self, score) -> np.ndarray:
+        """The default probability that a score stands for, elementwise."""
+        return expit(self.scorecard.log_odds(score))
 
     def watching(self, frame: pd.DataFrame) -> "LogOddsModel":
         """A copy whose ``monitoring`` is that of these rows."""
@@ -133,12 +138,26 @@ class ExpertScorecard(LogOddsModel):
             total += weight * self._levels(frame, column)
         return total
 
-    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Points by column on the frame's index; ``base_score_`` plus a row's sum is its score."""
+    def contributions(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """Points by column on the frame's index; ``base_score_`` plus a row's sum is its score.
+
+        ``columns``: only these, and the frame need not have the others.
+        """
+        weights = {c: weight for c, weight in self.weights.items() if columns is None or c in columns}
         return pd.DataFrame(
-            {c: -self.scorecard.factor * weight * self._levels(frame, c) for c, weight in self.weights.items()},
+            {c: -self.scorecard.factor * weight * self._levels(frame, c) for c, weight in weights.items()},
             index=frame.index,
         )
+
+    def terms(self) -> list[Term]:
+        """The score as a sum over rows of plain numbers, for whoever evaluates it in SQL."""
+        terms = [Term("intercept", "base", None, float(self.intercept), points_per_unit=float(self.base_score_))]
+        for column, weight in self.weights.items():
+            per_level = -self.scorecard.factor * weight
+            points = tuple(float(per_level * level) for level in range(len(BANDS)))
+            missing = float(per_level * self.missing_level)
+            terms.append(Term(column, "band", column, float(weight), points=points, points_missing=missing))
+        return terms
 
     def coefficients(self) -> pd.DataFrame:
         """One row per column: column, kind (band), coefficient (log-odds) and points a band costs, direction (None)."""

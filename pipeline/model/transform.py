@@ -1,7 +1,7 @@
 """Raw indices to model features: winsorise or bin, fill, flag what was missing, standardise."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -89,12 +89,17 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
         """The features, (n_rows, n_features), on the frame's index. A needed column may be empty but not absent."""
         return pd.DataFrame(dict(self.iter_features(frame)), index=frame.index, columns=list(self.features_))
 
-    def iter_features(self, frame: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
-        """The same one feature at a time, for tables that should not be in memory twice."""
+    def iter_features(
+        self, frame: pd.DataFrame, columns: Collection[str] | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """The same one feature at a time, for tables that should not be in memory twice; only those of ``columns``."""
         check_is_fitted(self)
-        if absent := [column for column in self.indices_ if column not in frame]:
+        columns = self.indices_ if columns is None else columns
+        if absent := [column for column in self.indices_ if column in columns and column not in frame]:
             raise ModelFitError(f"the table lacks the column {', '.join(absent)} this model was fitted on")
         for name, feature in self.features_.items():
+            if feature["column"] not in columns:
+                continue
             values = self._values(frame, feature)
             values -= feature["mean"]
             values /= feature["scale"]

@@ -22,8 +22,14 @@ from pipeline.warehouse.connection import transaction
 
 _SELECT = "select m.*, m.effective_from_month as effective_from, m.segment as family from rating.models as m"
 
-_COEFFICIENTS = text(
-    "insert into rating.model_coefficients (version, term, coefficient) values (:version, :term, :coefficient)"
+_TERM_NUMBERS = (
+    *("kind", "coefficient", "lower", "upper", "fill", "mean", "scale", "points_per_unit"),
+    *("edges", "points", "points_missing", "codes", "points_codes"),
+)
+_TERM_COLUMNS = ("version", "term", "index_name", *_TERM_NUMBERS)
+_INSERT_TERM = text(
+    f"insert into rating.model_coefficients ({', '.join(_TERM_COLUMNS)}) "
+    f"values ({', '.join(f':{name}' for name in _TERM_COLUMNS)})"
 )
 _PROMOTE = text(
     "insert into rating.model_promotions (segment, version, from_month, approved_by, reason) "
@@ -111,9 +117,8 @@ def register(
         ).rowcount
         registered = _registered(connection, version)
         if inserted:
-            rows = [{"version": version, "term": t, "coefficient": c} for t, c in _coefficients(parameters).items()]
-            if rows:
-                connection.execute(_COEFFICIENTS, rows)
+            if terms := _terms(version, parameters):
+                connection.execute(_INSERT_TERM, [{"version": version} | term for term in terms])
         elif (registered.parameters_sha256, registered.family) != (values["parameters_sha256"], family):
             raise ModelError(
                 f"model {version} is already registered with other parameters: give the new one a version of its own"
@@ -327,9 +332,25 @@ def _model(row: Row) -> Model:
     return Model(**values | {name: values[name] and RatingMonth.of(values[name]) for name in months})
 
 
-def _coefficients(parameters: dict[str, Any]) -> dict[str, float]:
-    """The terms of the score, for whoever reads them in SQL: a discriminant's, or an expert scorecard's weights."""
-    part = parameters.get("discriminant", parameters)
-    weights = part.get("weights") or dict(zip(part.get("features", ()), part.get("coefficients", ()), strict=True))
-    intercept = {"intercept": part["intercept"]} if "intercept" in part else {}
-    return {**intercept, **weights}
+def _terms(version: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of rating.model_coefficients; none for a document that is not a model of ours."""
+    if "format" not in parameters:
+        return []
+    from pipeline.model import ModelFitError, model_from_dict
+
+    try:
+        terms = model_from_dict(parameters).terms()
+    except ModelFitError as error:
+        raise ModelError(f"model {version} cannot be used: {error}") from None
+    return [
+        {
+            "term": term.name,
+            "index_name": term.column and term.column.removesuffix("_band" if term.kind == "band" else ""),
+            **{name: _sql_value(getattr(term, name)) for name in _TERM_NUMBERS},
+        }
+        for term in terms
+    ]
+
+
+def _sql_value(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -21,7 +21,7 @@ from pipeline.errors import AuditError, WarehouseUnavailableError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings, connect
 from pipeline.warehouse import publications
-from pipeline.warehouse.connection import unavailable, warehouse_url, where
+from pipeline.warehouse.connection import side_by_side, unavailable, warehouse_url, where
 from pipeline.warehouse.publications import Publication
 from pipeline.warehouse.tables import TABLES
 
@@ -88,16 +88,19 @@ def stage(connection: Connection, table: str, publication: Publication, batches:
 
 def index(connection: Connection, staged: Mapping[str, str]) -> list[str]:
     """Give the staged tables their keys and statistics; returns the tables in which a key is not unique."""
-    ambiguous = []
-    for table, name in staged.items():
-        key = ", ".join(TABLES[table].key)
+
+    def is_unique(own: Connection, table: str) -> bool:
+        key, name = ", ".join(TABLES[table].key), staged[table]
         try:
-            with connection.begin():
-                connection.execute(text(f"alter table rating.{name} add primary key (rating_month, {key})"))
-                connection.execute(text(f"analyze rating.{name}"))
+            with own.begin():
+                own.execute(text(f"alter table rating.{name} add primary key (rating_month, {key})"))
+                own.execute(text(f"analyze rating.{name}"))
         except IntegrityError:
-            ambiguous.append(table)
-    return ambiguous
+            return False
+        return True
+
+    unique = side_by_side(connection, is_unique, staged)
+    return [table for table, is_key in zip(staged, unique, strict=True) if not is_key]
 
 
 def seal(connection: Connection, table: str, publication: Publication) -> None:

@@ -90,7 +90,8 @@ def test_the_cycle_of_a_month(bag):
         "choose_model": {"retrain", "apply"},
         "retrain": {"grade"},
         "apply": {"grade"},
-        "grade": {"publish"},
+        "grade": {"sensitivity"},
+        "sensitivity": {"publish"},
         "publish": {"monitor", "approve_model"},
         "monitor": set(),
         "approve_model": set(),
@@ -98,6 +99,14 @@ def test_the_cycle_of_a_month(bag):
     assert [asset.name for asset in dag.get_task("publish").outlets] == ["credit_grades"]
     assert [asset.name for asset in dag.get_task("extract").outlets] == ["billing_snapshot"]
     assert dag.get_task("wait_for_billing_close").mode == "reschedule"
+
+
+def test_what_follows_from_a_month(bag):
+    dag = bag.dags["service_actions"]
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
+        "propose_rebates": {"dispatch"},
+        "dispatch": set(),
+    }
 
 
 def test_the_params_of_a_month(bag):

@@ -60,7 +60,7 @@ def test_every_customer_connected_at_the_cutoff_has_one_published_row(rated):
 def test_steps_tell_what_they_did_in_plain_json(rated):
     first, second = rated.outcomes[TRAINED], rated.outcomes[LAST]
     before = ["extract", "validate", "compute_indices", "group", "choose_model"]
-    after = ["grade", "publish", "propose_rebates", "monitor"]
+    after = ["grade", "sensitivity", "publish", "propose_rebates", "monitor"]
     assert [name for name in first if name not in ("month", "basis")] == [*before, "retrain", *after]
     assert [name for name in second if name not in ("month", "basis")] == [*before, "apply", *after]
     assert second["apply"]["models"] == first["retrain"]["models"]
@@ -75,6 +75,27 @@ def test_the_second_month_knows_the_grades_of_the_first(rated):
         "on b.customer_id = a.customer_id and b.rating_month = '2026-09-01' where a.rating_month = '2026-10-01'",
     )
     assert moves == [(published(rated.settings, LAST).rows, 0)]
+
+
+def test_every_published_score_is_explained_and_every_segment_analysed(rated):
+    """By SQL alone: points and base add up to the score."""
+    [(customers, explained, off)] = read(
+        rated.settings.warehouse,
+        "select count(*), count(e.points), max(abs(e.base_score + e.points - g.score)) "
+        "from rating.credit_grades as g left join (select rating_month, customer_id, base_score, sum(points) as points "
+        "from report.grade_explanation group by 1, 2, 3) as e using (rating_month, customer_id)",
+    )
+    assert customers == explained > 1000
+    assert off < 1e-9
+    shaken = read(
+        rated.settings.warehouse,
+        "select segment, risk_factor, grade_changes, elasticity from report.risk_sensitivity "
+        "where rating_month = '2026-10-01' and is_ranking_shock and risk_factor <> 'mean'",
+    )
+    segments = read(rated.settings.warehouse, "select distinct segment from rating.credit_grades")
+    assert {segment for segment, *_ in shaken} == {segment for (segment,) in segments}
+    assert sum(changes for _, factor, changes, _ in shaken if factor == "management") > 0
+    assert all(elasticity > 0 for *_, elasticity in shaken)
 
 
 def test_the_reports_of_a_month_tie_to_its_customers(rated):

@@ -28,6 +28,7 @@ from pipeline.lake import Lake
 from pipeline.policy import Policy
 from pipeline.publish import publish
 from pipeline.sample import LAST
+from pipeline.sensitivity import sensitivity
 from pipeline.source import contract
 from pipeline.warehouse.connection import transaction
 
@@ -79,6 +80,7 @@ def sample_settings(databases, sample_lake, policy, tmp_path_factory):
             group(month, settings, policy)
             if month == EARLIER:
                 grade(month, settings, policy, **BASIS, models=MODELS)
+                sensitivity(month, settings, policy, **BASIS, models=MODELS)
                 publish(month, settings, policy, **BASIS, run_id="test", run_kind="command")
         yield settings
 

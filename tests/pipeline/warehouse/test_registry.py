@@ -1,16 +1,23 @@
 """The model registry: nothing is lost, nothing changes, each month has its model."""
 
+import json
 import struct
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import pandas as pd
 import pytest
+from alembic import command
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from pipeline.errors import ModelError
+from pipeline.model import CreditModel, ExpertScorecard
 from pipeline.month import RatingMonth
-from pipeline.warehouse import registry
+from pipeline.warehouse import migrations, registry
+from pipeline.warehouse.connection import transaction
 
 JANUARY, JUNE = RatingMonth(2026, 1), RatingMonth(2026, 6)
 
@@ -59,17 +66,77 @@ def test_a_number_that_is_not_finite_is_refused(settings, number):
         register(settings, parameters={"a": [number]})
 
 
-def test_coefficients_can_be_read_in_sql(settings, sql):
-    discriminant = {"features": ["a", "b"], "coefficients": [0.5, -1.25], "intercept": 3.0}
-    register(settings, parameters={"discriminant": discriminant})
-    register(settings, "expert", parameters={"intercept": -5.0, "weights": {"a": 0.5}})
-    assert sql("select version, term, coefficient from rating.model_coefficients order by 1, 2") == [
-        ("expert", "a", 0.5),
-        ("expert", "intercept", -5.0),
-        ("v1", "a", 0.5),
-        ("v1", "b", -1.25),
-        ("v1", "intercept", 3.0),
+@pytest.fixture(scope="module")
+def fisher():
+    """A discriminant of two indices, one of them with gaps."""
+    rng = np.random.default_rng(8)
+    frame = pd.DataFrame({"a": rng.normal(size=300), "b": rng.normal(size=300)})
+    default = (frame["a"] + rng.logistic(size=300) > 1).astype(int)
+    frame.loc[::7, "b"] = np.nan
+    return CreditModel().fit(frame, default)
+
+
+EXPERT = ExpertScorecard(-5.0, {"a_band": 0.5}, missing_level=1.5)
+TERMS = "select * from rating.model_coefficients order by version, term"
+
+
+def test_the_terms_of_a_score_can_be_read_in_sql(settings, sql, fisher):
+    register(settings, "expert", parameters=EXPERT.to_dict())
+    register(settings, "v1", parameters=fisher.to_dict())
+    assert sql(
+        "select term, kind, index_name, coefficient, points_per_unit from rating.model_coefficients "
+        "where version = 'v1' and index_name is distinct from 'a' order by term"
+    ) == [
+        ("b", "value", "b", fisher.discriminant_.coef_[0][1], pytest.approx(-points(fisher, "b"))),
+        ("b_missing", "missing", "b", fisher.discriminant_.coef_[0][2], pytest.approx(-points(fisher, "b_missing"))),
+        ("intercept", "base", None, fisher.discriminant_.intercept_[0], fisher.base_score_),
     ]
+    factor = EXPERT.scorecard.factor
+    assert sql(
+        "select term, index_name, coefficient, points, points_missing from rating.model_coefficients "
+        "where version = 'expert' and kind = 'band'"
+    ) == [("a_band", "a", 0.5, pytest.approx([0, -0.5 * factor, -factor, -1.5 * factor]), -0.75 * factor)]
+
+
+def points(model, feature):
+    """What one more standard deviation of a feature takes from the score."""
+    weight = model.discriminant_.coef_[0][list(model.transformer_.features_).index(feature)]
+    return model.scorecard.factor * model.calibrator_.slope_ * weight
+
+
+def test_a_document_that_says_it_is_a_model_and_is_none_is_refused(settings, sql):
+    with pytest.raises(ModelError, match=r"model v1 cannot be used: .* lacks 'transform'"):
+        register(settings, parameters={"format": 1, "kind": "fisher_lda", "scorecard": {}})
+    assert registry.models(settings) == []
+
+
+def test_models_of_an_older_warehouse_get_their_terms_when_it_is_migrated(settings, sql, fisher):
+    """Registered in the old warehouse as the old registry did, and in the new one: the same terms."""
+    register(settings, "expert", parameters=EXPERT.to_dict())
+    register(settings, "v1", parameters=fisher.to_dict())
+    register(settings, "odd", parameters={"version": "odd"})
+    models, terms = sql("select * from rating.models order by version"), sql(TERMS)
+    sql("drop schema rating, ops, report cascade")
+    migrate_to(settings, "0001_initial")
+    for model in models:
+        sql(
+            "insert into rating.models (version, segment, status, effective_from_month, parameters, parameters_sha256, "
+            "metrics, input_sha256, policy_sha256) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            *[json.dumps(value) if isinstance(value, dict) else value for value in model[:9]],
+        )
+    for version, term, coefficient, *_ in terms:
+        sql("insert into rating.model_coefficients values (%s, %s, %s)", version, term, coefficient)
+    migrations.migrate(settings)
+    backfilled = sql(TERMS)
+    assert len(backfilled) == len(terms) == 6
+    for old, new in zip(backfilled, terms, strict=True):
+        assert old == tuple(pytest.approx(v, rel=1e-12) if isinstance(v, float | list) else v for v in new)
+
+
+def migrate_to(settings, revision):
+    with transaction(settings) as connection:
+        connection.execute(text("create schema ops"))
+        command.upgrade(migrations._config(connection), revision)
 
 
 def test_an_old_month_keeps_the_model_that_was_in_force(settings):
