@@ -49,11 +49,11 @@ PANDAS_READS = {
     "outages": "feeder_id starts_at",
     "service_contacts": "contact_id customer_id contact_type contacted_at",
 }
-STEPS = ("extract", "validate", "compute_indices", "group", "model", "grade", "sensitivity", "publish")
-MODULES = {"compute_indices": "indices", "model": "train"}  # where the others are named like their module
+STEPS = ("extract", "validate", "compute_indices", "group", "model", "grade", "sensitivity", "publish", "monitor")
+MODULES = {"compute_indices": "indices", "model": "choose"}  # where the others are named like their module
 
 
-def step(name: str, month_text: str, models: dict[str, str]) -> dict:
+def step(name: str, month_text: str, chosen: dict[str, Any] | None) -> dict:
     """Run one step here; what it returns. Like a task it imports no other step."""
     from pipeline.month import RatingMonth
     from pipeline.policy import Policy
@@ -65,9 +65,12 @@ def step(name: str, month_text: str, models: dict[str, str]) -> dict:
         return {"rows": plain_pandas(*inputs)}
     module = import_module(f"pipeline.{MODULES.get(name, name)}")
     if name == "model":
-        name = module.choose(*inputs)
-    graded = {"models": models}
-    more = {"grade": graded, "sensitivity": graded, "publish": {"run_id": "benchmark", "run_kind": "command"}}
+        decision = module.choose(*inputs)
+        asked = {"families": decision["families"]} if decision["mode"] == "retrain" else {}
+        work = import_module("pipeline.train").retrain if asked else module.apply
+        return work(*inputs, why=decision["why"], **asked)
+    publication = {"run_id": "benchmark", "run_kind": "command"}
+    more = {"grade": chosen, "sensitivity": chosen and {"models": chosen["models"]}, "publish": publication}
     return getattr(module, name)(*inputs, **more.get(name, {}))
 
 
@@ -98,10 +101,10 @@ def plain_pandas(month, settings, policy) -> int:
     return len(by_pandas)
 
 
-def measured(name: str, month: str, models: dict[str, str] | None = None) -> dict:
+def measured(name: str, month: str, chosen: dict[str, Any] | None = None) -> dict:
     """Seconds, CPU seconds and peak memory of a step in a process of its own."""
     started, served = time.perf_counter(), postgres_cpu_seconds()
-    command = [sys.executable, "-m", "benchmarks", "--step", name, "--month", month, "--models", json.dumps(models)]
+    command = [sys.executable, "-m", "benchmarks", "--step", name, "--month", month, "--chosen", json.dumps(chosen)]
     process = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -202,10 +205,11 @@ def empty_lake_and_warehouse(settings: Any) -> None:
 def rated(month: str) -> list[dict]:
     """What each step of a month takes."""
     parts: list[dict] = []
-    models = None
+    chosen = None
     for name in STEPS:
-        parts.append(measured(name, month, models))
-        models = parts[-1]["result"].get("models", models)
+        parts.append(measured(name, month, chosen))
+        if name == "model":
+            chosen = {key: parts[-1]["result"][key] for key in ("models", "promotes", "decision")}
     return parts
 
 
@@ -243,10 +247,10 @@ def main() -> None:
     parser.add_argument("--months", type=int, default=16)
     parser.add_argument("--step", help=argparse.SUPPRESS)
     parser.add_argument("--month", help=argparse.SUPPRESS)
-    parser.add_argument("--models", type=json.loads, help=argparse.SUPPRESS)
+    parser.add_argument("--chosen", type=json.loads, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.step:
-        print(json.dumps(step(asked.step, asked.month, asked.models), default=str))
+        print(json.dumps(step(asked.step, asked.month, asked.chosen), default=str))
         return
     figures = run(asked.customers, asked.months)
     results = HERE / "results"

@@ -41,6 +41,10 @@ class ModelError(GridgradeError):
     """A model cannot be trained, found or applied."""
 
 
+class MonitoringError(GridgradeError):
+    """A limit that the policy sets for the models in use is passed; the month is published all the same."""
+
+
 class NotRatedError(GridgradeError):
     """The month is published, and the customer is not in it."""
 

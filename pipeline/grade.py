@@ -1,6 +1,6 @@
 """Step: score, default probability and grade of every rated customer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,12 +49,15 @@ def grade(
     *,
     basis: str = measure.AS_KNOWN_THEN,
     models: dict[str, str],
+    promotes: Mapping[str, str] | None = None,
+    decision: str = "",
 ) -> dict:
     """Write the lake's ``grades`` partition: one row per row of ``indices``, graded by its family's model version.
 
     Columns as rating.credit_grades. A customer in default has probability 1; the score stays the model's. What
     may change the grade is in ``grade_rules``. notch_change counts grades up (+) or down (-) from the month before,
-    where there is one.
+    where there is one. ``promotes`` (of ``models``, those that take over, and why) and ``decision`` (why these) go with
+    the grades to their publication.
     """
     lake = Lake(settings.lake_path)
     fitted = {family: registry.model(settings, version) for family, version in models.items()}
@@ -86,6 +89,8 @@ def grade(
             overrides_sha256=overrides.sha256(decided),
             model_versions=models,
             **previous,
+            promotes=promotes or {},
+            model_decision=decision,
         )
     return {
         "month": str(month),

@@ -267,6 +267,35 @@ def write_indices(
     return Measured(files, rows, sha256)
 
 
+def write_outcomes(
+    engine: Engine,
+    lake: Lake,
+    policy: Policy,
+    cohort: RatingMonth,
+    folder: Path,
+    *,
+    known_in: RatingMonth,
+    only: str | None = None,
+) -> Measured:
+    """What became of every customer of a cohort within the policy's horizon, as known in a later month: the columns of
+    sql/labels/default_label.sql by customer_id, in numbered files. Who was a customer, of which segment and in default
+    or not, is as known at the cohort's own cut-off. ``only``: see ``bind``."""
+    labelled = queries.compose("select * from default_label order by customer_id")
+    files, rows, sha256 = [], 0, ""
+    for number, within in enumerate(ranges(engine, lake, known_in) if only is None else [(None, None)]):
+        some = {"customers_of": known_in, "only": only, "within": within}
+        members = folder / f"members-{number:04d}.parquet"
+        then = bind(engine, lake, policy, cohort, **some)
+        engine.write(_members_query(), parameters(policy, cohort), members)
+        engine.bind_files("cohort", [str(members)])
+        outcome = cohort + policy.label.horizon_months
+        later = bind(engine, lake, policy, outcome, known_in=known_in, **some)
+        files.append(folder / f"outcomes-{number:04d}.parquet")
+        rows += engine.write(labelled, label_parameters(policy, cohort), files[-1])
+        sha256 = f"{then} {later}"
+    return Measured(files, rows, hashlib.sha256(sha256.encode()).hexdigest())
+
+
 def absent_tables(lake: Lake, policy: Policy, month: RatingMonth, known: RatingMonth) -> frozenset[str]:
     """The optional source tables of which nothing had been extracted that ``known`` knew: the source has no such table,
     or had none then."""
@@ -280,12 +309,21 @@ def _with_empty_windows(bound: dict[str, Any], query: queries.Query) -> dict[str
     return {name: bound["as_of"] for name in windows} | bound
 
 
-def write_labels(engine: Engine, policy: Policy, cohort: RatingMonth, path: Path) -> int:
-    """What became of the customers of view ``cohort`` within the policy's horizon: customer_id, segment, is_default.
-
-    The source tables must be bound to what was known when the window had ended. Returns the rows."""
-    query = queries.compose("select * from default_label order by customer_id")
-    return engine.write(query, label_parameters(policy, cohort), path)
+def _members_query() -> queries.Query:
+    """A cohort as default_label.sql reads it."""
+    return queries.compose("""
+    select
+        p.customer_id,
+        p.segment,
+        f.family,
+        coalesce(b.bills, 0) as bills,
+        d.customer_id is not null as is_in_default
+    from population as p
+    left join families as f on f.segment = p.segment
+    left join default_status as d on d.customer_id = p.customer_id
+    left join (select customer_id, count(*) as bills from live_bills group by customer_id) as b
+        on b.customer_id = p.customer_id
+""")
 
 
 def grade_facts() -> list[str]:

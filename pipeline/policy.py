@@ -187,14 +187,73 @@ class Training(_Section):
     holdout_share: Annotated[float, Field(gt=0, lt=1)]
     calibration_share: Annotated[float, Field(gt=0, lt=1)]
     min_defaults: Annotated[int, Field(ge=5)]
+    max_looked_up: Annotated[int, Field(ge=1000)]
     max_rows: Annotated[int, Field(ge=1000)]
+    sampled_default_share: Annotated[float, Field(gt=0, le=0.5)]
     seed: int
+    binned: tuple[str, ...]
+    sentinels: dict[str, tuple[float, ...]]
+    shrinkage: Literal["auto", "ledoit_wolf", "none"] | Share
+    contradicting_indices: Literal["leave_out", "keep"]
+    max_index_auc: Annotated[float, Field(gt=0.5, le=1)]
 
     @model_validator(mode="after")
     def _leaves_customers_to_fit(self):
         if self.holdout_share + self.calibration_share >= 1:
             raise ValueError("holdout_share and calibration_share leave no customers to fit on")
         return self
+
+
+class Retraining(_Section):
+    """When mode auto trains; ``every_months`` 0 means never by the calendar."""
+
+    every_months: Count
+    in_months: tuple[Annotated[int, Field(ge=1, le=12)], ...]
+    expert_every_months: Count
+    on_drift: bool
+    drift_rest_months: Count
+
+
+class Gates(_Section):
+    """What a challenger has to pass; the comparisons with a champion hold where there is one."""
+
+    min_auc: Share
+    min_ks: Share
+    max_brier_ratio: Positive
+    max_calibration_error: NotNegative
+    min_calibration_p: Share
+    max_score_psi: NotNegative
+    max_contradicted_points: NotNegative
+    max_auc_loss: NotNegative
+    max_ks_loss: NotNegative
+    max_brier_gain: NotNegative
+
+
+class Promotion(_Section):
+    mode: Literal["automatic", "manual"]
+    approval_step: bool
+    approval_days: Annotated[int, Field(ge=1)]
+    shadow_months: Count
+    gates: Gates
+
+
+class Fairness(_Section):
+    columns: tuple[str, ...]
+    groups_file: Path | None
+    favourable_grades: Annotated[int, Field(ge=1)]
+    min_ratio: Share
+    min_share: Share
+
+
+class Monitoring(_Section):
+    min_customers: Count
+    warn_psi: NotNegative
+    max_psi: NotNegative
+    max_customers: Annotated[int, Field(ge=1000)]
+    min_defaults: Count
+    max_auc_loss: NotNegative
+    max_calibration_error: NotNegative
+    min_calibration_p: Share
 
 
 class ScorecardTerms(_Section):
@@ -252,7 +311,7 @@ class Sensitivity(_Section):
         return tuple(sorted({self.shock, *self.curve}))
 
 
-class Promotion(_Section):
+class GradePromotion(_Section):
     """How fast a grade may get better than the one published for the month before."""
 
     max_notches: Annotated[int, Field(ge=1)]
@@ -294,7 +353,7 @@ class GradeRules(_Section):
     """What may change the grade that follows from the probability; a rule that is None does nothing."""
 
     new_customer: NewCustomer | None = None
-    promotion: Promotion | None = None
+    promotion: GradePromotion | None = None
     unpaid_balance: UnpaidBalance | None = None
     probation: Probation | None = None
     vetoes: Vetoes
@@ -459,6 +518,10 @@ class Policy(_Section):
     index_parameters: IndexParameters
     label: Label
     training: Training
+    retraining: Retraining
+    promotion: Promotion
+    fairness: Fairness
+    monitoring: Monitoring
     scorecard: ScorecardTerms
     grades: Grades
     grade_rules: GradeRules
@@ -495,15 +558,7 @@ class Policy(_Section):
         return name
 
     @model_validator(mode="after")
-    def _sections_agree(self):
-        segments = [segment for family in self.families.values() for segment in family]
-        if twice := sorted({segment for segment in segments if segments.count(segment) > 1}):
-            raise ValueError(f"families: {', '.join(twice)} stands in two families")
-        if set(self.label.days_past_due) != set(self.families):
-            raise ValueError("label.days_past_due must name the families: " + ", ".join(self.families))
-        codes = [index.code for index in self.indices.values()]
-        if twice := sorted({code for code in codes if codes.count(code) > 1}):
-            raise ValueError(f"indices: {', '.join(twice)} is the code of two indices")
+    def _grade_rules_fit_in(self):
         for key, grade in self.grade_rules.named_grades().items():
             if grade not in self.grades.names:
                 raise ValueError(f"grade_rules.{key}: {grade} is not among grades.names {', '.join(self.grades.names)}")
@@ -511,6 +566,25 @@ class Policy(_Section):
             if veto and veto.months > self.extract.history_months:
                 held = f"the lake {self.extract.history_months} (extract.history_months)"
                 raise ValueError(f"grade_rules.vetoes: {name} looks back {veto.months} months, {held}")
+        return self
+
+    @model_validator(mode="after")
+    def _sections_agree(self):
+        segments = [segment for family in self.families.values() for segment in family]
+        if twice := sorted({segment for segment in segments if segments.count(segment) > 1}):
+            raise ValueError(f"families: {', '.join(twice)} stands in two families")
+        if set(self.label.days_past_due) != set(self.families):
+            raise ValueError("label.days_past_due must name the families: " + ", ".join(self.families))
+        if unknown := (set(self.training.binned) | set(self.training.sentinels)) - set(self.indices):
+            raise ValueError(f"training: {', '.join(sorted(unknown))} is not among the indices")
+        if self.fairness.favourable_grades >= len(self.grades.names):
+            raise ValueError("fairness.favourable_grades: there have to be grades that are not favourable")
+        # What a cohort was billed in its year says how much debt is material: it must be in sight at the window's end.
+        if self.label.horizon_months + 12 > self.index_parameters.bill_history_months:
+            raise ValueError("label.horizon_months and a year must fit in index_parameters.bill_history_months")
+        codes = [index.code for index in self.indices.values()]
+        if twice := sorted({code for code in codes if codes.count(code) > 1}):
+            raise ValueError(f"indices: {', '.join(twice)} is the code of two indices")
         for aspect, measures in self.group_measures.items():
             for name, level in getattr(self.groups, aspect).items():
                 if isinstance(level, dict) and (unknown := set(level) - set(measures)):

@@ -7,15 +7,17 @@ The same content again, on the same basis, is not published again.
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from pipeline import cards
 from pipeline.content_hash import ContentHash
 from pipeline.difference import bind_revision, difference
 from pipeline.engine import Engine, open_engine
@@ -51,7 +53,8 @@ def publish(
     ``run_kind`` is one of publications.RUN_KINDS. A dry run changes nothing and says what publishing would: see
     ``difference``. AuditError names every check that failed; MovesError when more customers of a published month would
     move than the policy lets pass and nobody has accepted that; WarehouseUnavailableError when the warehouse is away
-    or stays locked. In any case readers keep what they see.
+    or stays locked. In any case readers keep what they see, and models stay as they are: those that take over with the
+    month are promoted in the transaction that shows it.
     """
     lake = Lake(settings.lake_path)
     with open_engine(settings) as engine:
@@ -67,20 +70,25 @@ def publish(
                 published = publications.current(connection, month)
                 made = content.publication(connection, run_id=run_id, run_kind=run_kind, published_by=published_by)
                 publications.record_origin(connection, made, policy.model_dump(mode="json"), content.inputs)
+            promote = partial(_promote, content.promotes, month)
             changed = not content.is_in(published)
             if changed:
                 made = _stage_and_audit(connection, policy, content, made, published, accept_moves)
-                published = revisions.swap(connection, made, timeout)
+                published = revisions.swap(connection, made, timeout, promote)
             with connection.begin():
                 if not changed:
+                    promote(connection)
                     publications.confirm(connection, published, made)
                     takeover.mark_stale(connection, month)
                 stale = [str(publication.rating_month) for publication in publications.stale(connection)]
+        for version in content.promotes:
+            cards.write(settings, policy, registry.model(settings, version))
     return _summary(content) | {
         "changed": changed,
         "revision": published.revision,
         "publication_id": str(published.publication_id),
         "is_latest_month": published.is_latest_month,
+        "promoted": list(content.promotes),
         "stale_months": stale,
     }
 
@@ -92,6 +100,14 @@ def _summary(content: "_Content") -> dict:
         "rows": content.rows,
         "content_sha256": content.sha256,
     }
+
+
+def _promote(versions: Mapping[str, str], month: RatingMonth, connection: Connection) -> None:
+    """The challengers that graded the month take over with it; months published after it keep the models they have."""
+    for version, reason in versions.items():
+        registry.promote_within(
+            connection, version, "policy", from_month=month, reason=reason, later_months_keep_theirs=True
+        )
 
 
 class _Content:
@@ -130,6 +146,11 @@ class _Content:
     @property
     def rows(self) -> int:
         return self._manifests["grades"]["rows"]
+
+    @property
+    def promotes(self) -> dict[str, str]:
+        """The models that take over with the month, and why."""
+        return self._manifests["grades"].get("promotes", {})
 
     @property
     def inputs(self) -> dict:
@@ -182,6 +203,7 @@ class _Content:
             carried_sha256=self.hashes["credit_grades"].hexdigest("customer_id", "grade"),
             known_in=RatingMonth.parse(indices["known_in"]).first_day,
             model_versions=grades["model_versions"],
+            model_decision=grades.get("model_decision", ""),
             previous_publication_id=grades["previous_publication_id"],
             recipe_sha256=recipe.sha256,
             **vars(recipe),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -89,6 +90,7 @@ def model_card(document: dict, metrics: Mapping, context: CardContext) -> str:
     )
 
 
+@cache
 def _template():
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

@@ -9,7 +9,7 @@ began before they were loaded would find the month empty. Hence COPY with FREEZE
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -126,9 +126,15 @@ def _refusals(month: RatingMonth, table: str) -> Iterator[None]:
         raise AuditError(f"{month}: the warehouse does not take the rows of {table}: {reason}") from error
 
 
-def swap(connection: Connection, publication: Publication, timeout_seconds: int) -> Publication:
+def swap(
+    connection: Connection,
+    publication: Publication,
+    timeout_seconds: int,
+    also: Callable[[Connection], None] = lambda connection: None,
+) -> Publication:
     """Readers see the new revision from here on: all tables and the publication in one transaction, which also marks
-    the months after it that were built on what it replaces. What was recorded.
+    the months after it that were built on what it replaces, and ``also`` what else becomes true with it. What was
+    recorded.
 
     WarehouseUnavailableError, which names who is reading, when the tables stay locked for longer than the timeout.
     """
@@ -141,6 +147,7 @@ def swap(connection: Connection, publication: Publication, timeout_seconds: int)
                 connection.execute(text(f"lock table {parents} in access exclusive mode"))
                 for table in TABLES:
                     _swap_partition(connection, table, publication)
+                also(connection)
                 publications.record(connection, publication)
                 takeover.mark_stale(connection, publication.rating_month)
                 return publications.current(connection, publication.rating_month)

@@ -75,7 +75,7 @@ def test_every_customer_has_a_grade(rated_cards):
 def test_the_model_tells_defaults_among_customers_it_has_not_seen(rated_cards):
     _, model = rated_cards
     assert model.parameters["kind"] == "fisher_lda"
-    assert model.metrics["test"]["customers"] > 4_000
+    assert model.metrics["samples"]["test"]["customers"] > 4_000
     assert model.metrics["auc"]["value"] >= 0.745
 
 

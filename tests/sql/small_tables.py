@@ -8,16 +8,30 @@ import pyarrow as pa
 from pipeline.source import contract
 from pipeline.source.write import arrow_schema
 
-COHORT = {"customer_id": pa.string(), "segment": pa.string(), "bills": pa.int64(), "is_in_default": pa.bool_()}
+COHORT = {
+    "customer_id": pa.string(),
+    "segment": pa.string(),
+    "family": pa.string(),
+    "bills": pa.int64(),
+    "is_in_default": pa.bool_(),
+}
 MEMBERS = {
     "customer_id": pa.string(),
     "connected_on": pa.date32(),
     "is_closed": pa.bool_(),
     "consumption_trend": pa.float64(),
 }
+RATED_OUTCOMES = {
+    "model_version": pa.string(),
+    "score": pa.float64(),
+    "default_probability": pa.float64(),
+    "is_default": pa.bool_(),
+}
+GRADE_BOUNDS = {"grade": pa.string(), "from_probability": pa.float64(), "below_probability": pa.float64()}
 SLOPES = {"segment": pa.string(), "slope": pa.float64()}
 SCHEMAS = {name: arrow_schema(name) for name in contract()}
 SCHEMAS |= {"cohort": pa.schema(COHORT), "members": pa.schema(MEMBERS), "segment_slopes": pa.schema(SLOPES)}
+SCHEMAS |= {"rated_outcomes": pa.schema(RATED_OUTCOMES), "grade_bounds": pa.schema(GRADE_BOUNDS)}
 USUAL = {
     "customers": {"segment": "residential", "region": "north", "connected_on": "2015-01-01"},
     "bills": {"amount": "100", "is_estimated": "false"},
@@ -36,7 +50,7 @@ USUAL = {
     "satisfaction_surveys": {"dimension": "reliability", "expectation": "5"},
     "outages": {"feeder_id": "f", "is_planned": "false"},
     "service_contacts": {"contact_type": "outage_report"},
-    "cohort": {"segment": "residential", "bills": "6", "is_in_default": "false"},
+    "cohort": {"segment": "residential", "family": "residential", "bills": "6", "is_in_default": "false"},
     "members": {"connected_on": "2015-01-01", "is_closed": "false"},
 }
 

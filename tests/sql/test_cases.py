@@ -1,4 +1,4 @@
-"""Each query of sql/derived, indices, labels, groups and rules on tables small enough to work its answer out by hand.
+"""Each query of sql/derived, indices, labels, monitoring, groups and rules on tables worked out by hand.
 
 A case is cases/<query>/<case>.yaml: why (what it shows), month (the rating month; cohort instead where the query labels
 one), basis (as_known_then unless it says so), policy (what differs from the default, or from the policy that based_on
@@ -24,7 +24,7 @@ from pipeline.policy import Policy, merged
 from pipeline.settings import PROJECT, SQL, Settings
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
-FOLDERS = ("derived", "indices", "labels", "groups", "rules")
+FOLDERS = ("derived", "indices", "labels", "monitoring", "groups", "rules")
 ARITHMETIC = {"ln": math.log, "sqrt": math.sqrt}
 
 

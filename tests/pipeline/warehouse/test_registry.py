@@ -168,3 +168,87 @@ def test_promoting_at_once_leaves_one_champion(settings):
 def test_an_unknown_version_cannot_be_promoted(settings):
     with pytest.raises(ModelError, match="v9 is not registered"):
         registry.promote(settings, "v9", "policy")
+
+
+def test_a_promotion_takes_effect_from_its_month_until_the_next(settings):
+    for version in ("v1", "v2"):
+        register(settings, version)
+    registry.promote(settings, "v1", "policy", from_month=JANUARY)
+    registry.promote(settings, "v2", "A. Person", from_month=JUNE, reason="better")
+    assert registry.promotions(settings, "v2") == [
+        registry.Promotion("v2", JUNE, "A. Person", registry.model(settings, "v2").approved_at, "better")
+    ]
+    assert registry.model(settings, "v1").retired_from_month == JUNE
+    assert registry.model(settings, "v2").effective_from == JUNE
+
+    registry.promote(settings, "v1", "B. Person", from_month=JUNE + 6)  # back to the old one
+    in_force = [registry.champion(settings, "residential", month).version for month in (JUNE - 1, JUNE, JUNE + 6)]
+    assert in_force == ["v1", "v2", "v1"]
+    first, second = registry.models(settings)
+    assert (first.status, first.effective_from, first.retired_from_month) == ("champion", JANUARY, None)
+    assert (second.status, second.retired_from_month) == ("retired", JUNE + 6)
+    assert second.retired_at is not None
+
+
+def test_an_older_month_gets_a_model_of_its_own_without_a_second_champion(settings):
+    for version in ("v1", "v2"):
+        register(settings, version)
+    registry.promote(settings, "v1", "policy", from_month=JUNE)
+    older = registry.promote(settings, "v2", "policy", from_month=JANUARY)
+    assert (older.status, older.retired_from_month) == ("retired", JUNE)
+    assert registry.champion(settings, "residential", JUNE - 1).version == "v2"
+    assert registry.champion(settings, "residential", JUNE).version == "v1"
+
+
+def test_without_a_month_no_published_month_is_rated_otherwise(settings, sql):
+    publish(sql, JUNE + 2)
+    register(settings, "v1", month=JANUARY)
+    assert registry.promote(settings, "v1", "A. Person").effective_from == JUNE + 3
+    register(settings, "v2", month=JUNE + 9)
+    assert registry.promote(settings, "v2", "A. Person").effective_from == JUNE + 9
+
+
+def test_a_verdict_is_kept_with_the_version(settings):
+    gates = [{"gate": "auc", "passed": False, "is_hard": True, "value": 0.5, "limit": 0.6, "detail": ""}]
+    assert register(settings).gates is None
+    judged = registry.judge(settings, "v1", gates, False)
+    assert (judged.gates, judged.has_passed) == (gates, False)
+    assert registry.model(settings, "v1") == judged
+
+
+def test_who_may_take_over_passed_is_younger_and_no_trial(settings, sql):
+    def pending(month, shadow_months=0):
+        found = registry.pending(settings, "residential", month, shadow_months)
+        return found and found.version
+
+    register(settings, "old", month=JANUARY)
+    registry.promote(settings, "old", "policy")
+    for version, month, has_passed in (("failed", JUNE, False), ("older", JANUARY - 1, True), ("fit", JUNE, True)):
+        register(settings, version, month=month)
+        registry.judge(settings, version, [], has_passed)
+    registry.register(
+        settings,
+        version="trial",
+        family="residential",
+        effective_from=JUNE + 1,
+        parameters={"a": 1},
+        metrics={},
+        input_sha256="i",
+        policy_sha256="p",
+        is_trial=True,
+    )
+    registry.judge(settings, "trial", [], True)
+    assert pending(JUNE - 1) is None
+    assert [pending(JUNE + months) for months in (0, 1, 9)] == ["fit"] * 3
+    assert [pending(JUNE + months, 2) for months in (1, 2)] == [None, "fit"]
+    publish(sql, JUNE + 3)
+    assert [pending(JUNE + months) for months in (2, 3, 4)] == [None, None, "fit"]
+
+
+def publish(sql, month):
+    sql(
+        "insert into ops.publications (publication_id, rating_month, revision, basis, rows, content_sha256, "
+        "input_sha256, policy_sha256, model_sha256, model_versions, run_id, run_kind, is_latest_month) "
+        "values (gen_random_uuid(), %s, 1, 'as_known_then', 1, 'c', 'i', 'p', 'm', '{}', 't', 'command', true)",
+        month.first_day,
+    )
