@@ -1,14 +1,21 @@
 """# Service actions: what follows from a month's grades
 
-**Makes** the month's arrears rebates: customers who paid arrears back during a campaign are proposed a credit, in the
-ledger `ops.arrears_rebates` and as a proposed action in the outbox `ops.service_actions`.
+**Makes** the month's actions, in the outbox `ops.service_actions`, and sends those that may go out:
 
-**Read by** the people and systems who work the outbox. Nothing leaves the warehouse from here.
+| task | leaves |
+|---|---|
+| `propose_rebates` | arrears rebates in the ledger `ops.arrears_rebates`, each with a proposed action |
+| `dispatch` | approved actions in the work queue, at the webhook or in the mail; what has to wait, with the reason |
 
-**Started** by every month that `credit_rating` publishes, backfilled ones included and in no certain order. A month
-whose proposals stand already gets no second ones. By hand: the param `rating_month`.
+**Read by** the people and systems who work the outbox. Only what a scheduled run of the latest month decided goes out
+by itself, and only where the policy asks for no person; the rest waits for `gridgrade actions approve`.
 
-**When a task fails** its log ends with a line that says why and what to do: mend that and clear the task.
+**Started** by every month that `credit_rating` publishes, backfilled ones included and in no certain order: their
+actions are suppressed. A month whose proposals stand already gets no second ones. By hand: the param `rating_month`.
+
+**When a task fails** its log ends with a line that says why and what to do: mend that and clear the task. An action
+that could not be sent fails no task: it is tried again by the next `dispatch`, of any month or by
+`gridgrade actions dispatch`.
 """
 
 from airflow.sdk import PartitionedAssetTimetable, dag, task
@@ -24,6 +31,15 @@ def propose_rebates():
     return rebate.propose_rebates(*current_run().inputs)
 
 
+@task
+def dispatch():
+    """Send everything that is approved and can go now, whatever its month."""
+    from pipeline.actions import dispatch
+
+    _, settings, policy = current_run().inputs
+    return dispatch.dispatch(settings, policy)
+
+
 @dag(
     schedule=PartitionedAssetTimetable(assets=credit_grades),
     catchup=False,
@@ -34,7 +50,7 @@ def propose_rebates():
     params={"rating_month": RATING_MONTH},
 )
 def service_actions():
-    propose_rebates()
+    propose_rebates() >> dispatch()
 
 
 service_actions()

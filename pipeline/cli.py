@@ -3,28 +3,29 @@
 Exit code 0: done. 1: refused or failed, with one line on stderr. 2: the call itself is wrong.
 """
 
-import json
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pipeline.errors import GridgradeError, MonthError
+from pipeline import actions_cli
+from pipeline.errors import GridgradeError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
+from pipeline.terminal import AsJson, Month, inputs, parse_month, print_json, print_rows, progress, status
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 source = typer.Typer(help="Fill a source database: for trying, and for tests.", no_args_is_help=True)
 app.add_typer(source, name="source")
+app.add_typer(actions_cli.actions, name="actions")
+app.add_typer(actions_cli.rebates, name="rebates")
 
 
 class Mode(StrEnum):
@@ -44,15 +45,6 @@ class Format(StrEnum):
     json = "json"
 
 
-def _month(text: str | RatingMonth) -> RatingMonth:
-    try:
-        return text if isinstance(text, RatingMonth) else RatingMonth.parse(text)
-    except MonthError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-Month = Annotated[RatingMonth, typer.Argument(parser=_month, metavar="YYYY-MM", help="rating month")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 ModeOption = Annotated[Mode, typer.Option(help="train a new model, apply the one in force, or decide")]
 ModelOption = Annotated[str | None, typer.Option("--model", metavar="V", help="apply this model version")]
 BasisOption = Annotated[Basis, typer.Option(help="records as known at the cut-off, or as known now")]
@@ -69,12 +61,12 @@ def demo(
     """Rate a sample utility through Airflow's own scheduler, and say where to look."""
     from pipeline import demo as runner
 
-    with _status() as echo:
+    with status() as echo:
         summary = runner.run(
             Settings.load(), customers=customers, months_of_history=months, rate_last=rate_last, echo=echo
         )
     if as_json:
-        _print_json(summary)
+        print_json(summary)
     else:
         runner.show(summary, Console())
 
@@ -103,19 +95,21 @@ def source_load(
     """Replace what the source database holds by the tables of a folder."""
     from pipeline.source.load import load_folder
 
-    with _status() as echo:
+    with status() as echo:
         echo(f"loading {folder}")
         loaded = load_folder(folder, Settings.load())
     for name in loaded["ignored"]:
         Console(stderr=True).print(f"ignored, not in the source contract: {name}")
-    _print_rows(as_json, ("table", "rows"), loaded["rows"].items())
+    print_rows(as_json, ("table", "rows"), loaded["rows"].items())
 
 
 @source.command("sample")
 def source_sample(
     customers: Annotated[int, typer.Option(min=1, help="how many customers")] = 2000,
     months: Annotated[int, typer.Option(min=1, help="how many months of history")] = 36,
-    last: Annotated[RatingMonth, typer.Option(parser=_month, metavar="YYYY-MM", help="the last of them")] = "2026-10",
+    last: Annotated[
+        RatingMonth, typer.Option(parser=parse_month, metavar="YYYY-MM", help="the last of them")
+    ] = "2026-10",
     seed: Annotated[int, typer.Option(help="another seed, another utility")] = 7,
     dirty: Annotated[float, typer.Option(min=0, max=0.5, help="share of rows to spoil")] = 0.0,
     as_json: AsJson = False,
@@ -123,7 +117,7 @@ def source_sample(
     """Replace what the source database holds by a synthetic utility."""
     from pipeline.sample import fill_source
 
-    with _progress() as advance:
+    with progress() as advance:
         rows = fill_source(
             Settings.load(),
             customers,
@@ -133,7 +127,7 @@ def source_sample(
             dirty=dirty,
             progress=lambda month, done, total: advance(done, total, str(month)),
         )
-    _print_rows(as_json, ("table", "rows"), rows.items())
+    print_rows(as_json, ("table", "rows"), rows.items())
 
 
 @app.command()
@@ -146,21 +140,21 @@ def rate(
     as_json: AsJson = False,
 ) -> None:
     """Rate one month, from extraction to publication and the actions that follow from it."""
-    settings, policy = _inputs()
-    with _progress() as advance:
+    settings, policy = inputs()
+    with progress() as advance:
         outcome = rate_month(
             month, settings, policy, mode=mode, model_version=model, basis=basis, dry_run=dry_run, advance=advance
         )
     if as_json:
-        _print_json(outcome)
+        print_json(outcome)
     else:
         _show_outcomes([outcome])
 
 
 @app.command()
 def backfill(
-    first: Annotated[RatingMonth, typer.Argument(parser=_month, metavar="FROM", help="YYYY-MM")],
-    last: Annotated[RatingMonth, typer.Argument(parser=_month, metavar="TO", help="YYYY-MM, included")],
+    first: Annotated[RatingMonth, typer.Argument(parser=parse_month, metavar="FROM", help="YYYY-MM")],
+    last: Annotated[RatingMonth, typer.Argument(parser=parse_month, metavar="TO", help="YYYY-MM, included")],
     mode: ModeOption = Mode.auto,
     model: ModelOption = None,
     basis: BasisOption = Basis.as_known_then,
@@ -170,17 +164,17 @@ def backfill(
     """Rate a range of months, oldest first; none of them fires an action."""
     if last < first:
         raise typer.BadParameter(f"{first} is after {last}: give the oldest month first")
-    settings, policy = _inputs()
+    settings, policy = inputs()
     months = list(RatingMonth.span(first, last))
     outcomes = []
-    with _progress() as advance:
+    with progress() as advance:
         for done, month in enumerate(months):
             advance(done, len(months), str(month))
             asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run}
             outcomes.append(rate_month(month, settings, policy, run_kind="backfill", **asked))
         advance(len(months), len(months), "done")
     if as_json:
-        _print_json(outcomes)
+        print_json(outcomes)
     else:
         _show_outcomes(outcomes)
 
@@ -217,7 +211,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     findings = list(examine())
     rows = [(finding.what, "ok" if finding.is_ok else "WRONG", finding.detail) for finding in findings]
-    _print_rows(as_json, ("what", "state", "detail"), rows)
+    print_rows(as_json, ("what", "state", "detail"), rows)
     if not all(finding.is_ok for finding in findings):
         raise typer.Exit(1)
 
@@ -265,51 +259,6 @@ def rate_month(
     return done
 
 
-def _inputs() -> tuple[Settings, Policy]:
-    settings = Settings.load()
-    return settings, Policy.load(settings.policy)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on stderr with the time left; only where somebody looks."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-    with bar:
-        task = bar.add_task("", total=None)
-
-        def advance(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
-
-        yield advance
-
-
-@contextmanager
-def _status() -> Iterator[Callable[[str], None]]:
-    """What is going on, on stderr: a line that changes on a terminal, lines elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        said: list[str] = []
-
-        def echo(line: str) -> None:
-            if line not in said[-1:]:
-                said.append(line)
-                console.print(line, markup=False, soft_wrap=True)
-
-        yield echo
-    else:
-        with console.status("") as status:
-            yield status.update
-
-
 def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
     names = list(outcomes[0]["grade"]["grades"])
     table = Table("month", *names, "publication")
@@ -322,20 +271,6 @@ def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
             state = f"{state}, revision {published['revision']}"
         table.add_row(outcome["month"], *(f"{count:,}" for count in outcome["grade"]["grades"].values()), state)
     Console().print(table)
-
-
-def _print_rows(as_json: bool, names: tuple[str, ...], rows) -> None:
-    if as_json:
-        _print_json([dict(zip(names, row, strict=True)) for row in rows])
-        return
-    table = Table(*names)
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
-    Console().print(table)
-
-
-def _print_json(document: Any) -> None:
-    typer.echo(json.dumps(document, indent=1, default=str))
 
 
 def main() -> None:

@@ -49,4 +49,8 @@ class WarehouseUnavailableError(GridgradeError):
     """The warehouse cannot be reached or is locked by somebody else."""
 
 
+class ActionError(GridgradeError):
+    """An action cannot be found, moved to that status, or put into words."""
+
+
 RETRIED = (SourceUnavailableError, WarehouseUnavailableError, LakeError)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -19,6 +19,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+Language = Literal["en", "zh"]
+MailAddress = Annotated[str, Field(pattern=r"^[^\s@,;<>]+@[^\s@,;<>]+$")]
 
 
 class _Section(BaseModel):
@@ -155,7 +157,10 @@ class LifeCycle(_Section):
 
 
 class Campaign(_Section):
-    """A rebate on repaid arrears; ``last_month`` None means one campaign a month from ``first_month`` on."""
+    """A rebate on repaid arrears; ``last_month`` None means one campaign a month from ``first_month`` on.
+
+    ``budget``: what its rebates may add up to, None: any sum.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     first_month: str
@@ -163,6 +168,7 @@ class Campaign(_Section):
     share: Share
     rate: Share
     cap: NotNegative
+    budget: NotNegative | None = None
 
     @field_validator("first_month", "last_month")
     @classmethod
@@ -190,6 +196,68 @@ class Rebate(_Section):
         return campaigns
 
 
+class ActionChannel(_Section):
+    """How a channel is used, and when it is given up."""
+
+    timeout_seconds: Positive
+    attempts: Annotated[int, Field(ge=1)]
+    backoff_seconds: Positive
+    max_backoff_seconds: Positive
+    per_minute: Annotated[int, Field(ge=1)]
+    rest_after_failures: Annotated[int, Field(ge=1)]
+
+
+class ActionChannels(_Section):
+    webhook: ActionChannel
+    email: ActionChannel
+
+
+class ActionType(_Section):
+    """What becomes of the actions of a type: ``to`` names who gets its mail, "customer" or addresses of staff."""
+
+    channels: Annotated[tuple[Literal["queue", "webhook", "email"], ...], Field(min_length=1)] = ("queue",)
+    approval: Literal["required", "automatic"] = "required"
+    priority: Annotated[int, Field(ge=1, le=9)] = 5
+    due_hours: Positive | None = None
+    expires_hours: Positive | None = None
+    to: Literal["customer"] | Annotated[tuple[MailAddress, ...], Field(min_length=1)] | None = None
+    template: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] | None = None
+    language: Language | None = None
+
+    @model_validator(mode="after")
+    def _channels_can_follow_each_other(self):
+        if len(set(self.channels)) != len(self.channels):
+            raise ValueError("channels names one twice")
+        if "queue" in self.channels[:-1]:
+            raise ValueError("channels: the queue takes everything, so it can only be the last")
+        if "email" in self.channels and self.to is None:
+            raise ValueError("mail needs `to`: customer, or a list of addresses")
+        return self
+
+
+class Actions(_Section):
+    language: Language
+    sender: dict[Language, Annotated[str, Field(min_length=1)]]
+    channels: ActionChannels
+    types: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], ActionType]
+
+    @model_validator(mode="after")
+    def _a_person_decides_on_power(self):
+        if self.sender.keys() != set(get_args(Language)):
+            raise ValueError("sender must name the languages: " + ", ".join(get_args(Language)))
+        disconnection = self.types.get("disconnection_proposal")
+        if disconnection and disconnection.approval != "required":
+            raise ValueError("types.disconnection_proposal: a person has to approve it: approval required")
+        return self
+
+    def template(self, action_type: str) -> str:
+        """The name of its template; the type's own where the policy names none."""
+        return (self.types[action_type].template if action_type in self.types else None) or action_type
+
+    def language_of(self, action_type: str) -> str:
+        return (self.types[action_type].language if action_type in self.types else None) or self.language
+
+
 class Policy(_Section):
     timezone: str
     schedule: str
@@ -207,6 +275,7 @@ class Policy(_Section):
     life_cycle: LifeCycle
     publish: Publish
     rebate: Rebate
+    actions: Actions
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Policy":

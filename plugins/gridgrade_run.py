@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import quote
 
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule, get_current_context
 from gridgrade_notifier import TaskFailed
@@ -48,11 +49,13 @@ class Run:
         """The settings of this process, with Airflow's connections in front of the environment."""
         from pipeline.settings import Settings
 
-        urls = {
+        found = {
             "source_url": _connection_url("gridgrade_source"),
             "warehouse_url": _connection_url("gridgrade_warehouse"),
+            **_webhook(),
+            **_mail(),
         }
-        return Settings.load(**{name: url for name, url in urls.items() if url})
+        return Settings.load(**{name: value for name, value in found.items() if value})
 
     @property
     def inputs(self) -> tuple:
@@ -91,19 +94,50 @@ def resolve(dag_run, params: dict) -> Run:
     )
 
 
+def _connection(connection_id: str):
+    """An Airflow connection, or None where there is no such connection."""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return Connection.get(connection_id)
+    except AirflowNotFoundException:
+        return None
+
+
+def _webhook() -> dict[str, str | None]:
+    """Connection ``gridgrade_webhook``: the whole address as the host, the signing secret as the password."""
+    connection = _connection("gridgrade_webhook")
+    return {"webhook_url": connection.host, "webhook_secret": connection.password} if connection else {}
+
+
+def _mail() -> dict[str, str | None]:
+    """Connection ``gridgrade_smtp``: host, port, login, password, and the extra ``from_email`` for who writes.
+
+    Port 465 is encrypted from the start, any other by STARTTLS.
+    """
+    connection = _connection("gridgrade_smtp")
+    if connection is None:
+        return {}
+    login = (
+        f"{quote(connection.login, safe='')}:{quote(connection.password or '', safe='')}@" if connection.login else ""
+    )
+    port = connection.port or 587
+    scheme = "smtps" if port == 465 else "smtp"
+    sender = connection.extra_dejson.get("from_email")
+    return {"smtp_url": f"{scheme}://{login}{connection.host}:{port}", "mail_from": sender}
+
+
 def _connection_url(connection_id: str) -> str | None:
     """The SQLAlchemy URL of an Airflow connection, or None where there is no such connection.
 
     The dialect is the connection's type (an extra ``drivername``, ``oracle+oracledb`` say, names it with a driver);
     other extras become the URL's options. A file database has its path as the host.
     """
-    from airflow.sdk import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
     from sqlalchemy import URL
 
-    try:
-        connection = Connection.get(connection_id)
-    except AirflowNotFoundException:
+    connection = _connection(connection_id)
+    if connection is None:
         return None
     options = {name: str(value) for name, value in connection.extra_dejson.items()}
     dialect = options.pop("drivername", {"postgres": "postgresql"}.get(connection.conn_type, connection.conn_type))

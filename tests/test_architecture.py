@@ -24,7 +24,7 @@ STEPS = (
     "actions",
     "sample",
 )
-KNOW_THE_ORDER = ("pipeline.cli", "pipeline.demo")
+KNOW_THE_ORDER = ("pipeline.cli", "pipeline.actions_cli", "pipeline.demo")
 MODEL_MAY = {"numpy", "pandas", "sklearn", "scipy", "threadpoolctl", "pipeline.model"}
 PLUGINS_MAY = {
     "airflow",

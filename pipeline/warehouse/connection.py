@@ -11,7 +11,9 @@ from pipeline.errors import ConfigError, WarehouseUnavailableError
 from pipeline.settings import Settings, connect
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from adbc_driver_postgresql.dbapi import Connection as BulkConnection
+    from adbc_driver_postgresql.dbapi import Cursor
 
 
 @contextmanager
@@ -30,6 +32,17 @@ def transaction(settings: Settings) -> Iterator[Connection]:
 
 
 @contextmanager
+def session(settings: Settings) -> Iterator[Connection]:
+    """A connection for several transactions, one after the other: ``with connection.begin(): ...``."""
+    url = warehouse_url(settings)
+    try:
+        with connect(url).connect() as connection:
+            yield connection
+    except (OperationalError, InterfaceError) as error:
+        raise unavailable(url, error.orig) from error
+
+
+@contextmanager
 def bulk_transaction(settings: Settings) -> Iterator["BulkConnection"]:
     """One transaction by ADBC, for streams of Arrow batches: ``connection.cursor().adbc_ingest(...)``."""
     from adbc_driver_postgresql import dbapi
@@ -41,6 +54,18 @@ def bulk_transaction(settings: Settings) -> Iterator["BulkConnection"]:
             connection.commit()
     except dbapi.OperationalError as error:
         raise unavailable(url, error) from error
+
+
+@contextmanager
+def ingested(cursor: "Cursor", table: str, rows: "pa.RecordBatchReader") -> Iterator[None]:
+    """``rows`` as a temporary table of a bulk transaction, for the time of the block."""
+    cursor.adbc_ingest(table, rows, mode="create", temporary=True)
+    for column in rows.schema:
+        if hasattr(column.type, "scale"):  # a decimal comes as a numeric of any scale, and would print without zeros
+            kind = f"numeric({column.type.precision}, {column.type.scale})"
+            cursor.execute(f"alter table {table} alter {column.name} type {kind}")
+    yield
+    cursor.execute(f"drop table {table}")
 
 
 def warehouse_url(settings: Settings) -> URL:

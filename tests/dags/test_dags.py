@@ -98,6 +98,14 @@ def test_the_cycle_of_a_month(bag):
     assert dag.get_task("wait_for_billing_close").mode == "reschedule"
 
 
+def test_what_follows_from_a_month(bag):
+    dag = bag.dags["service_actions"]
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
+        "propose_rebates": {"dispatch"},
+        "dispatch": set(),
+    }
+
+
 def test_the_params_of_a_month(bag):
     assert bag.dags["credit_rating"].params.dump() == {
         "rating_month": None,

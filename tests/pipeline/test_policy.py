@@ -71,6 +71,28 @@ REFUSED = {
     "life_cycle: {growth: -0.1}": ("life_cycle.growth", "greater than or equal to 0"),
     "life_cycle: {decline: 0.1}": ("life_cycle.decline", "less than or equal to 0"),
     "publish: {max_grade_share_change: 25}": ("publish.max_grade_share_change", "less than or equal to 1"),
+    "actions: {types: {visit: {channels: [pigeon]}}}": (
+        "actions.types.visit.channels.0",
+        "'queue', 'webhook' or 'email'",
+    ),
+    "actions: {types: {visit: {channels: []}}}": ("actions.types.visit.channels", "at least 1 item"),
+    "actions: {types: {visit: {channels: [queue, webhook]}}}": ("actions.types.visit", "the queue takes everything"),
+    "actions: {types: {visit: {channels: [webhook, webhook]}}}": ("actions.types.visit", "channels names one twice"),
+    "actions: {types: {visit: {channels: [email]}}}": ("actions.types.visit", "mail needs `to`"),
+    "actions: {types: {visit: {channels: [email], to: [desk]}}}": ("actions.types.visit.to", ""),
+    "actions: {types: {visit: {template: ../../etc/passwd}}}": ("actions.types.visit.template", "match pattern"),
+    "actions: {types: {visit: {priority: 10}}}": ("actions.types.visit.priority", "less than or equal to 9"),
+    "actions: {types: {disconnection_proposal: {approval: automatic}}}": ("actions", "a person has to approve it"),
+    "actions: {language: fr}": ("actions.language", "'en' or 'zh'"),
+    "actions: {sender: {zh: null}}": ("actions.sender.zh", "valid string"),
+    "actions: {channels: {webhook: {attempts: 0}}}": (
+        "actions.channels.webhook.attempts",
+        "greater than or equal to 1",
+    ),
+    "rebate: {campaigns: [{name: a, first_month: 2026-01, share: 0, rate: 0, cap: 0, budget: -1}]}": (
+        "rebate.campaigns.0.budget",
+        "greater than or equal to 0",
+    ),
     "rebate: {campaigns: [{name: a, first_month: 2026-13, share: 0, rate: 0, cap: 0}]}": (
         "rebate.campaigns.0.first_month",
         "'2026-13' is not a rating month",

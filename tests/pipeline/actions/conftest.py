@@ -5,6 +5,8 @@ import uuid
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from house import House
+from receivers import WebhookReceiver
 
 from pipeline.lake import QUARANTINE, Lake
 from pipeline.month import RatingMonth
@@ -68,3 +70,24 @@ def holding(policy):
         return Policy(**document | {"rebate": {"campaigns": [terms | campaign for campaign in campaigns]}})
 
     return made
+
+
+@pytest.fixture(scope="module")
+def module_house(databases, policy, tmp_path_factory):
+    with databases(tmp_path_factory.mktemp("house")) as settings:
+        yield House(settings, policy)
+
+
+@pytest.fixture
+def house(module_house) -> House:
+    """An outbox with nothing in it; its warehouse is that of the module."""
+    module_house.empty()
+    return module_house
+
+
+@pytest.fixture
+def receiver():
+    """A webhook's receiver, which takes everything unless it is told otherwise."""
+    server = WebhookReceiver()
+    yield server
+    server.close()

@@ -1,0 +1,91 @@
+"""What the commands of ``gridgrade`` share: months as arguments, tables or JSON, and what is going on."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pipeline.errors import MonthError
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+
+
+def parse_month(text: str | RatingMonth) -> RatingMonth:
+    """A month as an argument; anything else is a wrong call."""
+    try:
+        return text if isinstance(text, RatingMonth) else RatingMonth.parse(text)
+    except MonthError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Month = Annotated[RatingMonth, typer.Argument(parser=parse_month, metavar="YYYY-MM", help="rating month")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+def inputs() -> tuple[Settings, Policy]:
+    """The settings of this process and the policy they name."""
+    settings = Settings.load()
+    return settings, Policy.load(settings.policy)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on stderr with the time left; only where somebody looks."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+
+        def advance(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        yield advance
+
+
+@contextmanager
+def status() -> Iterator[Callable[[str], None]]:
+    """What is going on, on stderr: a line that changes on a terminal, lines elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        said: list[str] = []
+
+        def echo(line: str) -> None:
+            if line not in said[-1:]:
+                said.append(line)
+                console.print(line, markup=False, soft_wrap=True)
+
+        yield echo
+    else:
+        with console.status("") as status:
+            yield status.update
+
+
+def print_rows(as_json: bool, names: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Rows under these names, as a table or as JSON."""
+    if as_json:
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    table = Table(*names)
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    Console().print(table)
+
+
+def print_json(document: Any) -> None:
+    """What JSON does not know, dates say, as text."""
+    typer.echo(json.dumps(document, indent=1, default=str))
