@@ -29,6 +29,7 @@ update ops.service_actions as s
 set status = 'approved',
     approved_by = :by,
     approved_at = now(),
+    channel = t.channels ->> 0,
     priority = coalesce(s.priority, t.priority),
     due_at = coalesce(s.due_at, now() + make_interval(secs => t.due_hours * 3600)),
     updated_at = now()
@@ -71,6 +72,7 @@ starting as (
     select
         r.action_id,
         coalesce(t.approval = 'automatic', false) as is_approved,
+        t.channels ->> 0 as channel,
         t.priority,
         now() + make_interval(secs => t.due_hours * 3600) as due_at
     from released as r
@@ -85,7 +87,7 @@ set status = case when n.is_approved then 'approved' else 'proposed' end,
     priority = case when n.is_approved then coalesce(s.priority, n.priority) else s.priority end,
     due_at = case when n.is_approved then coalesce(s.due_at, n.due_at) else s.due_at end,
     suppressed_by = null,
-    channel = null,
+    channel = case when n.is_approved then n.channel end,
     attempts = 0,
     next_attempt_at = null,
     leased_until = null,

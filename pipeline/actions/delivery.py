@@ -204,7 +204,7 @@ class Resting:
 
 
 def settle(connection: Connection, policy: Policy) -> dict[str, int]:
-    """Before anything is sent: what expired, what follows an action that never goes out, which channel is to send."""
+    """Before anything is sent: end what expired or follows what never goes out; heed what the policy says by now."""
     parameters = {"types": terms(policy)}
     take_turn(connection)
     acts_as(connection, "dispatcher")

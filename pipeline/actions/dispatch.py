@@ -124,8 +124,9 @@ class _Sender:
             with self._connection.begin():
                 moved += self._record(claimed, outcome, use)
                 in_a_row = in_a_row + 1 if outcome.kind in ("refused", "not_now") else 0
-                if outcome.retry_after or in_a_row >= use.rest_after_failures:
-                    seconds = delivery.bounded(outcome.retry_after) or use.backoff_seconds
+                asked = delivery.bounded(outcome.retry_after)
+                if asked or in_a_row >= use.rest_after_failures:
+                    seconds = asked or use.backoff_seconds
                     delivery.rest(self._connection, name, seconds)
                     self._reasons[name] = f"the channel rests for {seconds:.0f} s: {outcome.reason}"
                     in_a_row = 0

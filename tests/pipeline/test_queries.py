@@ -45,8 +45,11 @@ def test_a_query_is_composed_down_to_tables_of_the_source_and_of_the_step(path, 
     query = queries.compose(f"select * from {path.stem}")
     tree = sqlglot.parse_one(query.sql(), read="duckdb")
     read = {table.name for table in tree.find_all(exp.Table)} - {cte.alias for cte in tree.find_all(exp.CTE)}
-    assert read <= {*contract(), "families", "cohort"}
-    assert query.parameters <= set(measure.label_parameters(policy, RatingMonth(2026, 3)))
+    assert read <= {*contract(), "families", "cohort", "members"}
+    bound = measure.label_parameters(policy, RatingMonth(2026, 3)) | measure.group_parameters(
+        policy, RatingMonth(2026, 3)
+    )
+    assert query.parameters <= set(bound)
 
 
 @pytest.mark.parametrize("path", RATED, ids=lambda path: path.stem)
