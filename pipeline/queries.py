@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError
 from pipeline.settings import SQL
 
 DIALECT = "duckdb"
-FOLDERS = ("derived", "indices", "labels", "groups", "actions")
+FOLDERS = ("derived", "indices", "labels", "groups", "actions", "measures")
 
 
 class Query:

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from pipeline.warehouse.connection import ingested
+from pipeline.errors import MonthError
+from pipeline.month import RatingMonth
+from pipeline.settings import Settings
+from pipeline.warehouse import publications
+from pipeline.warehouse.connection import ingested, transaction
 from pipeline.warehouse.publications import Publication
 
 if TYPE_CHECKING:
@@ -146,6 +150,15 @@ def action_id(action_type: str, *reference: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, json.dumps([action_type, *reference], ensure_ascii=False)))
 
 
+def published(month: RatingMonth, settings: Settings) -> Publication:
+    """The publication that a month's actions follow from; MonthError where there is none."""
+    with transaction(settings) as connection:
+        publication = publications.current(connection, month)
+    if publication is None:
+        raise MonthError(f"{month} is not published, so no actions follow from it: rate and publish {month} first")
+    return publication
+
+
 def may_fire(publication: Publication) -> bool:
     """Only what follows from the latest month, and not from a backfill, is proposed; the rest is written suppressed."""
     return publication.run_kind != "backfill" and bool(publication.is_latest_month)
@@ -159,6 +172,7 @@ def propose(
     parameters: Sequence = (),
     *,
     run_kind: str | None = None,
+    fires: bool | None = None,
 ) -> int:
     """Write the actions that the query ``decided`` returns; the rows that changed are counted.
 
@@ -168,7 +182,8 @@ def propose(
 
     An action that was proposed stays so; one that was suppressed by its publication, withdrawn or blocked is judged
     anew where it, or the publication it follows from, has changed. ``run_kind`` (default: the publication's) is that
-    of the run which decides; only scheduled ones may go out without a person. The temporary table ``decided`` holds
+    of the run which decides; only scheduled ones may go out without a person. ``fires`` (default: ``may_fire``): not
+    suppressed. The temporary table ``decided`` holds
     what was written, action_id included, until the transaction ends or the next call.
     """
     take_turn(cursor)
@@ -180,7 +195,7 @@ def propose(
         [
             publication.rating_month.first_day,
             action_type,
-            may_fire(publication),
+            may_fire(publication) if fires is None else fires,
             run_kind or publication.run_kind,
             str(publication.publication_id),
         ],
