@@ -230,14 +230,14 @@ def rate_month(
 ) -> dict[str, Any]:
     """The cycle in the order of the DAGs; the summaries of its steps by name."""
     from pipeline import extract, grade, group, indices, publish, train, validate
-    from pipeline.actions import rebate
+    from pipeline.actions import decide, rebate
     from pipeline.warehouse import migrations
 
     inputs = (month, settings, policy)
     done: dict[str, Any] = {"month": str(month), "basis": str(basis)}
 
     def step(name: str, work: Callable[[], dict]) -> dict:
-        advance(len(done) - 2, 8, f"{month} {name}")
+        advance(len(done) - 2, 9, f"{month} {name}")
         done[name] = work()
         return done[name]
 
@@ -254,8 +254,9 @@ def rate_month(
     run_id = f"{run_kind}__{uuid.uuid4()}"
     step("publish", lambda: publish.publish(*inputs, basis=basis, run_id=run_id, run_kind=run_kind, dry_run=dry_run))
     if not dry_run:
+        step("decide_actions", lambda: decide.decide_actions(*inputs))
         step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
-    advance(8, 8, f"{month} done")
+    advance(9, 9, f"{month} done")
     return done
 
 

@@ -59,7 +59,7 @@ def test_every_customer_connected_at_the_cutoff_has_one_published_row(rated):
 
 def test_steps_tell_what_they_did_in_plain_json(rated):
     first, second = rated.outcomes[TRAINED], rated.outcomes[LAST]
-    steps = ["extract", "validate", "compute_indices", "group", "grade", "publish", "propose_rebates"]
+    steps = ["extract", "validate", "compute_indices", "group", "grade", "publish", "decide_actions", "propose_rebates"]
     assert [name for name in first if name not in ("month", "basis")] == [*steps[:4], "retrain", *steps[4:]]
     assert [name for name in second if name not in ("month", "basis")] == [*steps[:4], "apply", *steps[4:]]
     assert second["apply"]["models"] == first["retrain"]["models"]

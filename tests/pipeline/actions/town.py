@@ -60,7 +60,9 @@ def event(customer: str, event_type: str, occurred_on: str) -> dict:
 class Town(House):
     """``settled`` fills lake and warehouse; then ``decide`` and ``actions``."""
 
-    def settled(self, people: dict[str, dict], *, month: RatingMonth = MONTH, run_kind: str = "scheduled", **facts) -> "Town":
+    def settled(
+        self, people: dict[str, dict], *, month: RatingMonth = MONTH, run_kind: str = "scheduled", **facts
+    ) -> "Town":
         """A fresh lake and month. Of each customer: grade (B), value_group, revenue, outage_sensitivity,
         consumption_trend as published, and columns of the customer's record."""
         lake = self.settings.home / f"lake-{uuid.uuid4()}"
@@ -95,15 +97,14 @@ class Town(House):
         first, after = month.first_day, (month + 1).first_day
         for table in ("credit_grades", "customer_groups", "credit_indices"):
             name = f"rating.{table}_{month.year}_{month.month:02}"
-            self.sql(
-                f"create table if not exists {name} partition of rating.{table} for values from ('{first}') to ('{after}')"
-            )
+            partition = f"create table if not exists {name} partition of rating.{table}"
+            self.sql(f"{partition} for values from ('{first}') to ('{after}')")
             self.sql(f"truncate {name}")
         for name, said in people.items():
             key = (first, name, said.get("segment", "residential"))
             self.sql(
-                "insert into rating.credit_grades (rating_month, customer_id, segment, score, default_probability, grade, "
-                "rating_basis, model_version, publication_id) values (%s, %s, %s, 600, 0.02, %s, 'model', 'v', %s)",
+                "insert into rating.credit_grades (rating_month, customer_id, segment, score, default_probability, "
+                "grade, rating_basis, model_version, publication_id) values (%s, %s, %s, 600, 0.02, %s, 'model', 'v', %s)",
                 *key, said.get("grade", "B"), publication.publication_id,
             )  # fmt: skip
             self.sql(
@@ -114,8 +115,8 @@ class Town(House):
                 publication.publication_id,
             )  # fmt: skip
             self.sql(
-                "insert into rating.credit_indices (rating_month, customer_id, is_thin_file, consumption_trend, publication_id) "
-                "values (%s, %s, false, %s, %s)",
+                "insert into rating.credit_indices (rating_month, customer_id, is_thin_file, consumption_trend, "
+                "publication_id) values (%s, %s, false, %s, %s)",
                 first, name, said.get("consumption_trend", 0), publication.publication_id,
             )  # fmt: skip
 
