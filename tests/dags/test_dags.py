@@ -115,7 +115,7 @@ def test_what_cannot_wait_for_the_month(bag):
         "dispatch": set(),
     }
     assert dag.params.dump() == {"at": None}
-    assert dag.timetable.summary == "*/5 * * * *"
+    assert dag.timetable.expression == "*/5 * * * *"
 
 
 def test_the_params_of_a_month(bag):

@@ -327,7 +327,8 @@ def test_decided_twice_changes_nothing_and_a_restatement_withdraws_what_is_no_lo
     again.decide()
     assert again.who("visit") == ["a"]
     assert again.sql(
-        "select customer_id, suppressed_by, reason from ops.service_actions where action_type = 'visit' and status = 'suppressed'"
+        "select customer_id, suppressed_by, reason from ops.service_actions "
+        "where action_type = 'visit' and status = 'suppressed'"
     ) == [("b", "withdrawal", "no longer due in 2026-10")]
     assert again.who("account_manager") == ["c"]
 
@@ -369,3 +370,72 @@ def test_every_measure_that_is_decided_has_a_query_a_policy_and_an_action_type(p
 def test_periods_follow_the_calendar():
     found = [str(period(RatingMonth(2026, month), every)) for month, every in ((10, 12), (6, 6), (7, 6), (10, 1))]
     assert found == ["2026-01", "2026-01", "2026-07", "2026-10"]
+
+
+class TestReports:
+    def test_the_money_of_a_month_ties_to_its_records(self, town):
+        bills = [
+            bill("a", "2026-09-20", "100.10"),
+            bill("a", "2026-10-20", "200.20"),
+            bill("b", "2026-11-05", "50.05", issued_on=date(2026, 10, 16)),
+        ]
+        payments = [
+            payment("a", "2026-10-05", "60.06", "B-a-2026-09-20-1"),
+            payment("b", "2026-10-30", "0.01"),
+            payment("a", "2026-10-06", "10.00", payment_id="wrong"),
+            payment("a", "2026-10-08", "10.00", payment_id="back", reverses_payment_id="wrong"),
+        ]
+        people = {"a": {}, "b": {"segment": "commercial"}}
+        september = town.settled(people, month=MONTH - 1, bills=bills, payments=payments)
+        september.decide(MONTH - 1)
+        october = september.settled(people, bills=bills, payments=payments)
+        october.decide()
+        columns = "billed, collected, receivable, overdue, average_receivable"
+        before, now = october.sql(f"select {columns} from report.arrears_recovery order by rating_month")
+        assert [str(value) for value in before[:4]] == ["100.10", "0.00", "100.10", "100.10"]
+        assert before[4] is None
+        assert [str(value) for value in now[:4]] == ["250.25", "60.07", "290.28", "240.24"]
+        assert before[2] + now[0] - now[1] == now[2], "what was open, and billed, and not collected, is open"
+        [(recovery, turnover)] = october.sql(
+            "select recovery_rate, turnover from report.arrears_recovery where rating_month = '2026-10-01'"
+        )
+        assert float(recovery) == pytest.approx(60.07 / 250.25)
+        assert float(turnover) == pytest.approx(250.25 / ((100.10 + 290.28) / 2))
+
+    def test_nobody_is_served_below_the_standard(self, town):
+        large = {"segment": "industrial", "contract_capacity_kva": 400}
+        town = town.settled(
+            {
+                "large": large | {"grade": "D"},
+                "managed": {"grade": "AAA", "value_group": "high value"},
+                "usual": {"grade": "D"},
+                "other": {"grade": "D"},
+            }
+        )
+        town.decide()
+        rows = town.sql(
+            "select customer_size, grade, customers, required_level, provided_level, gap, is_below_standard "
+            "from report.service_gap order by 1, 2"
+        )
+        assert rows == [
+            ("average", "AAA", 1, "personalized", "solved as soon as possible", 1, False),
+            ("average", "D", 2, "personalized", "personalized", 0, False),
+            ("large", "D", 1, "solved as soon as possible", "solved as soon as possible", 0, False),
+        ]
+        assert town.sql("select sum(customers) from ops.service_levels") == [(4,)]
+
+    def test_the_queue_puts_the_most_urgent_first_and_says_nothing_of_a_customer_but_the_id(self, town):
+        town = town.settled({"a": {"grade": "D", "is_life_support": True}, "b": {"grade": "D"}}, bills=[
+            bill("a", "2026-08-20"), bill("b", "2026-08-20")
+        ])  # fmt: skip
+        town.decide()
+        town.dispatch()
+        rows = town.sql("select action_type, customer_id, status, blocked_by from report.action_queue order by place")
+        assert rows[0][0] == "collection"
+        assert [row[2] for row in rows[-3:]] == ["blocked"] * 3
+        assert {row[3] for row in rows[-3:]} == {"life_support"}
+        assert len(rows) == town.sql("select count(*) from ops.service_actions")[0][0]
+        town.sql("update ops.service_actions set status = 'acknowledged' where status = 'dispatched'")
+        assert "dispatched" not in {status for (status,) in town.sql("select status from report.action_queue")}
+        columns = town.sql("select column_name from information_schema.columns where table_name = 'action_queue'")
+        assert "payload" not in {name for (name,) in columns}

@@ -104,7 +104,8 @@ class Town(House):
             key = (first, name, said.get("segment", "residential"))
             self.sql(
                 "insert into rating.credit_grades (rating_month, customer_id, segment, score, default_probability, "
-                "grade, rating_basis, model_version, publication_id) values (%s, %s, %s, 600, 0.02, %s, 'model', 'v', %s)",
+                "grade, rating_basis, model_version, publication_id) "
+                "values (%s, %s, %s, 600, 0.02, %s, 'model', 'v', %s)",
                 *key, said.get("grade", "B"), publication.publication_id,
             )  # fmt: skip
             self.sql(
