@@ -75,7 +75,7 @@ class Circumstances:
         self._bind = partial(measure.bind, engine, lake, policy, month, known_in=known_in, customers_of=known_in)
         self._ranges = partial(measure.ranges, engine, lake, known_in)
         self._month = month
-        self.parameters = measure.parameters(policy, month) | _parameters(policy, month)
+        self.parameters = measure.parameters(policy, month) | parameters(policy, month)
 
     def published(self, cursor: "Cursor") -> None:
         """Bind ``rated``, one row per rated customer, and ``managed_before``, who had which manager a month before."""
@@ -93,7 +93,7 @@ class Circumstances:
 
     def worked_out(self) -> None:
         """Bind what the queries of measures read beside the source tables."""
-        for name, table in _tables(self._policy, self._month).items():
+        for name, table in policy_tables(self._policy, self._month).items():
             self._engine.bind_table(name, table)
         parts: dict[str, list[str]] = {name: [] for name in _OF_BILLS}
         for number, within in enumerate(self._ranges()):
@@ -134,7 +134,7 @@ def period(month: RatingMonth, months: int) -> RatingMonth:
     return month - (month - RatingMonth(1900, 1)) % months
 
 
-def _parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
+def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
     """What the queries of measures bind beside ``measure.parameters``: <measure>_<key of the policy>, and the period
     of a measure that is due every so many months."""
     measures = policy.measures
@@ -156,7 +156,7 @@ def _parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
     return bound
 
 
-def _tables(policy: Policy, month: RatingMonth) -> dict[str, pa.Table]:
+def policy_tables(policy: Policy, month: RatingMonth) -> dict[str, pa.Table]:
     """The policy as small tables."""
     measures = policy.measures
     segments = [segment for family in policy.families.values() for segment in family]
