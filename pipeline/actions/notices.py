@@ -188,21 +188,22 @@ def tell(
     """Write what customers have to be told at that moment; how many notices, amendments and negotiations are new or
     other than before, how many of the first two are late, and how many actions were withdrawn."""
     month = publication.rating_month.first_day
-    who_decides = {"run_kind": run_kind, "fires": run_kind != "backfill"}
+
+    def propose(action_type: str, decided: str, parameters: list) -> int:
+        return propose_now(cursor, publication, action_type, decided, parameters, run_kind)
+
     cursor.execute(_CHANGES, [at])
     withdrawn = outbox.withdraw(cursor, _VOID, [], "the outage is called off, or as it was told")
     outbox.written(cursor, _FORGET)
 
     heard = [at, month, terms.sensitive_from, terms.look_ahead_days, terms.recipients == "all"]
-    outbox.propose(cursor, publication, NOTICE, _NOTICES, heard, **who_decides)
+    propose(NOTICE, _NOTICES, heard)
     notices = outbox.written(cursor, _ENTER_NOTICES, [at, terms.hours_ahead])
 
-    outbox.propose(cursor, publication, AMENDMENT, _AMENDMENTS, [at], **who_decides)
+    propose(AMENDMENT, _AMENDMENTS, [at])
     amendments = outbox.written(cursor, _ENTER_AMENDMENTS, [at, terms.hours_ahead])
 
-    negotiations = outbox.propose(
-        cursor, publication, NEGOTIATION, _NEGOTIATIONS, [at, month, terms.look_ahead_days], **who_decides
-    )
+    negotiations = propose(NEGOTIATION, _NEGOTIATIONS, [at, month, terms.look_ahead_days])
     withdrawn += outbox.withdraw(cursor, _NO_LONGER_NEGOTIATED, [at], "the outage is called off, or at another time")
 
     cursor.execute("select count(*) from ops.outage_notices where decided_at = $1 and is_late", [at])
@@ -213,3 +214,12 @@ def tell(
         "negotiations": negotiations,
         "withdrawn": withdrawn,
     }
+
+
+def propose_now(
+    cursor: "Cursor", publication: Publication, action_type: str, decided: str, parameters: list, run_kind: str
+) -> int:
+    """Propose what does not follow from a publication but from this very moment; suppressed by a backfill alone."""
+    fires = run_kind != "backfill"
+    changed = outbox.propose(cursor, publication, action_type, decided, parameters, run_kind=run_kind, fires=fires)
+    return changed + (outbox.begin_anew(cursor, run_kind) if fires else 0)

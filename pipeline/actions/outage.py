@@ -91,15 +91,8 @@ def escalate_repairs(at: datetime, settings: Settings, policy: Policy, *, run_ki
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
             outbox.take_turn(cursor)
             with ingested(cursor, "trouble", trouble):
-                counts["repairs"] = outbox.propose(
-                    cursor,
-                    publication,
-                    REPAIR,
-                    _REPAIRS,
-                    [publication.rating_month.first_day, terms.emergency_hours, terms.priority_hours],
-                    run_kind=run_kind,
-                    fires=run_kind != "backfill",
-                )
+                bound = [publication.rating_month.first_day, terms.emergency_hours, terms.priority_hours]
+                counts["repairs"] = notices.propose_now(cursor, publication, REPAIR, _REPAIRS, bound, run_kind)
     return counts
 
 

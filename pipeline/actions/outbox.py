@@ -202,6 +202,22 @@ def propose(
     )
 
 
+def begin_anew(cursor: "Cursor", run_kind: str) -> int:
+    """Propose what is in ``decided`` and was suppressed with its publication, as decided by a run of this kind.
+
+    For what does not follow from a publication: there a later run's word counts, whatever an earlier one was. A
+    scheduled run also takes over what was proposed by hand, so that it goes out without a person.
+    """
+    return written(
+        cursor,
+        "update ops.service_actions as s set status = 'proposed', suppressed_by = null, run_kind = $1, "
+        "updated_at = now() from decided as d where d.action_id = s.action_id and s.blocked_by is null and ("
+        "(s.status = 'suppressed' and s.suppressed_by = 'publication') "
+        "or (s.status = 'proposed' and $1 = 'scheduled' and s.run_kind <> 'scheduled')) returning 1",
+        [run_kind],
+    )
+
+
 def withdraw(cursor: "Cursor", which: str, parameters: list, reason: str) -> int:
     """Suppress those actions of the query ``which`` (of action_id) that nobody has acted on, for a reason."""
     take_turn(cursor)

@@ -189,6 +189,10 @@ def test_only_a_scheduled_run_tells_customers_by_itself(town, run_kind, status):
     notify(town, [outage()], run_kind=run_kind)
     assert sum(town.dispatch()["dispatched"].values()) == 0
     assert set(town.statuses()) == {status}
+    notify(town, [outage()])
+    assert town.dispatch()["dispatched"]["queue"] == 5, (
+        "what a run by hand or a backfill did keeps nobody from being told"
+    )
 
 
 def test_a_latest_month_that_was_backfilled_keeps_no_notice_back(town):
