@@ -20,7 +20,7 @@ from pipeline.month import RatingMonth
 from pipeline.settings import Settings, connect
 
 LAST_MONTH = RatingMonth(2026, 10)
-TOLD_AT = datetime(2026, 10, 20, 8, tzinfo=UTC)  # planned outages are told of as if it were then
+TOLD_AT = datetime(2026, 10, 16, 8, tzinfo=UTC)  # planned outages are told of as if it were then
 UI_PORT = 8080
 RUN_SECONDS = 3600
 

@@ -1,4 +1,4 @@
-"""Each query of sql/derived, indices, labels, groups and measures on tables small enough to work its answer out by hand.
+"""Each query of sql/derived, indices, labels, groups and measures on tables small enough to be worked out by hand.
 
 A case is cases/<query>/<case>.yaml: why (what it shows), month (the rating month; cohort instead where the query labels
 one), basis (as_known_then unless it says so), policy (what differs from the default), tables and expected (see
