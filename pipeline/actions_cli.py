@@ -16,7 +16,7 @@ from pipeline.errors import ActionError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.terminal import AsJson, Month, inputs, parse_month, print_json, print_rows, progress
+from pipeline.terminal import AsJson, Language, Month, inputs, parse_month, print_json, print_rows, progress
 
 actions = typer.Typer(help="The outbox: what is to be done, who lets it go, and sending it.", no_args_is_help=True)
 rebates = typer.Typer(help="Rebates on repaid arrears.", no_args_is_help=True)
@@ -33,11 +33,6 @@ class Status(StrEnum):
     blocked = "blocked"
     suppressed = "suppressed"
     failed = "failed"
-
-
-class Language(StrEnum):
-    en = "en"
-    zh = "zh"
 
 
 def _person(name: str) -> str:

@@ -22,6 +22,9 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Language = Literal["en", "zh"]
 MailAddress = Annotated[str, Field(pattern=r"^[^\s@,;<>]+@[^\s@,;<>]+$")]
+Line = Annotated[str, Field(pattern=r"^\S.*$")]
+
+UNSCORED_GROUPS = ("service",)  # a complaint, a survey or an outage must not lower anybody's credit
 
 
 class _Section(BaseModel):
@@ -45,20 +48,52 @@ class Validation(_Section):
         return self.quarantine_limits.get(table, self.quarantine_limit)
 
 
+class Texts(_Section):
+    en: Line
+    zh: Line
+
+
 class Index(_Section):
-    code: str
-    group: str
-    unit: str
+    """The definition of an index beside its query; policy.yaml says what each key means."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Z]+[0-9]+$")]
+    group: Line
+    meaning: Line
+    unit: Line
     window_months: Count
-    direction: Literal["+", "-"]
-    missing: Literal["median"] | float
+    direction: Literal["+", "-", "none"]
+    missing: Literal["median", "fallback"] | float
+    missing_when: Line | None = None
+    needs: tuple[str, ...] = ()
+    families: Annotated[tuple[str, ...], Field(min_length=1)] | None = None  # None: all
+    enters_score: bool = True
     bands: tuple[float, float, float]
+    attainable: float | None = None
+    reason: Texts | None = None
 
     @model_validator(mode="after")
     def _bands_follow_direction(self):
         if list(self.bands) != sorted(self.bands, reverse=self.direction == "+"):
             raise ValueError("bands must go from good to bad along the direction")
         return self
+
+    @model_validator(mode="after")
+    def _can_enter_the_score(self):
+        if self.enters_score and self.group in UNSCORED_GROUPS:
+            raise ValueError(f"an index of group {self.group} never enters the score: set enters_score to false")
+        if self.enters_score and self.direction == "none":
+            raise ValueError("an index of no direction cannot enter the score: set enters_score to false")
+        if self.enters_score and self.reason is None:
+            raise ValueError("an index that enters the score needs a reason, in en and zh")
+        return self
+
+    def is_for(self, family: str) -> bool:
+        return self.families is None or family in self.families
+
+    @property
+    def letters(self) -> str:
+        """Of the code: P of P1."""
+        return self.code.rstrip("0123456789")
 
 
 class Severity(_Section):
@@ -71,12 +106,69 @@ class Severity(_Section):
     write_off: NotNegative = 0
 
 
+class PowerFactorStandard(_Section):
+    """The power factor a segment's customers are held to; none where it is left out."""
+
+    residential: Share | None = None
+    commercial: Share | None = None
+    industrial: Share | None = None
+    agricultural: Share | None = None
+    public: Share | None = None
+
+
+class ViolationWeight(_Section):
+    """What a violation of that type counts; nothing where it is left out."""
+
+    theft: NotNegative = 0
+    contract_breach: NotNegative = 0
+    safety_hazard: NotNegative = 0
+
+
+class SocialRatingValue(_Section):
+    AAA: Share
+    AA: Share
+    A: Share
+    BBB: Share
+    BB: Share
+    B: Share
+    CCC: Share
+    CC: Share
+    C: Share
+    D: Share
+
+    @model_validator(mode="after")
+    def _fall_from_best_to_worst(self):
+        values = list(self.model_dump().values())
+        if values != sorted(values, reverse=True):
+            raise ValueError("a worse rating must not be worth more than a better one")
+        return self
+
+
+class OutagePrior(_Section):
+    reports: NotNegative
+    outages: Positive
+
+
 class IndexParameters(_Section):
-    bill_history_months: Annotated[int, Field(ge=15)]
+    bill_history_months: Annotated[int, Field(ge=15, le=60)]
     min_bills_due: Count
     min_months_of_reads: Count
     delinquency_half_life_months: Positive
     delinquency_severity: Severity
+    statement_validity_months: Count
+    max_asset_liability_ratio: Positive
+    max_current_ratio: Positive
+    min_return_on_net_assets: float
+    power_factor_min_capacity_kva: NotNegative
+    power_factor_standard: PowerFactorStandard
+    violation_half_life_months: Positive
+    violation_weight: ViolationWeight
+    social_rating_max_age_months: Count
+    social_rating_value: SocialRatingValue
+    min_survey_pairs: Annotated[int, Field(ge=1)]
+    survey_shrinkage_pairs: NotNegative
+    outage_report_hours: Positive
+    outage_prior: OutagePrior
 
 
 class Label(_Section):
@@ -96,14 +188,73 @@ class Training(_Section):
     holdout_share: Annotated[float, Field(gt=0, lt=1)]
     calibration_share: Annotated[float, Field(gt=0, lt=1)]
     min_defaults: Annotated[int, Field(ge=5)]
+    max_looked_up: Annotated[int, Field(ge=1000)]
     max_rows: Annotated[int, Field(ge=1000)]
+    sampled_default_share: Annotated[float, Field(gt=0, le=0.5)]
     seed: int
+    binned: tuple[str, ...]
+    sentinels: dict[str, tuple[float, ...]]
+    shrinkage: Literal["auto", "ledoit_wolf", "none"] | Share
+    contradicting_indices: Literal["leave_out", "keep"]
+    max_index_auc: Annotated[float, Field(gt=0.5, le=1)]
 
     @model_validator(mode="after")
     def _leaves_customers_to_fit(self):
         if self.holdout_share + self.calibration_share >= 1:
             raise ValueError("holdout_share and calibration_share leave no customers to fit on")
         return self
+
+
+class Retraining(_Section):
+    """When mode auto trains; ``every_months`` 0 means never by the calendar."""
+
+    every_months: Count
+    in_months: tuple[Annotated[int, Field(ge=1, le=12)], ...]
+    expert_every_months: Count
+    on_drift: bool
+    drift_rest_months: Count
+
+
+class Gates(_Section):
+    """What a challenger has to pass; the comparisons with a champion hold where there is one."""
+
+    min_auc: Share
+    min_ks: Share
+    max_brier_ratio: Positive
+    max_calibration_error: NotNegative
+    min_calibration_p: Share
+    max_score_psi: NotNegative
+    max_contradicted_points: NotNegative
+    max_auc_loss: NotNegative
+    max_ks_loss: NotNegative
+    max_brier_gain: NotNegative
+
+
+class Promotion(_Section):
+    mode: Literal["automatic", "manual"]
+    approval_step: bool
+    approval_days: Annotated[int, Field(ge=1)]
+    shadow_months: Count
+    gates: Gates
+
+
+class Fairness(_Section):
+    columns: tuple[str, ...]
+    groups_file: Path | None
+    favourable_grades: Annotated[int, Field(ge=1)]
+    min_ratio: Share
+    min_share: Share
+
+
+class Monitoring(_Section):
+    min_customers: Count
+    warn_psi: NotNegative
+    max_psi: NotNegative
+    max_customers: Annotated[int, Field(ge=1000)]
+    min_defaults: Count
+    max_auc_loss: NotNegative
+    max_calibration_error: NotNegative
+    min_calibration_p: Share
 
 
 class ScorecardTerms(_Section):
@@ -131,10 +282,108 @@ class Expert(_Section):
     weights: Annotated[dict[str, NotNegative], Field(min_length=1)]
 
 
+Shock = Annotated[float, Field(gt=-1, lt=1)]
+RiskFactor = Literal["production", "management", "technical", "market"]
+
+
+class Sensitivity(_Section):
+    shock: Shock
+    curve: tuple[Shock, ...]
+    factors: dict[RiskFactor, tuple[str, ...]]
+
+    @field_validator("factors")
+    @classmethod
+    def _letters_stand_in_one_factor(cls, factors):
+        letters = [letter for stands in factors.values() for letter in stands]
+        if twice := sorted({letter for letter in letters if letters.count(letter) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands in two factors")
+        return factors
+
+    @field_validator("shock")
+    @classmethod
+    def _changes_something(cls, shock: float) -> float:
+        if shock == 0:
+            raise ValueError("a shock of 0 changes nothing")
+        return shock
+
+    @property
+    def shocks(self) -> tuple[float, ...]:
+        """Every shock that is analysed, rising."""
+        return tuple(sorted({self.shock, *self.curve}))
+
+
+class GradePromotion(_Section):
+    """How fast a grade may get better than the one published for the month before."""
+
+    max_notches: Annotated[int, Field(ge=1)]
+    buffer: Annotated[float, Field(ge=0, lt=1)]
+
+
+class NewCustomer(_Section):
+    months: Annotated[int, Field(ge=1)]
+    grade: str
+
+
+class UnpaidBalance(_Section):
+    above: NotNegative
+    ceiling: str
+
+
+class Probation(_Section):
+    months: Annotated[int, Field(ge=1)]
+    ceiling: str
+
+
+class Veto(_Section):
+    """No promotion for so many months, and no grade better than the ceiling where there is one."""
+
+    months: Annotated[int, Field(ge=1)]
+    ceiling: str | None = None
+
+
+class Vetoes(_Section):
+    """In the order in which they are looked at: of two that bar the same, the first is named."""
+
+    theft: Veto | None = None
+    violation: Veto | None = None
+    broken_plan: Veto | None = None
+    long_arrears: Veto | None = None
+
+
+class GradeRules(_Section):
+    """What may change the grade that follows from the probability; a rule that is None does nothing."""
+
+    new_customer: NewCustomer | None = None
+    promotion: GradePromotion | None = None
+    unpaid_balance: UnpaidBalance | None = None
+    probation: Probation | None = None
+    vetoes: Vetoes
+    long_arrears_days: Annotated[int, Field(ge=1)]
+
+    def named_grades(self) -> dict[str, str]:
+        """Every grade that a rule names, by the key that names it."""
+        named = {
+            "new_customer.grade": self.new_customer and self.new_customer.grade,
+            "unpaid_balance.ceiling": self.unpaid_balance and self.unpaid_balance.ceiling,
+            "probation.ceiling": self.probation and self.probation.ceiling,
+            **{f"vetoes.{name}.ceiling": veto and veto.ceiling for name, veto in self.vetoes},
+        }
+        return {key: grade for key, grade in named.items() if grade is not None}
+
+
 class Publish(_Section):
     max_grade_share_change: Share
+    max_moved_share: Share
     min_rows_for_share_check: Count
     lock_timeout_seconds: Annotated[int, Field(ge=1)]
+
+
+class Retention(_Section):
+    repeatable_months: Annotated[int, Field(ge=1)]
+    derived_months: Annotated[int, Field(ge=1)]
+    replaced_revisions: Count
+    data_docs_months: Annotated[int, Field(ge=1)]
+    min_age_days: Count
 
 
 Level = float | dict[str, float]
@@ -293,7 +542,7 @@ class RelationshipTask(_Section):
     every_months: Months
 
 
-class Retention(_Section):
+class CustomerRetention(_Section):
     grades: GradeNames
     every_months: Months
 
@@ -406,7 +655,7 @@ class Measures(_Section):
     onsite_service: OnsiteService | None = None
     grid_support_review: GridSupportReview | None = None
     relationship_task: RelationshipTask | None = None
-    retention: Retention | None = None
+    retention: CustomerRetention | None = None
     emergency_supply: EmergencySupply | None = None
     repair_priority: RepairPriority | None = None
     outage_notices: OutageNotices
@@ -445,25 +694,33 @@ class Policy(_Section):
     validation: Validation
     families: dict[str, tuple[str, ...]]
     indices: dict[str, Index]
+    required_groups: tuple[str, ...]
     index_parameters: IndexParameters
     label: Label
     training: Training
+    retraining: Retraining
+    promotion: Promotion
+    fairness: Fairness
+    monitoring: Monitoring
     scorecard: ScorecardTerms
     grades: Grades
+    grade_rules: GradeRules
     expert: Expert
+    sensitivity: Sensitivity
     groups: Groups
     life_cycle: LifeCycle
     publish: Publish
     rebate: Rebate
     actions: Actions
     measures: Measures
+    retention: Retention
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Policy":
         """The default policy with the file at ``path`` merged over it; a file that cannot be used is a ConfigError."""
         document = _read(DEFAULT)
         if path is not None:
-            document = _merge(document, _read(path))
+            document = merged(document, _read(path))
         try:
             return cls(**document)
         except ValidationError as error:
@@ -482,14 +739,33 @@ class Policy(_Section):
         return name
 
     @model_validator(mode="after")
+    def _grade_rules_fit_in(self):
+        for key, grade in self.grade_rules.named_grades().items():
+            if grade not in self.grades.names:
+                raise ValueError(f"grade_rules.{key}: {grade} is not among grades.names {', '.join(self.grades.names)}")
+        for name, veto in self.grade_rules.vetoes:
+            if veto and veto.months > self.extract.history_months:
+                held = f"the lake {self.extract.history_months} (extract.history_months)"
+                raise ValueError(f"grade_rules.vetoes: {name} looks back {veto.months} months, {held}")
+        return self
+
+    @model_validator(mode="after")
     def _sections_agree(self):
         segments = [segment for family in self.families.values() for segment in family]
         if twice := sorted({segment for segment in segments if segments.count(segment) > 1}):
             raise ValueError(f"families: {', '.join(twice)} stands in two families")
         if set(self.label.days_past_due) != set(self.families):
             raise ValueError("label.days_past_due must name the families: " + ", ".join(self.families))
-        if unknown := set(self.expert.weights) - set(self.indices):
-            raise ValueError(f"expert.weights: {', '.join(sorted(unknown))} is not among the indices")
+        if unknown := (set(self.training.binned) | set(self.training.sentinels)) - set(self.indices):
+            raise ValueError(f"training: {', '.join(sorted(unknown))} is not among the indices")
+        if self.fairness.favourable_grades >= len(self.grades.names):
+            raise ValueError("fairness.favourable_grades: there have to be grades that are not favourable")
+        # What a cohort was billed in its year says how much debt is material: it must be in sight at the window's end.
+        if self.label.horizon_months + 12 > self.index_parameters.bill_history_months:
+            raise ValueError("label.horizon_months and a year must fit in index_parameters.bill_history_months")
+        codes = [index.code for index in self.indices.values()]
+        if twice := sorted({code for code in codes if codes.count(code) > 1}):
+            raise ValueError(f"indices: {', '.join(twice)} is the code of two indices")
         for aspect, measures in self.group_measures.items():
             for name, level in getattr(self.groups, aspect).items():
                 if isinstance(level, dict) and (unknown := set(level) - set(measures)):
@@ -511,6 +787,32 @@ class Policy(_Section):
                 raise ValueError(f"measures.{where} {name} is not among {', '.join(known)}")
         return self
 
+    @model_validator(mode="after")
+    def _indices_fit_in(self):
+        groups = {index.group for index in self.indices.values()}
+        if unknown := [group for group in self.required_groups if group not in groups]:
+            raise ValueError(f"required_groups: {', '.join(unknown)} is no group of an index")
+        for name, index in self.indices.items():
+            if unknown := [family for family in index.families or () if family not in self.families]:
+                raise ValueError(f"indices.{name}.families: {', '.join(unknown)} is not among the families")
+            key = "extract.history_months" if index.needs else "index_parameters.bill_history_months"
+            reach = self.extract.history_months if index.needs else self.index_parameters.bill_history_months
+            if index.window_months > reach:
+                raise ValueError(f"indices.{name}.window_months: {index.window_months} reaches behind {key} ({reach})")
+        return self
+
+    @model_validator(mode="after")
+    def _scorecard_is_of_what_enters_the_score(self):
+        for name in self.expert.weights:
+            if name not in self.indices:
+                raise ValueError(f"expert.weights: {name} is not among the indices")
+            if not self.indices[name].enters_score:
+                raise ValueError(f"expert.weights: {name} never enters the score")
+        for family in self.families:
+            if not self.expert_weights(family):
+                raise ValueError(f"expert.weights: no index of the family {family} has a weight")
+        return self
+
     @property
     def group_measures(self) -> dict[str, dict[str, int]]:
         """By aspect, what customers are grouped by: indices and columns of sql/groups/group_measures.sql, each with 1
@@ -528,8 +830,28 @@ class Policy(_Section):
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    def factor_indices(self, factor: str, family: str) -> tuple[str, ...]:
+        """The indices of a risk factor that enter the score of a family of segments."""
+        letters = self.sensitivity.factors[factor]
+        return tuple(name for name in self.scored(family) if self.indices[name].letters in letters)
+
     def family_of(self, segment: str) -> str | None:
         return next((family for family, segments in self.families.items() if segment in segments), None)
+
+    def scored(self, family: str) -> tuple[str, ...]:
+        """The indices that enter a family's score, in the policy's order."""
+        return tuple(name for name, index in self.indices.items() if index.enters_score and index.is_for(family))
+
+    @property
+    def scored_in_some_family(self) -> tuple[str, ...]:
+        """The indices that enter any score, in the policy's order."""
+        scored = {name for family in self.families for name in self.scored(family)}
+        return tuple(name for name in self.indices if name in scored)
+
+    def expert_weights(self, family: str) -> dict[str, float]:
+        """The weights of the family's expert scorecard by index."""
+        weights = self.expert.weights
+        return {name: weights[name] for name in self.scored(family) if name in weights}
 
 
 def _read(path: Path) -> dict:
@@ -544,14 +866,14 @@ def _read(path: Path) -> dict:
     return document
 
 
-def _merge(base: dict, over: dict) -> dict:
+def merged(base: dict, over: dict) -> dict:
     """``over`` on ``base``, section by section; a list or a number replaces what was there, null takes it away."""
-    merged = dict(base)
+    both = dict(base)
     for key, value in over.items():
-        if value is None and isinstance(merged.get(key), (dict, int, float)):
-            del merged[key]
-        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _merge(merged[key], value)
+        if value is None and isinstance(both.get(key), (dict, int, float)):
+            del both[key]
+        elif isinstance(value, dict) and isinstance(both.get(key), dict):
+            both[key] = merged(both[key], value)
         else:
-            merged[key] = value
-    return merged
+            both[key] = value
+    return both

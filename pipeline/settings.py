@@ -71,6 +71,10 @@ class Settings(BaseSettings):
         return self.home / "data_docs"
 
     @property
+    def model_cards_path(self) -> Path:
+        return self.home / "model_cards"
+
+    @property
     def scratch_path(self) -> Path:
         """Room for what does not fit in memory."""
         return self.home / "scratch"

@@ -1,5 +1,7 @@
 """What a task works with: its month, what the run was asked for, and where things are."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -37,12 +39,13 @@ RATING_MONTH = Param(
 
 @dataclass(frozen=True)
 class Run:
-    """A DAG run as the steps see it. ``kind`` is "scheduled", "backfill" or "manual"."""
+    """A DAG run as the steps see it. ``kind`` is "scheduled", "backfill" or "manual", ``started_by`` a user's name."""
 
     month: RatingMonth
     id: str
     kind: str
     params: dict
+    started_by: str | None = None
 
     @property
     def settings(self):
@@ -53,6 +56,16 @@ class Run:
     def inputs(self) -> tuple:
         """What every step takes first: month, settings, policy."""
         return self.month, *settings_and_policy()
+
+    @contextmanager
+    def turn(self, *, is_shared: bool = False) -> Iterator[None]:
+        """Work on the month while no other run does; shared, beside tasks that leave each other's output alone."""
+        from pipeline.warehouse import turns
+
+        month, settings, policy = self.inputs
+        who = f"Airflow run {self.id}"
+        with turns.rating(settings, month, policy.publish.lock_timeout_seconds, who, is_shared=is_shared):
+            yield
 
 
 def current_run() -> Run:
@@ -108,7 +121,13 @@ def resolve(dag_run, params: dict) -> Run:
             f"run {dag_run.run_id} has no month: trigger it with the param rating_month, "
             f"""for example --conf '{{"rating_month": "2026-10"}}'"""
         )
-    return Run(month=RatingMonth.parse(asked or partition), id=dag_run.run_id, kind=kind_of(dag_run), params=params)
+    return Run(
+        month=RatingMonth.parse(asked or partition),
+        id=dag_run.run_id,
+        kind=kind_of(dag_run),
+        params=params,
+        started_by=getattr(dag_run, "triggering_user_name", None),
+    )
 
 
 def _connection(connection_id: str):

@@ -159,9 +159,9 @@ def published(month: RatingMonth, settings: Settings) -> Publication:
     return publication
 
 
-def may_fire(publication: Publication) -> bool:
+def may_fire(publication: Publication, run_kind: str) -> bool:
     """Only what follows from the latest month, and not from a backfill, is proposed; the rest is written suppressed."""
-    return publication.run_kind != "backfill" and bool(publication.is_latest_month)
+    return run_kind != "backfill" and bool(publication.is_latest_month)
 
 
 def propose(
@@ -181,11 +181,12 @@ def propose(
     of the action it takes back or amends), ``expires_at``, and in place of the policy's ``priority`` and ``due_at``.
 
     An action that was proposed stays so; one that was suppressed by its publication, withdrawn or blocked is judged
-    anew where it, or the publication it follows from, has changed. ``run_kind`` (default: the publication's) is that
-    of the run which decides; only scheduled ones may go out without a person. ``fires`` (default: ``may_fire``): not
-    suppressed. The temporary table ``decided`` holds
-    what was written, action_id included, until the transaction ends or the next call.
+    anew where it, or the publication it follows from, has changed. ``run_kind`` is that of the run which decides, where
+    it is another than the publication's own: only what a scheduled one decides may go out without a person. The
+    temporary table ``decided`` holds what was written, action_id included, until the next call or the end. ``fires``
+    (default: ``may_fire``): whether it is proposed at all.
     """
+    run_kind = run_kind or publication.run_kind
     take_turn(cursor)
     acts_as(cursor, "decision")
     _decide(cursor, action_type, decided, parameters)
@@ -195,8 +196,8 @@ def propose(
         [
             publication.rating_month.first_day,
             action_type,
-            may_fire(publication) if fires is None else fires,
-            run_kind or publication.run_kind,
+            may_fire(publication, run_kind) if fires is None else fires,
+            run_kind,
             str(publication.publication_id),
         ],
     )

@@ -16,7 +16,8 @@ _UNPLANNED, _PLANNED = 0.25, 0.08  # outages per feeder and month
 _MAINTAINED_IN = 10  # October: the first feeder, then each a month after the one before, once a year
 _REPORTS = 0.02  # of the customers on a dark feeder
 _UNPROMPTED = 0.006  # contacts per customer and month
-_SURVEYED = 0.01  # of the customers, each quarter
+_PANEL = 50  # of 1,000 customers; of these
+_SURVEYED = 0.5  # are asked each quarter
 
 
 @dataclass
@@ -75,14 +76,18 @@ def hear(block: Block, dark: Outages, now: Now) -> None:
 
 
 def _survey(block: Block, active: np.ndarray, dark: Outages, now: Now) -> None:
-    asked = np.flatnonzero(active & now.happens(_SURVEYED, len(block)))
+    """A panel is asked again and again, so that what moves its satisfaction can be seen."""
+    place = block.first + np.arange(len(block))
+    panel = place * 7919 % 1000 >= 1000 - _PANEL
+    asked = np.flatnonzero(active & panel & now.happens(_SURVEYED, len(block)))
     who = np.repeat(asked, len(DIMENSIONS))
     n, dimension = len(who), np.tile(np.arange(len(DIMENSIONS)), len(asked))
     on = now.first_day + np.repeat(now.rng.integers(0, 28, len(asked)), len(DIMENSIONS))
     expected = np.clip(np.rint(7.5 + now.rng.standard_normal(n)), 1, 10)
     service = 7.4 - 0.35 * dark.hours[block.feeder[who]] * (dimension == 0) + 0.25 * block.creditworthiness[who]
     perceived = np.clip(np.rint(service + 1.2 * now.rng.standard_normal(n)), 1, 10)
-    content = np.clip(np.rint(7 + 0.8 * (perceived - expected) + now.rng.standard_normal(n)), 1, 10)
+    cares = 0.6 + 0.2 * (block.segment[who] > 0) + 0.4 * np.sin(1.3 * place[who])  # some more, some less
+    content = np.clip(np.rint(7 + cares * (perceived - expected) + now.rng.standard_normal(n)), 1, 10)
     now.put(
         "satisfaction_surveys",
         c.text(c.joined(n, b"Q", block.numbers.take(who, axis=0), b"-", now.codes(n), c.digits(dimension, 1))),

@@ -1,8 +1,9 @@
 """Transactions in the warehouse; one that is away or locked is one clear line without a password."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from adbc_driver_postgresql.dbapi import Connection as BulkConnection
     from adbc_driver_postgresql.dbapi import Cursor
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -66,6 +70,22 @@ def ingested(cursor: "Cursor", table: str, rows: "pa.RecordBatchReader") -> Iter
             cursor.execute(f"alter table {table} alter {column.name} type {kind}")
     yield
     cursor.execute(f"drop table {table}")
+
+
+def side_by_side(
+    connection: Connection, do: Callable[[Connection, Item], Result], items: Iterable[Item]
+) -> list[Result]:
+    """``do`` for every item, two at a time and each on a connection of its own; results and errors in the items' order.
+
+    The connections are to the same database as ``connection``, which waits.
+    """
+
+    def on_its_own(item: Item) -> Result:
+        with connection.engine.connect() as own:
+            return do(own, item)
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(on_its_own, items))
 
 
 def warehouse_url(settings: Settings) -> URL:
