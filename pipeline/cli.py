@@ -33,7 +33,7 @@ app.add_typer(actions_cli.rebates, name="rebates")
 app.add_typer(overrides_cli.app, name="override")
 app.add_typer(models_cli.app, name="models")
 
-STEPS = 11  # of a month: for the progress bar
+STEPS = 12  # of a month: for the progress bar
 
 
 class Mode(StrEnum):
@@ -414,7 +414,7 @@ def rate_month(
             return done | _as_it_stands(published, settings, policy)
 
         from pipeline import choose, grade, group, indices, monitor, publish, sensitivity, train, validate
-        from pipeline.actions import rebate
+        from pipeline.actions import decide, rebate
 
         step("validate", lambda: validate.validate(*inputs, basis=basis))
         step("compute_indices", lambda: indices.compute_indices(*inputs, basis=basis))
@@ -437,6 +437,7 @@ def rate_month(
         asked = {"basis": basis, "dry_run": dry_run, "accept_moves": accept_moves}
         published = step("publish", lambda: publish.publish(*inputs, **run, **asked))
         if not dry_run:
+            step("decide_actions", lambda: decide.decide_actions(*inputs))
             step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
             with transaction(settings) as connection:
                 publications.record_follow_up(connection, published["publication_id"])

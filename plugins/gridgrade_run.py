@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule, get_current_context
@@ -49,24 +49,13 @@ class Run:
 
     @property
     def settings(self):
-        """The settings of this process, with Airflow's connections in front of the environment."""
-        from pipeline.settings import Settings
-
-        found = {
-            "source_url": _connection_url("gridgrade_source"),
-            "warehouse_url": _connection_url("gridgrade_warehouse"),
-            **_webhook(),
-            **_mail(),
-        }
-        return Settings.load(**{name: value for name, value in found.items() if value})
+        """Where things are."""
+        return current_settings()
 
     @property
     def inputs(self) -> tuple:
         """What every step takes first: month, settings, policy."""
-        from pipeline.policy import Policy
-
-        settings = self.settings
-        return self.month, settings, Policy.load(settings.policy)
+        return self.month, *settings_and_policy()
 
     @contextmanager
     def turn(self, *, is_shared: bool = False) -> Iterator[None]:
@@ -85,6 +74,40 @@ def current_run() -> Run:
     return resolve(context["dag_run"], dict(context["params"]))
 
 
+def current_moment() -> tuple[datetime, str]:
+    """When the run of the task that calls is for, by its param ``at`` or else by its schedule, and its kind."""
+    context = get_current_context()
+    run, asked = context["dag_run"], context["params"].get("at")
+    return datetime.fromisoformat(asked) if asked else run.run_after, kind_of(run)
+
+
+def current_settings():
+    """The settings of this process, with Airflow's connections in front of the environment."""
+    from pipeline.settings import Settings
+
+    found = {
+        "source_url": _connection_url("gridgrade_source"),
+        "warehouse_url": _connection_url("gridgrade_warehouse"),
+        **_webhook(),
+        **_mail(),
+    }
+    return Settings.load(**{name: value for name, value in found.items() if value})
+
+
+def settings_and_policy() -> tuple:
+    """The settings, and the policy they name."""
+    from pipeline.policy import Policy
+
+    settings = current_settings()
+    return settings, Policy.load(settings.policy)
+
+
+def kind_of(dag_run) -> str:
+    """ "scheduled", "backfill", or "manual" for whatever else started it."""
+    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+    return run_type if run_type in ("scheduled", "backfill") else "manual"
+
+
 def resolve(dag_run, params: dict) -> Run:
     """Read a run: the month is its partition, or the param where it has none (a partition cannot be given by hand
     everywhere Airflow starts runs)."""
@@ -98,11 +121,10 @@ def resolve(dag_run, params: dict) -> Run:
             f"run {dag_run.run_id} has no month: trigger it with the param rating_month, "
             f"""for example --conf '{{"rating_month": "2026-10"}}'"""
         )
-    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
     return Run(
         month=RatingMonth.parse(asked or partition),
         id=dag_run.run_id,
-        kind=run_type if run_type in ("scheduled", "backfill") else "manual",
+        kind=kind_of(dag_run),
         params=params,
         started_by=getattr(dag_run, "triggering_user_name", None),
     )

@@ -107,3 +107,15 @@ def test_a_call_that_is_refused(acting, arguments, code, fault):
     assert found == code
     assert fault in " ".join(err.replace("│", "").split())
     assert "Traceback" not in err
+
+
+def test_measures_are_decided_and_outages_told_of_on_the_command_line(gridgrade, settings):
+    code, _, err = gridgrade("actions", "decide", "2026-10", settings=settings)
+    assert (code, err) == (
+        1,
+        "gridgrade: 2026-10 is not published, so no actions follow from it: rate and publish 2026-10 first\n",
+    )
+    code, out, _ = gridgrade("actions", "notices", "--at", "2026-10-20T08:00+08:00", "--json", settings=settings)
+    assert (code, json.loads(out)["because"]) == (0, "nothing is published yet")
+    for wrong in ("yesterday", "2026-10-20T08:00"):
+        assert gridgrade("actions", "notices", "--at", wrong, settings=settings)[0] == 2

@@ -140,6 +140,20 @@ REFUSED = {
     "actions: {types: {visit: {template: ../../etc/passwd}}}": ("actions.types.visit.template", "match pattern"),
     "actions: {types: {visit: {priority: 10}}}": ("actions.types.visit.priority", "less than or equal to 9"),
     "actions: {types: {disconnection_proposal: {approval: automatic}}}": ("actions", "a person has to approve it"),
+    "measures: {visit: {grades: [E]}}": ("", "measures.visit.grades E is not among AAA, AA, A, B, C, D"),
+    "measures: {account_manager: {value_group: rich}}": ("", "measures.account_manager: value group rich is not among"),
+    "measures: {protection: {blocks: [visit, late_fee]}}": (
+        "measures.protection",
+        "blocks must name collection, disconnection_proposal: nobody who is protected is punished",
+    ),
+    "measures: {protection: {blocks: [late_fee, collection, disconnection_proposal, fine]}}": (
+        "measures",
+        "protection.blocks: there is no measure fine",
+    ),
+    "measures: {service_levels: {managed: best}}": ("measures.service_levels", "best is not among the levels"),
+    "measures: {service_levels: {by_grade: {E: standard}}}": ("", "measures.service_levels.by_grade E is not among"),
+    "measures: {outage_notices: {recipients: nobody}}": ("measures.outage_notices.recipients", "'all' or 'sensitive'"),
+    "measures: {outage_notices: null}": ("measures.outage_notices", "Field required"),
     "actions: {language: fr}": ("actions.language", "'en' or 'zh'"),
     "actions: {sender: {zh: null}}": ("actions.sender.zh", "valid string"),
     "actions: {channels: {webhook: {attempts: 0}}}": (

@@ -39,7 +39,9 @@ class House:
             connection.close()
 
     def empty(self) -> None:
-        self.sql("truncate ops.service_actions, ops.service_action_events, ops.arrears_rebates, ops.publications")
+        self.sql(
+            "truncate ops.publications, ops.service_actions, ops.service_action_events, ops.account_managers cascade"
+        )
         self.sql("update ops.action_channels set next_free_at = now()")
 
     def at(self, **settings: Any) -> "House":
