@@ -11,7 +11,7 @@ export RUSTUP_HOME := $(TMPDIR)/rustup
 # Imports without byte code are several times slower; the others would point Python at somebody else's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo test test-slow test-compose up down bench lint lock venv
+.PHONY: help demo test test-slow test-compose up down bench lint dictionary lock venv
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -42,6 +42,9 @@ bench: venv  ## a month of a million customers: seconds and memory per step, bes
 
 lint: venv  ## style and format
 	@$(RUN) "$(BIN)/ruff" check . && "$(BIN)/ruff" format --check .
+
+dictionary: venv  ## write docs/data-dictionary.md anew from the default policy and the DDL
+	@$(RUN) env -u GRIDGRADE_POLICY "$(BIN)/gridgrade" dictionary --out docs/data-dictionary.md
 
 lock: venv  ## compile requirements.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	@$(RUN) $(INDEX) "$(BIN)/uv" pip compile pyproject.toml --group dev --universal --python-version 3.11 \

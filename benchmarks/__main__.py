@@ -4,51 +4,74 @@
     make bench ARGS="--customers 100000"              a smaller one
 
 Every step runs in a process of its own, as a task of Airflow does, so its seconds include starting Python and its
-memory is the peak of that process. The last month is rated twice over: first from an empty lake (all of the history
-is extracted and checked, and models are trained), then, one month later, as every month after that. PostgreSQL's own
-memory is not in the figures. Results go to benchmarks/results/month.json and to the screen.
+memory is the peak of that process. CPU seconds are those of the step and of PostgreSQL: unlike the seconds on the
+clock they hardly depend on what else the machine does. The last month is rated twice over: first from an empty lake
+(all of the history is extracted and checked, and models are trained), then, one month later, as every month after that.
+PostgreSQL's own memory is not in the figures.
+
+Everything lies in GRIDGRADE_HOME, .gridgrade/benchmark unless told otherwise. The source stays there and is used again
+by the next run of the same size; lake and warehouse start empty. Results go to benchmarks/results/month.json and to
+the screen.
 """
 
 import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-# Apart from the demo's, unless told otherwise; the steps' processes inherit it.
+# Apart from the demo's, unless told otherwise, and never anybody's own databases; the steps' processes inherit it.
 os.environ.setdefault("GRIDGRADE_HOME", str(Path(__file__).resolve().parent.parent / ".gridgrade" / "benchmark"))
+for own in ("GRIDGRADE_SOURCE_URL", "GRIDGRADE_WAREHOUSE_URL", "GRIDGRADE_LAKE"):
+    os.environ.pop(own, None)
 
 HERE = Path(__file__).resolve().parent
-STEPS = ("extract", "validate", "compute_indices", "group", "model", "grade", "publish")
+PANDAS_READS = {
+    "customers": "customer_id segment feeder_id connected_on closed_on contract_capacity_kva has_reactive_compensation",
+    "bills": "bill_id customer_id billing_month issued_on due_on amount kwh kvarh is_estimated cancels_bill_id",
+    "payments": "payment_id customer_id bill_id paid_on amount reverses_payment_id",
+    "arrears": "customer_id as_of days_past_due recorded_at",
+    "collection_events": "customer_id event_type occurred_on",
+    "violations": "customer_id violation_type detected_on",
+    "financial_statements": "statement_id customer_id period_end published_on total_assets total_liabilities "
+    "current_assets current_liabilities net_profit average_net_assets loans_due loans_repaid_on_schedule recorded_at",
+    "calibrations": "customer_id due_on performed_on",
+    "grid_accidents": "customer_id occurred_on severity customer_minutes_lost is_customer_caused",
+    "social_credit_ratings": "customer_id rating valid_from valid_to recorded_at",
+    "satisfaction_surveys": "customer_id dimension surveyed_on expectation perception satisfaction",
+    "outages": "feeder_id starts_at",
+    "service_contacts": "contact_id customer_id contact_type contacted_at",
+}
+STEPS = ("extract", "validate", "compute_indices", "group", "model", "grade", "sensitivity", "publish", "monitor")
+MODULES = {"compute_indices": "indices", "model": "choose"}  # where the others are named like their module
 
 
-def step(name: str, month_text: str) -> dict:
-    """Run one step here; what it returns."""
-    from pipeline import extract, grade, group, indices, publish, train, validate
+def step(name: str, month_text: str, chosen: dict[str, Any] | None) -> dict:
+    """Run one step here; what it returns. Like a task it imports no other step."""
     from pipeline.month import RatingMonth
     from pipeline.policy import Policy
     from pipeline.settings import Settings
 
     settings = Settings.load()
     inputs = (RatingMonth.parse(month_text), settings, Policy.load(settings.policy))
-    if name == "model":
-        return train.retrain(*inputs) if train.choose(*inputs) == "retrain" else train.apply(*inputs)
-    if name == "grade":
-        return grade.grade(*inputs, models=train.apply(*inputs)["models"])
-    if name == "publish":
-        return publish.publish(*inputs, run_id="benchmark", run_kind="command")
     if name == "pandas":
         return {"rows": plain_pandas(*inputs)}
-    steps = {
-        "extract": extract.extract,
-        "validate": validate.validate,
-        "compute_indices": indices.compute_indices,
-        "group": group.group,
-    }
-    return steps[name](*inputs)
+    module = import_module(f"pipeline.{MODULES.get(name, name)}")
+    if name == "model":
+        decision = module.choose(*inputs)
+        asked = {"families": decision["families"]} if decision["mode"] == "retrain" else {}
+        work = import_module("pipeline.train").retrain if asked else module.apply
+        return work(*inputs, why=decision["why"], **asked)
+    publication = {"run_id": "benchmark", "run_kind": "command"}
+    more = {"grade": chosen, "sensitivity": chosen and {"models": chosen["models"]}, "publish": publication}
+    return getattr(module, name)(*inputs, **more.get(name, {}))
 
 
 def plain_pandas(month, settings, policy) -> int:
@@ -61,101 +84,150 @@ def plain_pandas(month, settings, policy) -> int:
 
     lake = Lake(settings.lake_path)
     tables = {}
-    for name, columns in {
-        "customers": ["customer_id", "connected_on", "closed_on"],
-        "bills": [
-            *("bill_id", "customer_id", "billing_month", "issued_on", "due_on", "amount", "kwh", "is_estimated"),
-            "cancels_bill_id",
-        ],
-        "payments": ["payment_id", "customer_id", "bill_id", "paid_on", "amount", "reverses_payment_id"],
-        "arrears": ["customer_id", "as_of", "days_past_due", "recorded_at"],
-        "collection_events": ["customer_id", "event_type", "occurred_on"],
-    }.items():
+    for name, columns in PANDAS_READS.items():
         months = [month] if fact_key(name) == "snapshot_month" else [m for m in lake.facts(name) if m <= month]
+        if not months:
+            continue
         files = [path for path, _ in lake.fact_files(name, months)]
-        frame = pd.concat([pd.read_parquet(path, columns=columns) for path in files], ignore_index=True)
+        frame = pd.concat([pd.read_parquet(path, columns=columns.split()) for path in files], ignore_index=True)
         for column in frame.columns:
-            if column.endswith(("_on", "_month")) or column == "as_of":
+            if column.endswith(("_on", "_month", "_end")) or column in ("as_of", "valid_from", "valid_to"):
                 frame[column] = pd.to_datetime(frame[column])
         tables[name] = frame
-    by_pandas = indices(tables, pd.Timestamp((month + 1).first_day), policy)
+    by_pandas = indices(tables, month, policy)
     files = lake.files("indices", rating_month=month, basis="as_known_then")
     by_engine = duckdb.read_parquet(files).df().set_index("customer_id").loc[by_pandas.index, by_pandas.columns]
     pd.testing.assert_frame_equal(by_pandas.astype("float64"), by_engine, check_dtype=False, rtol=1e-9, atol=1e-9)
     return len(by_pandas)
 
 
-def measured(name: str, month: str) -> dict:
-    """Seconds and peak memory of a step in a process of its own."""
-    started = time.perf_counter()
-    command = [sys.executable, "-m", "benchmarks", "--step", name, "--month", month]
+def measured(name: str, month: str, chosen: dict[str, Any] | None = None) -> dict:
+    """Seconds, CPU seconds and peak memory of a step in a process of its own."""
+    started, served = time.perf_counter(), postgres_cpu_seconds()
+    command = [sys.executable, "-m", "benchmarks", "--step", name, "--month", month, "--chosen", json.dumps(chosen)]
     process = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"benchmark step {name} of {month} failed")
-    peak = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
     seconds = time.perf_counter() - started
-    print(f"{month} {name:16} {seconds:8.1f} s {peak:8.0f} MB", flush=True)
+    cpu = usage.ru_utime + usage.ru_stime + postgres_cpu_seconds() - served
+    peak = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+    print(f"{month} {name:16} {seconds:8.1f} s {cpu:8.1f} s CPU {peak:8.0f} MB", flush=True)
     return {
         "step": name,
         "month": month,
         "seconds": round(seconds, 2),
+        "cpu_seconds": round(cpu, 2),
         "peak_mb": round(peak),
         "result": json.loads(output),
     }
 
 
+def postgres_cpu_seconds() -> float:
+    """Of the embedded server and all sessions it has had; 0 where it does not run."""
+    import psutil
+
+    try:
+        server = psutil.Process(int((home() / "postgres/data/postmaster.pid").read_text().split()[0]))
+        sessions, seconds = server.children(), sum(server.cpu_times()[:4])
+    except (OSError, psutil.NoSuchProcess):
+        return 0.0
+    for session in sessions:
+        with suppress(psutil.NoSuchProcess):
+            seconds += sum(session.cpu_times()[:2])
+    return seconds
+
+
+def home() -> Path:
+    return Path(os.environ["GRIDGRADE_HOME"]).absolute()
+
+
 def run(customers: int, months: int) -> dict:
-    from pipeline.sample import LAST, fill_source
+    from pipeline.sample import LAST
     from pipeline.settings import Settings
-    from pipeline.warehouse.migrations import migrate
 
     settings = Settings.load()
-    settings.home.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
-    rows = fill_source(
-        settings, customers, months, progress=lambda month, done, total: print(f"made {month}", flush=True)
-    )
-    made = time.perf_counter() - started
-    migrate(settings)
-    first = [measured(name, str(LAST - 1)) for name in STEPS]
-    steady = [measured(name, str(LAST)) for name in STEPS]
+    sample = filled_source(settings, customers, months)
+    empty_lake_and_warehouse(settings)
+    first, steady = rated(str(LAST - 1)), rated(str(LAST))
     pandas = measured("pandas", str(LAST))
     engine = next(part for part in steady if part["step"] == "compute_indices")
     return {
         "customers": customers,
         "months": months,
         "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",
-        "sample": {"seconds": round(made, 1), "rows": rows},
+        "sample": sample,
         "first_month": first,
         "month": steady,
         "pandas": pandas,
-        "month_seconds": round(sum(part["seconds"] for part in steady), 1),
+        "month_seconds": round(total(steady, "seconds"), 1),
+        "month_cpu_seconds": round(total(steady, "cpu_seconds"), 1),
         "month_peak_mb": max(part["peak_mb"] for part in steady),
         "pandas_over_engine": round(pandas["seconds"] / engine["seconds"], 1),
     }
+
+
+def filled_source(settings: Any, customers: int, months: int) -> dict:
+    """The source of this size, made anew unless an earlier run left it; seconds it took and rows by table."""
+    from pipeline.sample import fill_source
+
+    note, size = settings.home / "source.json", {"customers": customers, "months": months}
+    if settings.home.exists() and not note.is_file():
+        sys.exit(f"{settings.home} was not made by a benchmark, which empties it: set GRIDGRADE_HOME to another folder")
+    made = json.loads(note.read_text()) if note.is_file() else {}
+    if size.items() <= made.items():
+        print(f"using the source in {settings.home}", flush=True)
+        return made
+    settings.home.mkdir(parents=True, exist_ok=True)
+    note.write_text("{}", encoding="utf-8")
+    started = time.perf_counter()
+    rows = fill_source(settings, customers, months, progress=lambda month, *_: print(f"made {month}", flush=True))
+    made = size | {"seconds": round(time.perf_counter() - started, 1), "rows": rows}
+    note.write_text(json.dumps(made), encoding="utf-8")
+    return made
+
+
+def empty_lake_and_warehouse(settings: Any) -> None:
+    from sqlalchemy import text
+
+    from pipeline.warehouse.connection import transaction
+    from pipeline.warehouse.migrations import migrate
+
+    for folder in (settings.lake_path, settings.data_docs_path):
+        shutil.rmtree(folder, ignore_errors=True)
+    with transaction(settings) as connection:
+        connection.execute(text("drop schema if exists rating, ops, report cascade"))
+    migrate(settings)
+
+
+def rated(month: str) -> list[dict]:
+    """What each step of a month takes."""
+    parts: list[dict] = []
+    chosen = None
+    for name in STEPS:
+        parts.append(measured(name, month, chosen))
+        if name == "model":
+            chosen = {key: parts[-1]["result"][key] for key in ("models", "promotes", "decision")}
+    return parts
+
+
+def total(parts: list[dict], what: str) -> float:
+    return sum(part[what] for part in parts)
 
 
 def show(figures: dict) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        "step", "from an empty lake", "", "every month after", "", title=f"{figures['customers']:,} customers"
-    )
-    for first, steady in zip(figures["first_month"], figures["month"], strict=True):
-        cells = [
-            f"{part[key]:,.1f} {unit}"
-            for part in (first, steady)
-            for key, unit in (("seconds", "s"), ("peak_mb", "MB"))
-        ]
-        table.add_row(first["step"], *cells)
-    total = sum(part["seconds"] for part in figures["first_month"])
-    table.add_row(
-        "all steps", f"{total:,.1f} s", "", f"{figures['month_seconds']:,.1f} s", f"{figures['month_peak_mb']:,} MB"
-    )
+    table = Table(title=f"{figures['customers']:,} customers: seconds, CPU seconds, peak MB")
+    for heading in ("step", "from an empty lake", "", "", "every month after", "", ""):
+        table.add_column(heading, justify="left" if heading == "step" else "right")
+    sides = (figures["first_month"], figures["month"])
+    for parts in zip(*sides, strict=True):
+        table.add_row(parts[0]["step"], *(cell for part in parts for cell in _cells([part])))
+    table.add_row("all steps", *(cell for side in sides for cell in _cells(side)))
     Console().print(table)
     pandas = figures["pandas"]
     print(
@@ -164,15 +236,21 @@ def show(figures: dict) -> None:
     )
 
 
+def _cells(parts: list[dict]) -> tuple[str, str, str]:
+    seconds, cpu = total(parts, "seconds"), total(parts, "cpu_seconds")
+    return f"{seconds:,.1f}", f"{cpu:,.1f}", f"{max(part['peak_mb'] for part in parts):,}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--months", type=int, default=16)
     parser.add_argument("--step", help=argparse.SUPPRESS)
     parser.add_argument("--month", help=argparse.SUPPRESS)
+    parser.add_argument("--chosen", type=json.loads, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.step:
-        print(json.dumps(step(asked.step, asked.month), default=str))
+        print(json.dumps(step(asked.step, asked.month, asked.chosen), default=str))
         return
     figures = run(asked.customers, asked.months)
     results = HERE / "results"

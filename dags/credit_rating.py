@@ -10,14 +10,21 @@ Each task replaces its own output for the month and hands on a small summary:
 | `validate` | rows that fail set aside with the reasons, in `ops.validation_results` and the Data Docs |
 | `compute_indices` | one row of indices per customer |
 | `group` | the customer group and the stage of life of each customer |
-| `choose_model`, `retrain` or `apply` | the model version of each segment family |
+| `choose_model` | why the month retrains or applies; the branch goes on with one of the two |
+| `retrain` or `apply` | the model version of each segment family: the one in force, or one that passed its gates |
 | `grade` | score, default probability and grade per customer |
-| `publish` | the month's new revision, if it differs from the published one |
+| `sensitivity` | what a change of each risk factor would do to the grades |
+| `publish` | the month's new revision, if it differs from the published one; with it, challengers that take over |
+| `monitor` | PSI, CSI, AUC and calibration of the models in use, in `report.model_monitoring` |
+| `approve_model` | a challenger in force, where the policy promotes by hand: asks a person, in scheduled runs only |
 
 **Read by** `service_actions`, which starts on each month this publishes, and by everybody who reads `report.*`.
 
 **Started** by the policy's schedule for the month before, by `airflow backfill create --dag-id credit_rating`, or by
 hand with the param `rating_month`. `dry_run` does everything but publish, and starts nobody.
+
+**When `monitor` alone is red** the month is published and its actions run: a model passed a limit of the policy. Look
+at `report.model_monitoring`, and retrain or mend the records; nothing has to be cleared.
 
 **When a task fails** its log ends with a line that says why and what to do. Readers still see the last good
 publication. What may heal by itself (a source, a warehouse or a lake that is away) has been tried four times by then;
@@ -29,6 +36,7 @@ from datetime import timedelta
 
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
+from gridgrade_approval import approve_model
 from gridgrade_assets import billing_snapshot, credit_grades, monthly
 from gridgrade_run import RATING_MONTH, TASK_DEFAULTS, current_run
 
@@ -86,32 +94,34 @@ def group():
 
 
 @task.branch
-def choose_model():
-    """Name the task that follows: retrain or apply."""
-    from pipeline import train
+def choose_model(ti=None):
+    """Name the task that follows, retrain or apply, and say why."""
+    from pipeline import choose
 
     run = current_run()
-    asked = {name: run.params[name] for name in ("mode", "model_version")}
-    return train.choose(*run.inputs, **asked)
+    asked = {name: run.params[name] for name in ("mode", "model_version", "basis")}
+    decision = choose.choose(*run.inputs, **asked)
+    ti.xcom_push(key="decision", value=decision)
+    return decision["mode"]
 
 
 @task
-def retrain():
-    """A new model version per segment family."""
+def retrain(decision):
+    """A challenger for each segment family that is to have one, and who serves the month because of it."""
     from pipeline import train
 
     run = current_run()
     asked = {name: run.params[name] for name in ("basis", "dry_run")}
-    return train.retrain(*run.inputs, **asked)
+    return train.retrain(*run.inputs, families=decision["families"], why=decision["why"], **asked)
 
 
 @task
-def apply():
+def apply(decision):
     """The model versions in force for the month."""
-    from pipeline import train
+    from pipeline import choose
 
     run = current_run()
-    return train.apply(*run.inputs, model_version=run.params["model_version"])
+    return choose.apply(*run.inputs, model_version=run.params["model_version"], why=decision["why"])
 
 
 @task(trigger_rule="none_failed_min_one_success")
@@ -119,9 +129,19 @@ def grade(retrained, applied):
     """Score, default probability and grade per customer."""
     from pipeline import grade
 
-    run = current_run()
+    run, chosen = current_run(), retrained or applied
+    rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
     with run.turn(is_shared=True):
-        return grade.grade(*run.inputs, basis=run.params["basis"], models=(retrained or applied)["models"])
+        return grade.grade(*run.inputs, basis=run.params["basis"], **rated_by)
+
+
+@task
+def sensitivity(graded):
+    """What a change of one risk factor at a time does to the ratings."""
+    from pipeline import sensitivity
+
+    run = current_run()
+    return sensitivity.sensitivity(*run.inputs, basis=run.params["basis"], models=graded["models"])
 
 
 @task(outlets=[credit_grades])
@@ -137,6 +157,16 @@ def publish(outlet_events=None):
     if asked["dry_run"]:
         raise AirflowSkipException(f"{run.month} dry run, nothing published: {outcome}")
     outlet_events[credit_grades].add_partitions(str(run.month))
+    return outcome
+
+
+@task
+def monitor():
+    """Hold the models of the published month against the policy's limits; red where one is passed."""
+    from pipeline import monitor
+
+    outcome = monitor.monitor(*current_run().inputs)
+    monitor.require_passed(outcome)
     return outcome
 
 
@@ -159,10 +189,11 @@ def publish(outlet_events=None):
     },
 )
 def credit_rating():
-    retrained, applied = retrain(), apply()
-    measured, graded = compute_indices(), grade(retrained, applied)
-    wait_for_billing_close() >> extract() >> validate() >> measured >> choose_model() >> [retrained, applied]
-    [graded, measured >> group()] >> publish()
+    measured, chosen = compute_indices(), choose_model()
+    retrained, applied = retrain(chosen["decision"]), apply(chosen["decision"])
+    shaken = sensitivity(grade(retrained, applied))
+    wait_for_billing_close() >> extract() >> validate() >> measured >> chosen >> [retrained, applied]
+    [shaken, measured >> group()] >> publish() >> [monitor(), approve_model()]
 
 
 credit_rating()

@@ -1,19 +1,35 @@
 """# Service actions: what follows from a month's grades
 
-**Makes** the month's arrears rebates: customers who paid arrears back during a campaign are proposed a credit, in the
-ledger `ops.arrears_rebates` and as a proposed action in the outbox `ops.service_actions`.
+**Makes** the month's actions, in the outbox `ops.service_actions`, and sends those that may go out:
 
-**Read by** the people and systems who work the outbox. Nothing leaves the warehouse from here.
+| task | leaves |
+|---|---|
+| `decide_actions` | service measures, proposed or blocked by a protection; `ops.account_managers` and figures |
+| `propose_rebates` | arrears rebates in the ledger `ops.arrears_rebates`, each with a proposed action |
+| `dispatch` | approved actions in the work queue, at the webhook or in the mail; what has to wait, with the reason |
 
-**Started** by every month that `credit_rating` publishes, backfilled ones included and in no certain order. A month
-whose proposals stand already gets no second ones. By hand: the param `rating_month`.
+**Read by** the people and systems who work the outbox. Only what a scheduled run of the latest month decided goes out
+by itself, and only where the policy asks for no person; the rest waits for `gridgrade actions approve`.
 
-**When a task fails** its log ends with a line that says why and what to do: mend that and clear the task.
+**Started** by every month that `credit_rating` publishes, backfilled ones included and in no certain order: their
+actions are suppressed. A month whose proposals stand already gets no second ones. By hand: the param `rating_month`.
+
+**When a task fails** its log ends with a line that says why and what to do: mend that and clear the task. An action
+that could not be sent fails no task: it is tried again by the next `dispatch`, of any month or by
+`gridgrade actions dispatch`.
 """
 
 from airflow.sdk import PartitionedAssetTimetable, dag, task
 from gridgrade_assets import credit_grades
-from gridgrade_run import RATING_MONTH, TASK_DEFAULTS, current_run
+from gridgrade_run import RATING_MONTH, TASK_DEFAULTS, current_run, settings_and_policy
+
+
+@task(inlets=[credit_grades])
+def decide_actions():
+    """Decide who gets which service measure, and withdraw what is no longer due."""
+    from pipeline.actions import decide
+
+    return decide.decide_actions(*current_run().inputs)
 
 
 @task(inlets=[credit_grades])
@@ -22,6 +38,14 @@ def propose_rebates():
     from pipeline.actions import rebate
 
     return rebate.propose_rebates(*current_run().inputs)
+
+
+@task
+def dispatch():
+    """Send everything that is approved and can go now, whatever its month."""
+    from pipeline.actions import dispatch
+
+    return dispatch.dispatch(*settings_and_policy())
 
 
 @dag(
@@ -34,7 +58,7 @@ def propose_rebates():
     params={"rating_month": RATING_MONTH},
 )
 def service_actions():
-    propose_rebates()
+    decide_actions() >> propose_rebates() >> dispatch()
 
 
 service_actions()

@@ -4,6 +4,7 @@ Exit code 0: done. 1: refused or failed, with one line on stderr. 2: the call it
 """
 
 import getpass
+import json
 import sys
 import uuid
 from collections.abc import Callable
@@ -16,18 +17,23 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import overrides_cli
-from pipeline.errors import GridgradeError
+from pipeline import actions_cli, models_cli, overrides_cli
+from pipeline.errors import ConfigError, GridgradeError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.show import show_difference
-from pipeline.terminal import AsJson, Month, inputs, parse_month, print_json, print_rows, progress, status
+from pipeline.terminal import AsJson, Language, Month, inputs, parse_month, print_json, print_rows, progress, status
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 source = typer.Typer(help="Fill a source database: for trying, and for tests.", no_args_is_help=True)
 app.add_typer(source, name="source")
+app.add_typer(actions_cli.actions, name="actions")
+app.add_typer(actions_cli.rebates, name="rebates")
 app.add_typer(overrides_cli.app, name="override")
+app.add_typer(models_cli.app, name="models")
+
+STEPS = 12  # of a month: for the progress bar
 
 
 class Mode(StrEnum):
@@ -157,6 +163,7 @@ def rate(
         if dry_run:
             show_difference(outcome["publish"])
     _tell_stale([outcome])
+    _require_passed([outcome])
 
 
 @app.command()
@@ -256,6 +263,7 @@ def backfill(
         elif stale:
             Console(stderr=True).print("no month is stale")
     _tell_stale(outcomes)
+    _require_passed(outcomes)
 
 
 @app.command()
@@ -272,6 +280,55 @@ def grades(
 
     wanted = Format.json if as_json else output
     export_grades(Settings.load(), month, wanted.value, out)
+
+
+@app.command()
+def labels(month: Month, basis: BasisOption = Basis.as_known_then, as_json: AsJson = False) -> None:
+    """What became of the customers of each cohort that a model trained in that month may learn from."""
+    from pipeline import cohorts
+
+    settings, policy = inputs()
+    rows = cohorts.outcomes(month, settings, policy, basis=basis)
+    names = ("cohort", "family", *cohorts.OUTCOMES)
+    print_rows(as_json, names, [[row[name] for name in names] for row in rows])
+
+
+@app.command()
+def explain(
+    month: Month,
+    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="id of a rated customer")],
+    lang: Annotated[Language, typer.Option(help="language of the texts")] = Language.en,
+    as_json: AsJson = False,
+) -> None:
+    """Why a customer has its published grade: points that add up to the score, reasons, what the next grade needs."""
+    from pipeline.explain.explanation import explain as explained
+    from pipeline.explain.show import show
+
+    settings, policy = inputs()
+    explanation = explained(settings, policy, month, customer, lang.value)
+    if as_json:
+        print_json(explanation.as_json())
+    else:
+        show(explanation, Console())
+
+
+@app.command()
+def dictionary(
+    out: Annotated[Path | None, typer.Option(metavar="F", help="write to this file")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What every index, source table and warehouse table means under the policy in force, as Markdown."""
+    from pipeline.dictionary import dictionary, markdown
+
+    _, policy = inputs()
+    text = json.dumps(dictionary(policy), indent=1, ensure_ascii=False) + "\n" if as_json else markdown(policy)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}; choose another file with --out") from None
 
 
 @app.command()
@@ -345,7 +402,7 @@ def rate_month(
     done: dict[str, Any] = {"month": str(month), "basis": str(basis)}
 
     def step(name: str, work: Callable[[], dict]) -> dict:
-        advance(len(done) - 2, 8, f"{month} {name}")
+        advance(len(done) - 2, STEPS, f"{month} {name}")
         done[name] = work()
         return done[name]
 
@@ -356,27 +413,36 @@ def rate_month(
         if leave_standing and (published := recipe.standing(*inputs, basis=basis, **asked)):
             return done | _as_it_stands(published, settings, policy)
 
-        from pipeline import grade, group, indices, publish, train, validate
-        from pipeline.actions import rebate
+        from pipeline import choose, grade, group, indices, monitor, publish, sensitivity, train, validate
+        from pipeline.actions import decide, rebate
 
         step("validate", lambda: validate.validate(*inputs, basis=basis))
         step("compute_indices", lambda: indices.compute_indices(*inputs, basis=basis))
         step("group", lambda: group.group(*inputs, basis=basis))
         if models:
-            chosen = step("apply", lambda: {"month": str(month), "mode": "apply", "models": models})
-        elif train.choose(*inputs, **asked) == "retrain":
-            chosen = step("retrain", lambda: train.retrain(*inputs, basis=basis, dry_run=dry_run))
+            why = "applied: the models it was rated by"
+            chosen = step("apply", lambda: {"mode": "apply", "models": models, "promotes": {}, "decision": why})
         else:
-            chosen = step("apply", lambda: train.apply(*inputs, model_version=model_version))
-        step("grade", lambda: grade.grade(*inputs, basis=basis, models=chosen["models"]))
+            decision = step("choose_model", lambda: choose.choose(*inputs, **asked, basis=basis))
+            if decision["mode"] == "retrain":
+                given = {"families": decision["families"], "why": decision["why"], "basis": basis, "dry_run": dry_run}
+                chosen = step("retrain", lambda: train.retrain(*inputs, **given))
+            else:
+                given = {"model_version": model_version, "why": decision["why"]}
+                chosen = step("apply", lambda: choose.apply(*inputs, **given))
+        rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
+        step("grade", lambda: grade.grade(*inputs, basis=basis, **rated_by))
+        step("sensitivity", lambda: sensitivity.sensitivity(*inputs, basis=basis, models=chosen["models"]))
         run = {"run_id": f"{run_kind}__{uuid.uuid4()}", "run_kind": run_kind, "published_by": getpass.getuser()}
         asked = {"basis": basis, "dry_run": dry_run, "accept_moves": accept_moves}
         published = step("publish", lambda: publish.publish(*inputs, **run, **asked))
         if not dry_run:
+            step("decide_actions", lambda: decide.decide_actions(*inputs))
             step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
             with transaction(settings) as connection:
                 publications.record_follow_up(connection, published["publication_id"])
-    advance(8, 8, f"{month} done")
+            step("monitor", lambda: monitor.monitor(*inputs))
+    advance(STEPS, STEPS, f"{month} done")
     return done
 
 
@@ -401,9 +467,16 @@ def _as_it_stands(publication, settings: Settings, policy: Policy) -> dict[str, 
     }
 
 
+def _require_passed(outcomes: list[dict[str, Any]]) -> None:
+    """MonitoringError, once all is done and shown, where the models of a month passed a limit."""
+    from pipeline import monitor
+
+    monitor.require_passed(*(outcome["monitor"] for outcome in outcomes if "monitor" in outcome))
+
+
 def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
     names = list(outcomes[0]["grade"]["grades"])
-    table = Table("month", *names, "publication")
+    table = Table("month", *names, "models", "publication")
     for outcome in outcomes:
         published = outcome["publish"]
         state = "changed" if published["changed"] else "as it stands" if published.get("stands") else "unchanged"
@@ -411,7 +484,8 @@ def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
             state = f"dry run: would be {state}"
         else:
             state = f"{state}, revision {published['revision']}"
-        table.add_row(outcome["month"], *(f"{count:,}" for count in outcome["grade"]["grades"].values()), state)
+        models = "retrained" if "retrain" in outcome else "applied"
+        table.add_row(outcome["month"], *(f"{count:,}" for count in outcome["grade"]["grades"].values()), models, state)
     Console().print(table)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from pipeline.errors import GridgradeError, LakeError
+from pipeline.errors import ConfigError, GridgradeError, LakeError
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.source import SourceTable, contract
@@ -32,6 +32,8 @@ def examine() -> Iterator[Finding]:
     for table in contract().values():
         yield _look(f"source {table.name}", partial(_table, settings, table, BillingSystem))
     yield _look("warehouse", partial(_warehouse, settings))
+    for channel in ("webhook", "email"):
+        yield _look(f"channel {channel}", partial(_channel, settings, channel))
 
 
 def _look(what: str, check: Callable[[], str]) -> Finding:
@@ -64,6 +66,20 @@ def _table(settings: Settings, table: SourceTable, open_source: Callable) -> str
         return "absent, optional: its indices will be missing"
     absent = [column for column in table.column_names if column not in query.columns]
     return f"without {', '.join(absent)}, optional" if absent else "as the contract says"
+
+
+def _channel(settings: Settings, channel: str) -> str:
+    """Where a channel leads. One that the policy does not use need not be there; where it does, actions wait for it."""
+    from pipeline import channels
+
+    policy = Policy.load(settings.policy)
+    users = ", ".join(name for name, each in policy.actions.types.items() if channel in each.channels)
+    if reason := channels.missing(settings, channel):
+        if users:
+            raise ConfigError(f"{reason}: until then these actions wait, and nothing else does: {users}")
+        return "not set up, and not used by the policy"
+    address = channels.webhook(settings) if channel == "webhook" else channels.mail_server(settings)
+    return f"{address.where}, used by {users or 'no type of the policy'}"
 
 
 def _warehouse(settings: Settings) -> str:

@@ -41,6 +41,14 @@ class ModelError(GridgradeError):
     """A model cannot be trained, found or applied."""
 
 
+class MonitoringError(GridgradeError):
+    """A limit that the policy sets for the models in use is passed; the month is published all the same."""
+
+
+class NotRatedError(GridgradeError):
+    """The month is published, and the customer is not in it."""
+
+
 class AuditError(GridgradeError):
     """A staged revision failed its audit; readers stay on the last good publication."""
 
@@ -55,6 +63,10 @@ class MovesError(GridgradeError):
 
 class WarehouseUnavailableError(GridgradeError):
     """The warehouse cannot be reached or is locked by somebody else."""
+
+
+class ActionError(GridgradeError):
+    """An action cannot be found, moved to that status, or put into words."""
 
 
 RETRIED = (SourceUnavailableError, WarehouseUnavailableError, LakeError)

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from threading import Lock
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ WRONG_TYPES = "_wrong_types"
 FIRST = "key_occurs_once"
 IN_MONTH = "recorded_in_month"
 _EXAMPLES = 5
+_ONE_AT_A_TIME = Lock()  # Great Expectations keeps the context it works in for the whole process
 
 
 @dataclass(frozen=True)
@@ -108,23 +110,25 @@ class Failure:
 
 
 class Checker:
-    """Great Expectations, holding frame after frame to one suite."""
+    """Great Expectations, holding frame after frame to one suite. Checkers of several threads take turns."""
 
     def __init__(self, suite: Suite):
-        gx = great_expectations()
-        context = gx.get_context(mode="ephemeral", project_config=in_memory())
-        context.variables.progress_bars = {"globally": False}
-        asset = context.data_sources.add_pandas("lake").add_dataframe_asset(suite.table.name)
-        self._batches = asset.add_batch_definition_whole_dataframe("frame")
         self._suite = suite
-        self._gx_suite = gx.ExpectationSuite(
-            name=suite.table.name, expectations=[as_expectation(rule) for rule in suite.rules]
-        )
+        with _ONE_AT_A_TIME:
+            gx = great_expectations()
+            context = gx.get_context(mode="ephemeral", project_config=in_memory())
+            context.variables.progress_bars = {"globally": False}
+            asset = context.data_sources.add_pandas("lake").add_dataframe_asset(suite.table.name)
+            self._batches = asset.add_batch_definition_whole_dataframe("frame")
+            self._gx_suite = gx.ExpectationSuite(
+                name=suite.table.name, expectations=[as_expectation(rule) for rule in suite.rules]
+            )
 
     def failures(self, frame: pd.DataFrame) -> Iterator[Failure]:
         """What fails, rule by rule. A value that cannot be read fails as that alone, not as one that is missing."""
-        batch = self._batches.get_batch({"dataframe": frame})
-        validated = batch.validate(self._gx_suite, result_format={"result_format": "COMPLETE"})
+        with _ONE_AT_A_TIME:
+            batch = self._batches.get_batch({"dataframe": frame})
+            validated = batch.validate(self._gx_suite, result_format={"result_format": "COMPLETE"})
         results = {result.expectation_config.meta["rule"]: result for result in validated.results}  # in no given order
         unreadable: dict[str, set[int]] = {}
         for rule in self._suite.rules:

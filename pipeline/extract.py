@@ -6,10 +6,13 @@ there is never read again, so a run that stopped half-way goes on where it stopp
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import duckdb
@@ -26,6 +29,8 @@ from pipeline.source.read import BillingSystem, ExtractQuery, Reading
 
 CLOSES = "billing_closes"
 FILE = "part-0.parquet"
+AT_ONCE = 2
+"""Partitions under way: while the billing system sends the rows of one, those of another are sorted and written."""
 Progress = Callable[[int, int, str], None]
 _LOG = logging.getLogger(__name__)
 
@@ -58,7 +63,7 @@ def extract(
     Errors: MonthNotClosedError, SourceContractError, SourceUnavailableError, LakeError.
     """
     lake = Lake(settings.lake_path)
-    with BillingSystem(settings.source) as source, open_connection(settings) as database:
+    with BillingSystem(settings.source) as source:
         last = _last_month_to_read(month, source, basis)
         wanted: list[_Wanted] = []
         absent = []
@@ -67,16 +72,16 @@ def extract(
                 missing = _missing(name, (month - policy.extract.history_months + 1, last), lake, source, policy)
                 absent += [name] if missing is None else []
                 wanted += missing or []
-        written: dict[str, dict[str, int]] = {}
+    written: dict[str, dict[str, int]] = {}
+    with closing(_write_all(wanted, lake, settings, policy)) as rows:
         for done, part in enumerate(wanted):
             if progress:
                 progress(done, len(wanted), f"{part.query.table.name} {part.month}")
-            rows = _write(part, lake, source, database, policy)
             tally = written.setdefault(part.query.table.name, {"partitions": 0, "rows": 0})
             tally["partitions"] += 1
-            tally["rows"] += rows
-        if progress:
-            progress(len(wanted), len(wanted), "extracted")
+            tally["rows"] += next(rows)
+    if progress:
+        progress(len(wanted), len(wanted), "extracted")
     return {"month": str(month), "basis": basis, "known_in": str(last), "written": written, "absent": absent}
 
 
@@ -165,6 +170,27 @@ def _month_of(instant: datetime, policy: Policy) -> RatingMonth:
     """The month of the policy's calendar in which an instant lies."""
     guess = RatingMonth.of(instant.astimezone(UTC).date())
     return next(near for near in (guess - 1, guess, guess + 1) if instant < near.cutoff(policy.timezone))
+
+
+def _write_all(wanted: list[_Wanted], lake: Lake, settings: Settings, policy: Policy) -> Iterator[int]:
+    """The rows of each partition once it is written, in the order of ``wanted``; AT_ONCE are under way."""
+    if not wanted:
+        return
+    with ExitStack() as opened:
+        database = opened.enter_context(open_connection(settings))
+        lanes: SimpleQueue = SimpleQueue()
+        for _ in range(AT_ONCE):
+            source = opened.enter_context(BillingSystem(settings.source))
+            lanes.put((source, opened.enter_context(database.cursor())))
+
+        def write(part: _Wanted) -> int:
+            source, session = lane = lanes.get()
+            try:
+                return _write(part, lake, source, session, policy)
+            finally:
+                lanes.put(lane)
+
+        yield from opened.enter_context(ThreadPoolExecutor(AT_ONCE)).map(write, wanted)
 
 
 def _write(

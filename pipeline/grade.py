@@ -1,6 +1,6 @@
 """Step: score, default probability and grade of every rated customer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import code_version, grade_rules, measure, queries
+from pipeline.ahead import ahead
 from pipeline.engine import Engine, open_engine
 from pipeline.errors import ConfigError, ModelError
 from pipeline.lake import Lake
@@ -48,12 +49,15 @@ def grade(
     *,
     basis: str = measure.AS_KNOWN_THEN,
     models: dict[str, str],
+    promotes: Mapping[str, str] | None = None,
+    decision: str = "",
 ) -> dict:
     """Write the lake's ``grades`` partition: one row per row of ``indices``, graded by its family's model version.
 
     Columns as rating.credit_grades. A customer in default has probability 1; the score stays the model's. What
     may change the grade is in ``grade_rules``. notch_change counts grades up (+) or down (-) from the month before,
-    where there is one.
+    where there is one. ``promotes`` (of ``models``, those that take over, and why) and ``decision`` (why these) go with
+    the grades to their publication.
     """
     lake = Lake(settings.lake_path)
     fitted = {family: registry.model(settings, version) for family, version in models.items()}
@@ -72,8 +76,7 @@ def grade(
         engine.bind_table("decided", _one_a_customer(decided, policy))
         previous = _bind_previous(engine, month, settings, Path(scratch))
         with pq.ParquetWriter(partition.folder / "part-0.parquet", SCHEMA, compression="zstd") as writer:
-            for frame in _customers(engine, policy):
-                graded = _graded(frame, graders, month)
+            for graded in ahead(_graded(frame, graders, month, policy) for frame in ahead(_customers(engine, policy))):
                 counts = counts.add(graded["grade"].value_counts(), fill_value=0)
                 writer.write_table(pa.Table.from_pandas(graded, SCHEMA, preserve_index=False))
         partition.manifest(
@@ -86,6 +89,8 @@ def grade(
             overrides_sha256=overrides.sha256(decided),
             model_versions=models,
             **previous,
+            promotes=promotes or {},
+            model_decision=decision,
         )
     return {
         "month": str(month),
@@ -121,8 +126,8 @@ class Grader:
         return graded.join(ruled).join(self._reasons(frame))
 
     def _notches(self, previous: pd.Series, grades: pd.Series) -> pd.Series:
-        position = {name: rank for rank, name in enumerate(self._policy.grades.names)}
-        return (previous.map(position) - grades.map(position)).astype("Int32")
+        before, now = (pd.Categorical(names, self._policy.grades.names).codes for names in (previous, grades))
+        return pd.Series(before - now, previous.index, dtype="Int32").where(before >= 0)
 
     def _reasons(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Codes of the indices that cost the most points, the costliest first; none that cost nothing."""
@@ -148,8 +153,8 @@ def _customers(engine: Engine, policy: Policy) -> Iterator[pd.DataFrame]:
             p.grade as previous_grade,
             d.override_grade,
             d.veto_grade,
-            {measure.model_columns(policy.indices)},
-            {", ".join(f"i.{name}_band" for name in policy.indices)}
+            {measure.model_columns(policy.scored_in_some_family)},
+            {", ".join(f"i.{name}_band" for name in policy.scored_in_some_family)}
         from indices as i
         left join previous as p on p.customer_id = i.customer_id
         left join decided as d on d.customer_id = i.customer_id
@@ -160,17 +165,26 @@ def _customers(engine: Engine, policy: Policy) -> Iterator[pd.DataFrame]:
             yield batch.to_pandas()
 
 
-def _graded(frame: pd.DataFrame, graders: dict[str, Grader], month: RatingMonth) -> pd.DataFrame:
+def _graded(frame: pd.DataFrame, graders: dict[str, Grader], month: RatingMonth, policy: Policy) -> pd.DataFrame:
     families = frame["family"]
     if unknown := sorted(set(frame.loc[~families.isin(graders), "segment"])):
         raise ModelError(
             f"{month}: no model for segment {', '.join(map(str, unknown))}; policy families must name every segment"
         )
     try:
-        parts = [graders[family].grade(part) for family, part in frame.groupby("family", sort=False)]
+        parts = [
+            graders[family].grade(part.drop(columns=_unscored(policy, family)))
+            for family, part in frame.groupby("family", sort=False)
+        ]
     except ModelFitError as error:
         raise ModelError(f"{month}: {error}; the policy's indices have changed since: rate with mode retrain") from None
     return pd.concat(parts).sort_index().reindex(columns=SCHEMA.names)
+
+
+def _unscored(policy: Policy, family: str) -> list[str]:
+    """The columns of indices that do not enter the family's score: a model that asks for one is refused."""
+    names = set(policy.scored_in_some_family) - set(policy.scored(family))
+    return [column for name in names for column in (name, f"{name}_band")]
 
 
 def _bind_previous(engine: Engine, month: RatingMonth, settings: Settings, scratch: Path) -> dict:

@@ -85,12 +85,11 @@ def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str 
     ):
         engine.bind_files("indices", lake.files("indices", **keys))
         measures = _measures(engine, policy, without)
-        files = []
+        query = _members_query(engine, measures)
         for number, within in enumerate(measure.ranges(engine, lake, known)):
             measure.bind(engine, lake, policy, month, known_in=known, within=within)
-            files.append(Path(scratch, f"members-{number:04d}.parquet"))
-            engine.write(_members_query(engine, measures), parameters, files[-1])
-        engine.bind_files("members", [str(file) for file in files])
+            engine.write(query, parameters, Path(scratch, f"part-{number:04d}.parquet"))
+        engine.bind_files("members", sorted(map(str, Path(scratch).iterdir())))
         try:
             fitted = _fit(engine, policy, measures, before)
             rows = _write_groups(engine, fitted, parameters, groups.folder / "part-0.parquet")
@@ -102,16 +101,17 @@ def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str 
         table = pa.Table.from_pylist([profile for aspect in found.values() for profile in aspect], PROFILES)
         pq.write_table(table, profiles.folder / "part-0.parquet")
         profiles.manifest(rows=len(table), **made_of)
-        stages = queries.compose("select life_cycle_stage as stage, count(*) as n from grouped group by all order by 1")
-        return {
-            "month": str(month),
-            "basis": basis,
-            "groups": {
-                aspect: {profile["group_name"]: profile["customers"] for profile in found[aspect]} for aspect in found
-            },
-            "life_cycle": {row["stage"]: row["n"] for row in engine.fetch(stages).to_pylist()},
-            "without": without,
-        }
+        stages = queries.compose("select life_cycle_stage as stage, count(*) as customers from grouped group by stage")
+        counted = sorted(engine.fetch(stages).to_pylist(), key=lambda row: row["stage"])
+    return {
+        "month": str(month),
+        "basis": basis,
+        "groups": {
+            aspect: {row["group_name"]: row["customers"] for row in profiles} for aspect, profiles in found.items()
+        },
+        "life_cycle": {row["stage"]: row["customers"] for row in counted},
+        "without": without,
+    }
 
 
 def _measures(engine: Engine, policy: Policy, without: list[str]) -> dict[str, list[str]]:
@@ -159,13 +159,14 @@ def _fit(
     frame = engine.fetch(drawn, bound).to_pandas()
     fitted = {}
     for aspect, names in measures.items() if len(frame) else ():
-        means = NamedKMeans(_archetypes(policy, aspect, names), names, policy.groups.seed)
+        telling = [name for name in names if frame[name].nunique() > 1] or names
+        means = NamedKMeans(_archetypes(policy, aspect, telling), names, policy.groups.seed)
         fitted[aspect] = means.fit(frame, before.get(aspect))
     return fitted
 
 
 def _archetypes(policy: Policy, aspect: str, measures: list[str]) -> dict[str, dict[str, float]]:
-    """Where the policy expects its groups; one that is known by measures which are not there is left out."""
+    """Where the policy expects its groups; one that none of these measures can tell from the others is left out."""
     signs, found = policy.group_measures[aspect], {}
     for name, level in getattr(policy.groups, aspect).items():
         if not isinstance(level, dict):

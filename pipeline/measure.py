@@ -17,6 +17,7 @@ import pyarrow as pa
 from pipeline import queries
 from pipeline.engine import Engine, Range
 from pipeline.errors import ConfigError, LakeError
+from pipeline.index_query import indices_query
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.month import RatingMonth
 from pipeline.policy import NewCustomer, Policy, Probation, Veto
@@ -114,8 +115,8 @@ def families(policy: Policy) -> pa.Table:
 def ranges(engine: Engine, lake: Lake, snapshot: RatingMonth) -> list[Range]:
     """The customers of a snapshot in ranges of CUSTOMERS_AT_ONCE or fewer, together all customers there may be.
 
-    No query looks from one customer at another, and the lake keeps its rows by customer. So a month is measured range
-    after range, each in memory, and reads no more than it would at once.
+    No query looks from one customer at another but slope_by_segment, which is asked before, and the lake keeps its rows
+    by customer. So a month is measured range after range, each in memory, and reads no more than it would at once.
     """
     engine.bind_files("snapshot", lake.files("customers", snapshot_month=snapshot))
     starts = engine.fetch(
@@ -153,14 +154,19 @@ def known_before(policy: Policy, month: RatingMonth, basis: str) -> datetime | N
 def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
     """What the queries bind by name for a cut-off at the end of ``month``."""
     label, index = policy.label, policy.index_parameters
+    windows = {name: definition.window_months for name, definition in policy.indices.items()}
     return {
         "as_of": _cutoff_day(month),
+        "as_of_at": month.cutoff(policy.timezone),
+        "timezone": policy.timezone,
         "history_start": _cutoff_day(month - index.bill_history_months),
         **{f"months_ago_{months}": _cutoff_day(month - months) for months in _WINDOWS},
-        "min_bills_due": index.min_bills_due,
-        "min_months_of_reads": index.min_months_of_reads,
-        "delinquency_half_life_months": index.delinquency_half_life_months,
-        **{f"severity_{event}": severity for event, severity in index.delinquency_severity.model_dump().items()},
+        **{f"since_{name}": _cutoff_day(month - months) for name, months in windows.items()},
+        **{f"year_after_since_{name}": _cutoff_day(month - months + 12) for name, months in windows.items()},
+        "statements_since": _cutoff_day(month - index.statement_validity_months),
+        "social_ratings_since": _cutoff_day(month - index.social_rating_max_age_months),
+        **_flat(index.model_dump()),
+        **{f"family_{position}": family for position, family in enumerate(policy.families)},
         "default_memory_start": _cutoff_day(month - label.default_memory_months),
         "min_bills": label.min_bills,
         "good_max_days_past_due": label.good_max_days_past_due,
@@ -171,7 +177,7 @@ def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
             for name, definition in policy.indices.items()
             for position, bound in enumerate(definition.bands)
         },
-        **{f"fill_{name}": d.missing for name, d in policy.indices.items() if d.missing != "median"},
+        **{f"fill_{name}": d.missing for name, d in policy.indices.items() if isinstance(d.missing, float)},
         **_rule_parameters(policy, month),
     }
 
@@ -192,6 +198,14 @@ def _rule_parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
         **{f"{name}_since": since(veto) for name, veto in rules.vetoes},
         "long_arrears_days": rules.long_arrears_days,
     }
+
+
+def _flat(section: dict, prefix: str = "") -> dict[str, Any]:
+    """The values of a section of the policy by name, those of a part of it by <part>_<name>."""
+    flat = {}
+    for name, value in section.items():
+        flat |= _flat(value, f"{prefix}{name}_") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
 
 
 def label_parameters(policy: Policy, cohort: RatingMonth) -> dict[str, Any]:
@@ -227,30 +241,89 @@ def write_indices(
     known_in: RatingMonth | None = None,
     customers_of: RatingMonth | None = None,
     only: str | None = None,
+    names: Iterable[str] | None = None,
     with_grade_facts: bool = False,
 ) -> Measured:
     """One row per rated customer, by customer_id, in numbered files: segment, family, region, bills, is_in_default,
-    is_thin_file and, for each index, its value, whether it was missing (``_missing``; the value is then the policy's
-    number, or null for the median that only a model knows) and its band; ``with_grade_facts`` also the columns of
-    sql/rules/grade_facts.sql. For the rest see ``bind``."""
-    query, bound = _indices_query(policy, with_grade_facts), parameters(policy, month)
+    is_thin_file and, for each index of ``names`` (default: all of the policy), its value, whether it was missing
+    (``_missing``; the value is then what the policy puts in its place, or null for the median that only a model knows)
+    and its band. An index of other families than the customer's, or one whose tables the lake lacks, is missing and
+    null. ``with_grade_facts``: also the columns of sql/rules/grade_facts.sql. For the rest see ``bind``."""
+    absent = absent_tables(lake, policy, month, known_in or month)
+    query = indices_query(
+        policy, policy.indices if names is None else names, absent, grade_facts() if with_grade_facts else ()
+    )
+    bound = _with_empty_windows(parameters(policy, month), query)
+    facts = {"known_in": known_in, "customers_of": customers_of, "only": only}
+    if "segment_slopes" in query.tables:
+        bind(engine, lake, policy, month, **facts)
+        engine.bind_table("segment_slopes", engine.fetch(queries.compose("select * from slope_by_segment"), bound))
     snapshot = customers_of or known_in or month
     files, rows, sha256 = [], 0, ""
     for number, within in enumerate(ranges(engine, lake, snapshot) if only is None else [(None, None)]):
-        sha256 = bind(
-            engine, lake, policy, month, known_in=known_in, customers_of=customers_of, only=only, within=within
-        )
+        sha256 = bind(engine, lake, policy, month, **facts, within=within)
         files.append(folder / f"part-{number:04d}.parquet")
         rows += engine.write(query, bound, files[-1])
     return Measured(files, rows, sha256)
 
 
-def write_labels(engine: Engine, policy: Policy, cohort: RatingMonth, path: Path) -> int:
-    """What became of the customers of view ``cohort`` within the policy's horizon: customer_id, segment, is_default.
+def write_outcomes(
+    engine: Engine,
+    lake: Lake,
+    policy: Policy,
+    cohort: RatingMonth,
+    folder: Path,
+    *,
+    known_in: RatingMonth,
+    only: str | None = None,
+) -> Measured:
+    """What became of every customer of a cohort within the policy's horizon, as known in a later month: the columns of
+    sql/labels/default_label.sql by customer_id, in numbered files. Who was a customer, of which segment and in default
+    or not, is as known at the cohort's own cut-off. ``only``: see ``bind``."""
+    labelled = queries.compose("select * from default_label order by customer_id")
+    files, rows, sha256 = [], 0, ""
+    for number, within in enumerate(ranges(engine, lake, known_in) if only is None else [(None, None)]):
+        some = {"customers_of": known_in, "only": only, "within": within}
+        members = folder / f"members-{number:04d}.parquet"
+        then = bind(engine, lake, policy, cohort, **some)
+        engine.write(_members_query(), parameters(policy, cohort), members)
+        engine.bind_files("cohort", [str(members)])
+        outcome = cohort + policy.label.horizon_months
+        later = bind(engine, lake, policy, outcome, known_in=known_in, **some)
+        files.append(folder / f"outcomes-{number:04d}.parquet")
+        rows += engine.write(labelled, label_parameters(policy, cohort), files[-1])
+        sha256 = f"{then} {later}"
+    return Measured(files, rows, hashlib.sha256(sha256.encode()).hexdigest())
 
-    The source tables must be bound to what was known when the window had ended. Returns the rows."""
-    query = queries.compose("select * from default_label order by customer_id")
-    return engine.write(query, label_parameters(policy, cohort), path)
+
+def absent_tables(lake: Lake, policy: Policy, month: RatingMonth, known: RatingMonth) -> frozenset[str]:
+    """The optional source tables of which nothing had been extracted that ``known`` knew: the source has no such table,
+    or had none then."""
+    tables = (table for table in contract().values() if not table.is_required)
+    return frozenset(table.name for table in tables if not _months(table, lake, policy, month, known))
+
+
+def _with_empty_windows(bound: dict[str, Any], query: queries.Query) -> dict[str, Any]:
+    """The queries compute a whole group; of an index that the policy took away they see no fact."""
+    windows = (name for name in query.parameters if name.startswith(("since_", "year_after_since_")))
+    return {name: bound["as_of"] for name in windows} | bound
+
+
+def _members_query() -> queries.Query:
+    """A cohort as default_label.sql reads it."""
+    return queries.compose("""
+    select
+        p.customer_id,
+        p.segment,
+        f.family,
+        coalesce(b.bills, 0) as bills,
+        d.customer_id is not null as is_in_default
+    from population as p
+    left join families as f on f.segment = p.segment
+    left join default_status as d on d.customer_id = p.customer_id
+    left join (select customer_id, count(*) as bills from live_bills group by customer_id) as b
+        on b.customer_id = p.customer_id
+""")
 
 
 def grade_facts() -> list[str]:
@@ -258,50 +331,11 @@ def grade_facts() -> list[str]:
     return [name for name in queries.columns("grade_facts") if name != "customer_id"]
 
 
-def _indices_query(policy: Policy, with_grade_facts: bool) -> queries.Query:
-    groups = sorted({"payment", *(index.group for index in policy.indices.values())})
-    if taken := sorted(set(groups) & set(contract())):
-        raise ConfigError(f"policy indices: group {', '.join(taken)} is the name of a source table: rename the group")
-    for name, index in policy.indices.items():
-        if name not in queries.columns(index.group):
-            raise ConfigError(f"policy indices.{name}: sql/indices/{index.group}.sql returns no column of that name")
-    columns = [_index_columns(name, policy) for name in policy.indices]
-    joined = groups
-    if with_grade_facts:
-        columns = [*(f"coalesce(grade_facts.{name}, false) as {name}" for name in grade_facts()), *columns]
-        joined = [*groups, "grade_facts"]
-    listed = ",\n".join(columns)
-    joins = "\n".join(f"left join {name} on {name}.customer_id = p.customer_id" for name in joined)
-    return queries.compose(f"""
-        select
-            p.customer_id,
-            p.segment,
-            f.family,
-            p.region,
-            coalesce(b.bills, 0) as bills,
-            d.customer_id is not null as is_in_default,
-            payment.on_time_payment_rate is null as is_thin_file,
-            {listed}
-        from population as p
-        {joins}
-        left join families as f on f.segment = p.segment
-        left join default_status as d on d.customer_id = p.customer_id
-        left join (select customer_id, count(*) as bills from live_bills group by customer_id) as b
-            on b.customer_id = p.customer_id
-        order by p.customer_id
-    """)
+class _Held(NamedTuple):
+    """A partition of facts: its file with that of the rows to leave out, and a hash of both."""
 
-
-def _index_columns(name: str, policy: Policy) -> str:
-    index = policy.indices[name]
-    source = f"{index.group}.{name}"
-    value = source if index.missing == "median" else f"coalesce({source}, :fill_{name})"
-    better = ">=" if index.direction == "+" else "<="
-    bands = " ".join(f"when {value} {better} :band_{name}_{at} then '{letter}'" for at, letter in enumerate("ABC"))
-    return (
-        f"cast({value} as double) as {name}, {source} is null as {name}_missing, "
-        f"case when {value} is null then null {bands} else 'D' end as {name}_band"
-    )
+    files: tuple[str, str | None]
+    sha256: str
 
 
 # A step asks for a dozen cohorts, and its Lake may see the facts as they were when first asked.

@@ -7,29 +7,31 @@ The same content again, on the same basis, is not published again.
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from pipeline import cards
 from pipeline.content_hash import ContentHash
 from pipeline.difference import bind_revision, difference
 from pipeline.engine import Engine, open_engine
 from pipeline.errors import AuditError, MovesError
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
-from pipeline.policy import Policy
+from pipeline.policy import Index, Policy
 from pipeline.queries import compose
 from pipeline.recipe import Recipe
 from pipeline.settings import Settings
 from pipeline.warehouse import publications, registry, revisions, takeover
 from pipeline.warehouse.audit import Expected, audit, moves
-from pipeline.warehouse.connection import transaction
-from pipeline.warehouse.indices import ensure_index_columns
+from pipeline.warehouse.connection import side_by_side, transaction
+from pipeline.warehouse.indices import define_indices, ensure_index_columns
 from pipeline.warehouse.publications import Publication
 from pipeline.warehouse.tables import TABLES, is_number
 
@@ -51,7 +53,8 @@ def publish(
     ``run_kind`` is one of publications.RUN_KINDS. A dry run changes nothing and says what publishing would: see
     ``difference``. AuditError names every check that failed; MovesError when more customers of a published month would
     move than the policy lets pass and nobody has accepted that; WarehouseUnavailableError when the warehouse is away
-    or stays locked. In any case readers keep what they see.
+    or stays locked. In any case readers keep what they see, and models stay as they are: those that take over with the
+    month are promoted in the transaction that shows it.
     """
     lake = Lake(settings.lake_path)
     with open_engine(settings) as engine:
@@ -60,26 +63,32 @@ def publish(
             return _summary(content) | {"dry_run": True} | _would_change(content, settings, policy)
 
         ensure_index_columns(settings, policy.indices)
+        define_indices(settings, policy.indices)
         timeout = policy.publish.lock_timeout_seconds
         with revisions.publishing(settings, month, timeout) as connection:
             with connection.begin():
                 published = publications.current(connection, month)
                 made = content.publication(connection, run_id=run_id, run_kind=run_kind, published_by=published_by)
                 publications.record_origin(connection, made, policy.model_dump(mode="json"), content.inputs)
+            promote = partial(_promote, content.promotes, month)
             changed = not content.is_in(published)
             if changed:
                 made = _stage_and_audit(connection, policy, content, made, published, accept_moves)
-                published = revisions.swap(connection, made, timeout)
+                published = revisions.swap(connection, made, timeout, promote)
             with connection.begin():
                 if not changed:
+                    promote(connection)
                     publications.confirm(connection, published, made)
                     takeover.mark_stale(connection, month)
                 stale = [str(publication.rating_month) for publication in publications.stale(connection)]
+        for version in content.promotes:
+            cards.write(settings, policy, registry.model(settings, version))
     return _summary(content) | {
         "changed": changed,
         "revision": published.revision,
         "publication_id": str(published.publication_id),
         "is_latest_month": published.is_latest_month,
+        "promoted": list(content.promotes),
         "stale_months": stale,
     }
 
@@ -91,6 +100,14 @@ def _summary(content: "_Content") -> dict:
         "rows": content.rows,
         "content_sha256": content.sha256,
     }
+
+
+def _promote(versions: Mapping[str, str], month: RatingMonth, connection: Connection) -> None:
+    """The challengers that graded the month take over with it; months published after it keep the models they have."""
+    for version, reason in versions.items():
+        registry.promote_within(
+            connection, version, "policy", from_month=month, reason=reason, later_months_keep_theirs=True
+        )
 
 
 class _Content:
@@ -108,6 +125,8 @@ class _Content:
         held = self._fetch("select * from indices limit 0").column_names
         indices = [name for name in sorted(policy.indices) if name in held]
         self._columns = {table.name: table.loaded(indices) for table in TABLES.values()}
+        flagged = {name: policy.indices[name] for name in indices if f"{name}_missing" in held}
+        self._missing_indices = f'{_missing_codes(flagged)} as "missing_indices"'
 
     def _require_one_run(self) -> None:
         """AuditError when another run of the month has come in between the steps of this one."""
@@ -127,6 +146,11 @@ class _Content:
     @property
     def rows(self) -> int:
         return self._manifests["grades"]["rows"]
+
+    @property
+    def promotes(self) -> dict[str, str]:
+        """The models that take over with the month, and why."""
+        return self._manifests["grades"].get("promotes", {})
 
     @property
     def inputs(self) -> dict:
@@ -179,6 +203,7 @@ class _Content:
             carried_sha256=self.hashes["credit_grades"].hexdigest("customer_id", "grade"),
             known_in=RatingMonth.parse(indices["known_in"]).first_day,
             model_versions=grades["model_versions"],
+            model_decision=grades.get("model_decision", ""),
             previous_publication_id=grades["previous_publication_id"],
             recipe_sha256=recipe.sha256,
             **vars(recipe),
@@ -188,8 +213,10 @@ class _Content:
     def batches(self, table: str) -> pa.RecordBatchReader:
         """The rows of one of tables.TABLES by its key, without rating_month and publication_id."""
         declared = TABLES[table]
-        selected = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in self._columns[table].items())
-        query = f"select {selected} from {declared.partition} order by {', '.join(declared.key)}"
+        selected = [f'cast("{name}" as {kind}) as "{name}"' for name, kind in self._columns[table].items()]
+        if declared.has_indices:
+            selected.append(self._missing_indices)
+        query = f"select {', '.join(selected)} from {declared.partition} order by {', '.join(declared.key)}"
         return self.engine.batches(compose(query))
 
     def expected(self) -> Expected:
@@ -215,6 +242,17 @@ class _Content:
         return self.engine.fetch(compose(query))
 
 
+def _missing_codes(indices: dict[str, Index]) -> str:
+    """The codes, in order, of the missing ones of these indices, of those that are for the customer's family, as
+    PostgreSQL writes an array of texts."""
+    codes = []
+    for name, index in sorted(indices.items(), key=lambda item: item[1].code):
+        families = ", ".join("'" + family.replace("'", "''") + "'" for family in index.families or ())
+        is_for = f" and family in ({families})" if families else ""
+        codes.append(f"case when \"{name}_missing\"{is_for} then '{index.code}' end")
+    return f"concat('{{', concat_ws(',', {', '.join(codes)}), '}}')" if codes else "'{}'"
+
+
 def customers_by_grade(engine: Engine) -> dict[str, int]:
     counted = engine.fetch(
         compose("select grade, count(*) as customers from grades where grade is not null group by grade")
@@ -233,10 +271,16 @@ def _stage_and_audit(
     """All tables loaded, audited and ready to attach; when that fails they are gone. The publication with its moves."""
     month = publication.rating_month
     staged = {table: revisions.staged_name(table, month, publication.revision) for table in TABLES}
+
+    def load(own: Connection, table: str) -> None:
+        with closing(content.batches(table)) as batches:
+            revisions.stage(own, table, publication, batches)
+
+    def seal(own: Connection, table: str) -> None:
+        revisions.seal(own, table, publication)
+
     try:
-        for table in staged:
-            with closing(content.batches(table)) as batches:
-                revisions.stage(connection, table, publication, batches)
+        side_by_side(connection, load, staged)
         if failures := audit(connection, month, staged, content.expected(), policy):
             raise AuditError(f"{month} is not published, readers keep what they see: {'; '.join(failures)}")
         if published is not None:
@@ -245,8 +289,7 @@ def _stage_and_audit(
             if beyond and not accept_moves:
                 raise MovesError(f"{month} is not published, readers keep what they see: {beyond}")
             publication = replace(publication, moved=moved, moves_accepted=bool(beyond))
-        for table in staged:
-            revisions.seal(connection, table, publication)
+        side_by_side(connection, seal, staged)
     except (AuditError, MovesError):
         revisions.drop(connection, list(staged.values()))
         raise

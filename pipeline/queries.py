@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError
 from pipeline.settings import SQL
 
 DIALECT = "duckdb"
-FOLDERS = ("derived", "indices", "labels", "groups", "rules", "actions")
+FOLDERS = ("derived", "indices", "labels", "groups", "rules", "monitoring", "actions", "measures")
 
 
 class Query:
@@ -29,6 +29,12 @@ class Query:
     def parameters(self) -> frozenset[str]:
         """The names it wants bound."""
         return frozenset(placeholder.name for placeholder in self._tree.find_all(exp.Placeholder))
+
+    @cached_property
+    def tables(self) -> frozenset[str]:
+        """The tables it reads that are not queries of ours: source tables, and small tables of the step."""
+        queries_of_ours = {cte.alias for cte in self._tree.find_all(exp.CTE)}
+        return frozenset(table.name for table in self._tree.find_all(exp.Table)) - queries_of_ours
 
     def sql(self, dialect: str = DIALECT) -> str:
         """Its text for an engine."""

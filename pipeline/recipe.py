@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
 from pipeline import code_version, measure
-from pipeline.errors import LakeError
+from pipeline.errors import LakeError, ModelError
+from pipeline.in_force import serving
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -85,9 +86,11 @@ def _models_in_force(
     month: RatingMonth, settings: Settings, policy: Policy, model_version: str | None
 ) -> list[str] | None:
     """The version of each family that a published month is rated by again; None where a family has none."""
-    named = model_version and registry.model(settings, model_version)
-    models = [
-        named if named and named.family == family else registry.champion(settings, family, month)
-        for family in policy.families
-    ]
-    return [model.version for model in models] if all(models) else None
+    try:
+        named = model_version and registry.model(settings, model_version)
+        return [
+            named.version if named and named.family == family else serving(month, settings, policy, family).version
+            for family in policy.families
+        ]
+    except ModelError:
+        return None

@@ -20,7 +20,8 @@ class Settings(BaseSettings):
     """Read from GRIDGRADE_* variables; with none set, everything lives under ``home`` in the checkout.
 
     ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine (DuckDB notation),
-    ``threads`` its parallelism (None: all cores).
+    ``threads`` its parallelism (None: all cores). ``templates``: a folder whose letters come before the project's own.
+    ``webhook_*``, ``smtp_url`` and ``mail_from`` are read by ``pipeline.channels``.
     """
 
     model_config = SettingsConfigDict(env_prefix="GRIDGRADE_", frozen=True, extra="ignore", env_ignore_empty=True)
@@ -33,8 +34,13 @@ class Settings(BaseSettings):
     engine: Literal["duckdb"] = "duckdb"
     threads: Annotated[int, Field(ge=1)] | None = None
     memory_limit: str = "2500MB"
+    templates: Path | None = None
+    webhook_url: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
+    smtp_url: SecretStr | None = None
+    mail_from: str | None = None
 
-    @field_validator("home", "lake", "policy")
+    @field_validator("home", "lake", "policy", "templates")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
@@ -63,6 +69,10 @@ class Settings(BaseSettings):
     @property
     def data_docs_path(self) -> Path:
         return self.home / "data_docs"
+
+    @property
+    def model_cards_path(self) -> Path:
+        return self.home / "model_cards"
 
     @property
     def scratch_path(self) -> Path:

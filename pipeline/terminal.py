@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,11 @@ from pipeline.errors import MonthError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
+
+
+class Language(StrEnum):
+    en = "en"
+    zh = "zh"
 
 
 def parse_month(text: str | RatingMonth) -> RatingMonth:

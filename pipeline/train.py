@@ -1,74 +1,59 @@
-"""Step: a new model version for each family of segments, or the one in force for the month.
+"""Step: a challenger for each family of segments, held against the gates, and who serves the month because of that.
 
 A model learns from cohorts: the customers of an earlier month, their indices as known then, and what became of them in
-the policy's horizon. Only cohorts whose horizon ended before the run's cut-off take part.
+the policy's horizon (pipeline/cohorts.py). Nothing is promoted here: publishing the month does that, together with the
+grades, so that a month whose audit fails leaves the champion where it was.
 """
 
 import hashlib
 import json
+import logging
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
-from pipeline import measure, queries
-from pipeline.engine import Engine, open_engine
+from pipeline import cards, cohorts, fairness, gates, measure
 from pipeline.errors import ModelError
+from pipeline.in_force import Serving, fitted, lacking, serving
 from pipeline.lake import Lake
-from pipeline.model import CreditModel, ExpertScorecard, GradeScale, ModelFitError, Scorecard, metrics
+from pipeline.model import (
+    CreditModel,
+    ExpertScorecard,
+    GradeScale,
+    LogOddsModel,
+    ModelFitError,
+    Scorecard,
+    contradicted_signs,
+    evaluate,
+    refuse_leaks,
+)
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.warehouse import registry
 
-MODES = ("auto", "retrain", "apply")
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Samples:
-    """One family's labelled customers: rows to fit on, to calibrate with, and to judge by."""
+    """One family's labelled customers: rows to fit on, to calibrate with, and to judge by.
+
+    ``default_share`` is that of all rows there were to fit on, where ``fit`` holds more defaults than its share.
+    """
 
     fit: pd.DataFrame
     calibration: pd.DataFrame
     test: pd.DataFrame
+    default_share: float
 
-
-def choose(
-    month: RatingMonth,
-    settings: Settings,
-    policy: Policy,
-    *,
-    mode: str = "auto",
-    model_version: str | None = None,
-) -> str:
-    """``retrain`` or ``apply``: as told, else retrain when a family has no model in force for the month."""
-    if mode not in MODES:
-        raise ModelError(f"mode {mode!r} is unknown: choose {', '.join(MODES)}")
-    if model_version is not None:
-        if mode == "retrain":
-            raise ModelError("a model version can be applied, not retrained: leave out one of mode and model_version")
-        return "apply"
-    if mode != "auto":
-        return mode
-    in_force = (registry.champion(settings, family, month) for family in policy.families)
-    return "apply" if all(in_force) else "retrain"
-
-
-def apply(month: RatingMonth, settings: Settings, policy: Policy, *, model_version: str | None = None) -> dict:
-    """The model in force for each family in that month, with ``model_version`` in place of its own family's."""
-    models = {}
-    if model_version is not None:
-        named = registry.model(settings, model_version)
-        models[named.family] = named.version
-    for family in policy.families:
-        if family not in models:
-            champion = registry.champion(settings, family, month)
-            if champion is None:
-                raise ModelError(f"{month}: no {family} model is in force for that month; run it with mode retrain")
-            models[family] = champion.version
-    return {"month": str(month), "mode": "apply", "models": models}
+    @classmethod
+    def of(cls, rows: cohorts.Rows, family: str) -> "Samples":
+        frame = rows.of(family)
+        parts = (frame[frame["role"] == role].reset_index(drop=True) for role in cohorts.ROLES)
+        return cls(*parts, default_share=rows.default_share(family))
 
 
 def retrain(
@@ -76,173 +61,302 @@ def retrain(
     settings: Settings,
     policy: Policy,
     *,
+    families: Collection[str] | None = None,
+    why: str = "",
     basis: str = measure.AS_KNOWN_THEN,
     dry_run: bool = False,
-) -> dict:
-    """Fit, register and put in force a model for each family; a dry run leaves it registered, not in force.
+) -> dict[str, Any]:
+    """Fit, register and judge a challenger for each of ``families`` (default: all); the models to rate the month with.
 
-    Where there are too few defaults to learn from, the policy's expert scorecard is what is put in force.
+    ``models`` by family; ``promotes``: those of them that take over with the month's publication, with the reason;
+    ``awaiting``: those that passed their gates and wait for a person or for their shadow months. A family with too few
+    defaults to learn from gets the policy's expert scorecard. ModelError stops the training where an index knows the
+    outcome. A dry run's challengers are marked as trials.
     """
-    cohorts = mature_cohorts(Lake(settings.lake_path), month, policy)
-    frame, input_sha256 = _cohort_frame(cohorts, month, settings, policy, basis)
-    summary = {"month": str(month), "mode": "retrain", "cohorts": [str(cohort) for cohort in cohorts], "models": {}}
-    for family in policy.families:
-        samples = _samples(frame[frame["family"] == family], cohorts, policy)
-        model = _fit(samples, policy)
+    families = [family for family in policy.families if families is None or family in families]
+    served, awaiting = {}, []
+    with cohorts.labelled(month, settings, policy, basis) as rows:
+        for family in families:
+            training = _Training(month, settings, policy, basis, family, rows, is_trial=dry_run)
+            served[family] = training.challenge()
+            awaiting += [training.challenger.version] if training.is_awaiting else []
+            training.write_cards()
+            _LOG.info("%s %s: %s", month, family, served[family].note)
+        learnt_from = [str(cohort) for cohort in rows.cohorts]
+    served |= {family: serving(month, settings, policy, family) for family in policy.families if family not in served}
+    return {
+        "month": str(month),
+        "mode": "retrain",
+        "cohorts": learnt_from,
+        "models": {family: served[family].version for family in policy.families},
+        "promotes": {chosen.version: chosen.note for chosen in served.values() if chosen.is_promoted},
+        "awaiting": awaiting,
+        "decision": "; ".join(["retrained: " + (why or "told to"), *(one.note for one in served.values() if one.note)]),
+    }
+
+
+def recalibrate(
+    month: RatingMonth,
+    settings: Settings,
+    policy: Policy,
+    version: str,
+    *,
+    basis: str = measure.AS_KNOWN_THEN,
+) -> dict[str, Any]:
+    """Register a challenger with the weights of ``version`` and a calibration of today: on the cohorts that are out of
+    time as of the month. Nobody's place in the order changes. ModelError for the expert scorecard, which has none."""
+    original = registry.model(settings, version)
+    with cohorts.labelled(month, settings, policy, basis, roles=("calibration", "test")) as rows:
+        training = _Training(month, settings, policy, basis, original.family, rows)
+        training.recalibrate(original)
+        training.write_cards()
+    challenger = training.challenger
+    return {
+        "month": str(month),
+        "recalibrated": version,
+        "version": challenger.version,
+        "has_passed": challenger.has_passed,
+        "gates": challenger.gates,
+    }
+
+
+class _Training:
+    """One family's challenger as of one month: made, registered, judged."""
+
+    def __init__(
+        self,
+        month: RatingMonth,
+        settings: Settings,
+        policy: Policy,
+        basis: str,
+        family: str,
+        rows: cohorts.Rows,
+        *,
+        is_trial: bool = False,
+    ):
+        self.challenger: registry.Model | None = None
+        self._registered: list[str] = []
+        self.is_awaiting = False
+        self._month, self._settings, self._policy, self._family = month, settings, policy, family
+        self._known = measure.known_in(Lake(settings.lake_path), month, basis)
+        self._rows, self._is_trial = rows, is_trial
+        self._samples = Samples.of(rows, family)
+        lake = Lake(settings.lake_path)
+        self._left_out = left_out(policy, family, measure.absent_tables(lake, policy, month, self._known))
+        champion = registry.champion(settings, family, month)
+        self._champion = champion if champion is not None and not lacking(champion, policy) else None
+
+    def challenge(self) -> Serving:
+        """Who serves the month: the challenger, or who did so far."""
+        try:
+            model = fit(self._samples, self._policy, self._family, self._left_out)
+        except ModelFitError as error:
+            raise ModelError(f"{self._month}: the {self._family} model cannot be trained: {error}") from None
+        if isinstance(model, ExpertScorecard):
+            return self._expert(model, f"{self._family}: too few defaults to learn from")
+        self._register(model, "trained")
+        if self._champion and self._champion.version == self.challenger.version:
+            return Serving(self._champion.version, False, f"{self._champion.version} is in force already")
+        self._judge(model)
+        return self._decide()
+
+    def recalibrate(self, original: registry.Model) -> None:
+        model = fitted(original)
+        if not isinstance(model, CreditModel):
+            raise ModelError(f"model {original.version} is the expert scorecard: it has no calibration to renew")
+        rows = self._samples.calibration
+        if smallest_class(rows) == 0:
+            raise ModelError(f"{self._month}: no defaults, or nothing else, to recalibrate {original.version} with")
+        renewed = model.recalibrated(rows, rows["is_default"].to_numpy())
+        self._register(renewed, "recalibrated", {"recalibrated": original.version})
+        self._judge(renewed)
+
+    def write_cards(self) -> None:
+        """Of all that was registered, as it was judged."""
+        for version in self._registered:
+            cards.write(self._settings, self._policy, registry.model(self._settings, version))
+
+    def _decide(self) -> Serving:
+        """One that passed takes over as the policy promotes; without a champion one that fails no hard gate."""
+        challenger, champion, promotion = self.challenger, self._champion, self._policy.promotion
+        refused = gates.failed(challenger.gates)
+        if champion is None:
+            if hard := gates.failed(challenger.gates, is_hard=True):
+                reason = f"{challenger.version} is refused: {gates.told(hard)}; no model is in force"
+                return self._expert(expert_scorecard(self._policy, self._family, self._left_out), reason)
+            soft = f", though it fails {gates.told(refused)}" if refused else ""
+            return Serving(challenger.version, True, f"{challenger.version} is the first model{soft}")
+        if refused:
+            note = f"{challenger.version} is refused: {gates.told(refused)}; {champion.version} goes on"
+            return Serving(champion.version, False, note)
+        if promotion.mode == "automatic" and promotion.shadow_months == 0:
+            return Serving(challenger.version, True, f"{challenger.version} passed its gates and takes over")
+        self.is_awaiting = True
+        waits = f"for {promotion.shadow_months} shadow months" if promotion.mode == "automatic" else "for approval"
+        note = f"{challenger.version} passed its gates and waits {waits}; {champion.version} goes on"
+        return Serving(champion.version, False, note)
+
+    def _expert(self, model: ExpertScorecard, reason: str) -> Serving:
+        """The policy's scorecard serves where no model does, and takes the place of an older one of its kind."""
+        champion = self._champion
+        if champion is not None and isinstance(fitted(champion), CreditModel):
+            return Serving(champion.version, False, f"{reason}; {champion.version} goes on")
+        self._register(model, "expert")
+        is_new = champion is None or champion.version != self.challenger.version
+        return Serving(self.challenger.version, is_new, f"{reason}: the expert scorecard grades")
+
+    def _register(self, model: LogOddsModel, origin: str, provenance: dict[str, Any] | None = None) -> None:
         parameters = model.to_dict()
-        made_of = json.dumps([parameters, input_sha256, policy.sha256], sort_keys=True)
+        made_of = json.dumps([parameters, self._rows.input_sha256, self._policy.sha256], sort_keys=True)
         digest = hashlib.sha256(made_of.encode()).hexdigest()
-        version = f"{family}-{month}-{digest[:8]}"
-        registry.register(
-            settings,
+        name = f"{self._family}-{self._month}" + ("-recalibrated" if origin == "recalibrated" else "")
+        version = f"{name}-{digest[:8]}"
+        self._registered.append(version)
+        self.challenger = registry.register(
+            self._settings,
             version=version,
-            family=family,
-            effective_from=month,
+            family=self._family,
+            effective_from=self._month,
             parameters=parameters,
-            metrics=_judge(model, samples, policy),
-            input_sha256=input_sha256,
-            policy_sha256=policy.sha256,
+            metrics=self._measure(model),
+            input_sha256=self._rows.input_sha256,
+            policy_sha256=self._policy.sha256,
+            origin=origin,
+            provenance={"cohorts": [str(cohort) for cohort in self._rows.cohorts], **(provenance or {})},
+            is_trial=self._is_trial,
         )
-        if not dry_run:
-            registry.promote(settings, version, approved_by="policy")
-        summary["models"][family] = version
-    return summary
+
+    def _measure(self, model: LogOddsModel) -> dict[str, Any]:
+        """What the model is worth on customers it has not seen, out of time where cohorts allow."""
+        samples = self._samples
+        return judged(model, samples.test, self._policy) | {
+            "cohorts": sorted(samples.test["cohort"].unique()) if len(samples.test) else [],
+            "samples": {
+                role: {"customers": len(rows), "defaults": int(rows["is_default"].sum())}
+                for role, rows in (
+                    ("fit", samples.fit),
+                    ("calibration", samples.calibration),
+                    ("test", samples.test),
+                )
+            },
+            "default_share": samples.default_share,
+            "left_out": self._left_out,
+            "fairness": self._screened(model),
+        }
+
+    def _screened(self, model: LogOddsModel) -> dict[str, list[dict]]:
+        """The adverse-impact screen, on the customers of the newest cohort who were not fitted on."""
+        rows = pd.concat([self._samples.calibration, self._samples.test])
+        if rows.empty:
+            return {}
+        rows = rows[rows["cohort"] == rows["cohort"].max()]
+        favourable = self._policy.grades.names[: self._policy.fairness.favourable_grades]
+        graded = pd.Series(_scale(self._policy).grade(model.default_probability(rows)))
+        return fairness.screen(
+            self._known, self._settings, self._policy, rows["customer_id"], graded.isin(favourable).to_numpy()
+        )
+
+    def _judge(self, model: CreditModel) -> None:
+        """Hold the challenger against the gates, and against the champion on the same rows."""
+        samples, metrics = self._samples, self.challenger.metrics
+        held = gates.held_against(
+            self._policy,
+            metrics,
+            champion=self._champion and judged(fitted(self._champion), samples.test, self._policy),
+            score_psi=float(model.monitoring.drift(model.count(samples.test)).loc["score", "psi"]),
+            contradicted=contradicted_signs(model, _directions(self._policy)),
+            adverse=metrics["fairness"],
+        )
+        self.challenger = registry.judge(self._settings, self.challenger.version, held, not gates.failed(held))
 
 
-def mature_cohorts(lake: Lake, month: RatingMonth, policy: Policy) -> list[RatingMonth]:
-    """The newest cohorts whose label window had ended at the month's cut-off, less the embargo; oldest first."""
-    newest = month - policy.label.horizon_months - policy.label.embargo_months
-    known = lake.facts("bills")
-    return [
-        cohort
-        for cohort in RatingMonth.span(newest - policy.training.cohorts + 1, newest)
-        if known and cohort >= known[0]
-    ]
+def left_out(policy: Policy, family: str, absent: Collection[str]) -> dict[str, str]:
+    """The family's indices that the model has to do without as the source lacks these tables, and why."""
+    return {
+        name: f"the source has no {', '.join(tables)}"
+        for name in policy.scored(family)
+        if (tables := [table for table in policy.indices[name].needs if table in absent])
+    }
 
 
-def _cohort_frame(
-    cohorts: list[RatingMonth], month: RatingMonth, settings: Settings, policy: Policy, basis: str
-) -> tuple[pd.DataFrame, str]:
-    """Every labelled customer of every cohort: cohort, customer_id, family, split, is_default, indices and bands."""
-    lake = Lake(settings.lake_path)
-    known = measure.known_in(lake, month, basis)
-    digest, frames = hashlib.sha256(), []
-    with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as scratch:
-        only = _bind_sample(engine, lake, known, policy, len(cohorts))
-        for cohort in cohorts:
-            folder = Path(scratch, str(cohort))
-            folder.mkdir()
-            measured = measure.write_indices(engine, lake, policy, cohort, folder, customers_of=known, only=only)
-            engine.bind_files("cohort", [str(file) for file in measured.files])
-            outcome = cohort + policy.label.horizon_months
-            bound = measure.bind(engine, lake, policy, outcome, known_in=known, customers_of=known, only=only)
-            measure.write_labels(engine, policy, cohort, folder / "labels.parquet")
-            engine.bind_files("outcome", [str(folder / "labels.parquet")])
-            digest.update(f"{measured.input_sha256} {bound} ".encode())
-            frames.append(_labelled(engine, policy).assign(cohort=str(cohort)))
-    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["family", "is_default"])
-    return frame, digest.hexdigest()
+def fit(samples: Samples, policy: Policy, family: str, without: Collection[str] = ()) -> CreditModel | ExpertScorecard:
+    """The discriminant of these samples, or the policy's scorecard where they hold too few defaults (or others).
 
-
-def _bind_sample(engine: Engine, lake: Lake, snapshot: RatingMonth, policy: Policy, cohorts: int) -> str | None:
-    """Bind view ``sampled`` where all customers of all cohorts are too many; the same customers in every cohort."""
-    customers = lake.manifest("customers", snapshot_month=snapshot)["rows"]
-    share = policy.training.max_rows / max(1, customers * cohorts)
-    if share >= 1:
-        return None
-    engine.bind_files("everyone", lake.files("customers", snapshot_month=snapshot))
-    drawn = queries.compose("select distinct customer_id from everyone where md5(:seed || customer_id) < :share")
-    ids = engine.fetch(drawn, {"seed": f"sample {policy.training.seed} ", "share": _hex(share)})
-    engine.bind_table("sampled", ids)
-    return "sampled"
-
-
-def _labelled(engine: Engine, policy: Policy) -> pd.DataFrame:
+    ModelFitError where an index by itself tells defaults from the rest, or nothing can be fitted.
+    """
     training = policy.training
-    query = queries.compose(f"""
-        select
-            i.customer_id,
-            i.family,
-            case
-                when md5(:seed || i.customer_id) < :holdout then 'holdout'
-                when md5(:seed || i.customer_id) < :calibration then 'calibration'
-                else 'fit'
-            end as split,
-            cast(o.is_default as int) as is_default,
-            {measure.model_columns(policy.indices)},
-            {", ".join(f"i.{name}_band" for name in policy.indices)}
-        from cohort as i
-        inner join outcome as o on o.customer_id = i.customer_id
-        where o.is_default is not null
-        order by i.customer_id
-    """)
-    bound = {
-        "seed": f"split {training.seed} ",
-        "holdout": _hex(training.holdout_share),
-        "calibration": _hex(training.holdout_share + training.calibration_share),
-    }
-    return engine.fetch(query, bound).to_pandas(types_mapper={pa.string(): pd.ArrowDtype(pa.string())}.get)
+    if min(smallest_class(samples.fit), smallest_class(samples.calibration) * 5) < training.min_defaults:
+        expert = expert_scorecard(policy, family, without)
+        everybody = pd.concat([samples.fit, samples.calibration, samples.test])
+        return expert.watching(everybody) if len(everybody) else expert
+    names = list(policy.scored(family))
+    refuse_leaks(samples.fit[names], samples.fit["is_default"], training.max_index_auc)
+    contradicting = {}
+    while worst := _against_its_direction(model := _fitted(samples, names, policy), policy):
+        index, points = worst
+        contradicting[index] = f"weighed {points:.1f} points per standard deviation against its direction"
+        names.remove(index)
+    model.transformer_.dropped_ |= contradicting
+    return model
 
 
-def _hex(share: float) -> str:
-    """Below which an md5 falls with this probability."""
-    return f"{min(int(share * 16**8), 16**8 - 1):08x}"
+def _fitted(samples: Samples, names: list[str], policy: Policy) -> CreditModel:
+    training = policy.training
+    calibration = samples.calibration[names], samples.calibration["is_default"].to_numpy()
+    model = CreditModel(_scorecard(policy), None if training.shrinkage == "none" else training.shrinkage).fit(
+        samples.fit[names],
+        samples.fit["is_default"].to_numpy(),
+        calibration=calibration,
+        fill={name: fixed for name in names if isinstance(fixed := policy.indices[name].missing, float)},
+        binned=[name for name in names if name in training.binned],
+        sentinels={name: codes for name, codes in training.sentinels.items() if name in names},
+        directions={name: direction for name, direction in _directions(policy).items() if name in names},
+    )
+    if samples.fit["is_plain"].all():
+        return model
+    # Defaults are more than their share of the sample: that moves the intercept and the bins to count from, no weight.
+    model.discriminant_ = model.discriminant_.shifted(samples.default_share)
+    return model.recalibrated(*calibration).watching(samples.fit[samples.fit["is_plain"]])
 
 
-def _samples(frame: pd.DataFrame, cohorts: list[RatingMonth], policy: Policy) -> Samples:
-    """Out of time where there are cohorts enough, and always on customers that the fit has not seen."""
-    if frame.empty:
-        return Samples(frame, frame, frame)
-    apart = policy.training.out_of_time_cohorts
-    late = frame["cohort"].isin([str(cohort) for cohort in cohorts[-apart:]] if 0 < apart < len(cohorts) else [])
-    holdout = frame["split"] == "holdout"
-    if late.any():
-        return Samples(frame[~late & ~holdout], frame[late & ~holdout], frame[late & holdout])
-    return Samples(frame[frame["split"] == "fit"], frame[frame["split"] == "calibration"], frame[holdout])
+def _against_its_direction(model: CreditModel, policy: Policy) -> tuple[str, float] | None:
+    """The index that weighs most against its direction and more than the gate lets pass, with its points; None where
+    there is none, or where the policy keeps such indices."""
+    against = contradicted_signs(model, _directions(policy))
+    worst = max(against, key=lambda name: abs(against[name]), default=None)
+    limit = policy.promotion.gates.max_contradicted_points
+    if worst is None or abs(against[worst]) <= limit or policy.training.contradicting_indices == "keep":
+        return None
+    return worst, abs(against[worst])
 
 
-def _fit(samples: Samples, policy: Policy) -> CreditModel | ExpertScorecard:
+def _directions(policy: Policy) -> dict[str, str]:
+    return {name: index.direction for name, index in policy.indices.items()}
+
+
+def expert_scorecard(policy: Policy, family: str, without: Collection[str] = ()) -> ExpertScorecard:
+    """What the policy grades by where nothing can be learnt; ``without`` indices that the source does not give."""
+    known = {name: weight for name, weight in policy.expert_weights(family).items() if name not in without}
+    weights = {f"{name}_band": weight for name, weight in known.items()}
+    return ExpertScorecard(policy.expert.intercept, weights, policy.expert.missing_band, _scorecard(policy))
+
+
+def judged(model: LogOddsModel, rows: pd.DataFrame, policy: Policy) -> dict[str, Any]:
+    """``pipeline.model.evaluate`` on labelled rows; the counts alone where there is nobody."""
+    if rows.empty:
+        return {"customers": 0, "defaults": 0}
+    return evaluate(rows["is_default"].to_numpy(), model.default_probability(rows), _scale(policy), model.score(rows))
+
+
+def smallest_class(rows: pd.DataFrame) -> int:
+    """Rows in the smaller of the two classes."""
+    return 0 if rows.empty else int(rows["is_default"].value_counts().reindex([0, 1], fill_value=0).min())
+
+
+def _scale(policy: Policy) -> GradeScale:
+    return GradeScale(policy.grades.names, policy.grades.cutoffs)
+
+
+def _scorecard(policy: Policy) -> Scorecard:
     terms = policy.scorecard
-    scorecard = Scorecard(points=terms.points, odds=terms.odds, pdo=terms.points_to_double_odds)
-    smallest = min(_rarer(samples.fit), _rarer(samples.calibration) * 5)
-    if smallest < policy.training.min_defaults:
-        expert = policy.expert
-        weights = {f"{name}_band": weight for name, weight in expert.weights.items()}
-        return ExpertScorecard(expert.intercept, weights, missing_level=expert.missing_band, scorecard=scorecard)
-    fill = {name: index.missing for name, index in policy.indices.items() if index.missing != "median"}
-    names = list(policy.indices)
-    try:
-        return CreditModel(scorecard).fit(
-            samples.fit[names],
-            samples.fit["is_default"].to_numpy(),
-            calibration=(samples.calibration[names], samples.calibration["is_default"].to_numpy()),
-            fill=fill,
-        )
-    except ModelFitError as error:
-        raise ModelError(f"the model cannot be fitted: {error}") from None
-
-
-def _rarer(frame: pd.DataFrame) -> int:
-    """Customers in the smaller of the two classes."""
-    return 0 if frame.empty else int(frame["is_default"].value_counts().reindex([0, 1], fill_value=0).min())
-
-
-def _judge(model: CreditModel | ExpertScorecard, samples: Samples, policy: Policy) -> dict:
-    """What the model is worth on customers it has not seen, out of time where cohorts allow."""
-    counts = {
-        part: {"customers": len(rows), "defaults": int(rows["is_default"].sum()) if len(rows) else 0}
-        for part, rows in (("fit", samples.fit), ("calibration", samples.calibration), ("test", samples.test))
-    }
-    if _rarer(samples.test) == 0:
-        return counts
-    probability = model.default_probability(samples.test)
-    outcome = samples.test["is_default"].to_numpy()
-    scale = GradeScale(policy.grades.names, policy.grades.cutoffs)
-    by_grade = metrics.default_rate_by_grade(scale.grade(probability), outcome, policy.grades.names)
-    return counts | {
-        "cohorts": sorted(samples.test["cohort"].unique()),
-        "auc": metrics.auc(outcome, probability)._asdict(),
-        "ks": metrics.ks(outcome, probability),
-        "brier": metrics.brier(outcome, probability),
-        "by_grade": by_grade[["customers", "defaults"]].to_dict("index"),
-    }
+    return Scorecard(points=terms.points, odds=terms.odds, pdo=terms.points_to_double_odds)

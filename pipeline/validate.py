@@ -7,6 +7,7 @@ only when the contract, the policy or what it is compared with changes.
 
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pipeline.checks import TableCheck, months_read
@@ -19,10 +20,12 @@ from pipeline.measure import AS_KNOWN_THEN, known_in
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.source import contract
+from pipeline.source import SourceTable, contract
 from pipeline.warehouse.data_quality import PartitionCheck, replace_validation
 
 Progress = Callable[[int, int, str], None]
+_AT_ONCE = 2
+"""Tables under way: while Great Expectations looks at one, another is looked up in the rest of the lake."""
 _JUDGED_ROWS = 1_000
 """A share of fewer rows says little: a month with fewer is judged together with those before it, up to this many."""
 
@@ -49,12 +52,17 @@ def validate(
     def store(name: str, checks: list[PartitionCheck]) -> None:
         replace_validation(settings, month, name, checks, basis=basis)
 
+    def check(table: SourceTable) -> int:
+        with database.cursor() as session:
+            return TableCheck(suites[table.name], lake, known, policy).run(session, store)
+
     checked = 0
-    with open_connection(settings, policy.timezone) as database:
+    with open_connection(settings, policy.timezone) as database, ThreadPoolExecutor(_AT_ONCE) as pool:
+        partitions = pool.map(check, tables)
         for done, table in enumerate(tables):
             if progress:
                 progress(done, len(tables), table.name)
-            checked += TableCheck(suites[table.name], lake, known, policy).run(database, store)
+            checked += next(partitions)
     outcomes = {table.name: _outcomes(lake, table.name, known) for table in tables}
     if checked or not has_pages(settings.data_docs_path, month, basis):
         found = {name: list(months.values()) for name, months in outcomes.items()}

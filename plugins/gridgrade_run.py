@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule, get_current_context
 from gridgrade_notifier import TaskFailed
@@ -48,22 +49,13 @@ class Run:
 
     @property
     def settings(self):
-        """The settings of this process, with Airflow's connections in front of the environment."""
-        from pipeline.settings import Settings
-
-        urls = {
-            "source_url": _connection_url("gridgrade_source"),
-            "warehouse_url": _connection_url("gridgrade_warehouse"),
-        }
-        return Settings.load(**{name: url for name, url in urls.items() if url})
+        """Where things are."""
+        return current_settings()
 
     @property
     def inputs(self) -> tuple:
         """What every step takes first: month, settings, policy."""
-        from pipeline.policy import Policy
-
-        settings = self.settings
-        return self.month, settings, Policy.load(settings.policy)
+        return self.month, *settings_and_policy()
 
     @contextmanager
     def turn(self, *, is_shared: bool = False) -> Iterator[None]:
@@ -82,6 +74,40 @@ def current_run() -> Run:
     return resolve(context["dag_run"], dict(context["params"]))
 
 
+def current_moment() -> tuple[datetime, str]:
+    """When the run of the task that calls is for, by its param ``at`` or else by its schedule, and its kind."""
+    context = get_current_context()
+    run, asked = context["dag_run"], context["params"].get("at")
+    return datetime.fromisoformat(asked) if asked else run.run_after, kind_of(run)
+
+
+def current_settings():
+    """The settings of this process, with Airflow's connections in front of the environment."""
+    from pipeline.settings import Settings
+
+    found = {
+        "source_url": _connection_url("gridgrade_source"),
+        "warehouse_url": _connection_url("gridgrade_warehouse"),
+        **_webhook(),
+        **_mail(),
+    }
+    return Settings.load(**{name: value for name, value in found.items() if value})
+
+
+def settings_and_policy() -> tuple:
+    """The settings, and the policy they name."""
+    from pipeline.policy import Policy
+
+    settings = current_settings()
+    return settings, Policy.load(settings.policy)
+
+
+def kind_of(dag_run) -> str:
+    """ "scheduled", "backfill", or "manual" for whatever else started it."""
+    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+    return run_type if run_type in ("scheduled", "backfill") else "manual"
+
+
 def resolve(dag_run, params: dict) -> Run:
     """Read a run: the month is its partition, or the param where it has none (a partition cannot be given by hand
     everywhere Airflow starts runs)."""
@@ -95,14 +121,47 @@ def resolve(dag_run, params: dict) -> Run:
             f"run {dag_run.run_id} has no month: trigger it with the param rating_month, "
             f"""for example --conf '{{"rating_month": "2026-10"}}'"""
         )
-    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
     return Run(
         month=RatingMonth.parse(asked or partition),
         id=dag_run.run_id,
-        kind=run_type if run_type in ("scheduled", "backfill") else "manual",
+        kind=kind_of(dag_run),
         params=params,
         started_by=getattr(dag_run, "triggering_user_name", None),
     )
+
+
+def _connection(connection_id: str):
+    """An Airflow connection, or None where there is no such connection."""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return Connection.get(connection_id)
+    except AirflowNotFoundException:
+        return None
+
+
+def _webhook() -> dict[str, str | None]:
+    """Connection ``gridgrade_webhook``: the whole address as the host, the signing secret as the password."""
+    connection = _connection("gridgrade_webhook")
+    return {"webhook_url": connection.host, "webhook_secret": connection.password} if connection else {}
+
+
+def _mail() -> dict[str, str | None]:
+    """Connection ``gridgrade_smtp``: host, port, login, password, and the extra ``from_email`` for who writes.
+
+    Port 465 is encrypted from the start, any other by STARTTLS.
+    """
+    connection = _connection("gridgrade_smtp")
+    if connection is None:
+        return {}
+    login = (
+        f"{quote(connection.login, safe='')}:{quote(connection.password or '', safe='')}@" if connection.login else ""
+    )
+    port = connection.port or 587
+    scheme = "smtps" if port == 465 else "smtp"
+    sender = connection.extra_dejson.get("from_email")
+    return {"smtp_url": f"{scheme}://{login}{connection.host}:{port}", "mail_from": sender}
 
 
 def _connection_url(connection_id: str) -> str | None:
@@ -111,13 +170,10 @@ def _connection_url(connection_id: str) -> str | None:
     The dialect is the connection's type (an extra ``drivername``, ``oracle+oracledb`` say, names it with a driver);
     other extras become the URL's options. A file database has its path as the host.
     """
-    from airflow.sdk import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
     from sqlalchemy import URL
 
-    try:
-        connection = Connection.get(connection_id)
-    except AirflowNotFoundException:
+    connection = _connection(connection_id)
+    if connection is None:
         return None
     options = {name: str(value) for name, value in connection.extra_dejson.items()}
     dialect = options.pop("drivername", {"postgres": "postgresql"}.get(connection.conn_type, connection.conn_type))

@@ -16,18 +16,22 @@ STEPS = (
     "validate",
     "indices",
     "labels",
+    "choose",
     "train",
     "grade",
     "group",
+    "sensitivity",
     "publish",
+    "monitor",
     "report",
     "actions",
     "sample",
 )
-KNOW_THE_ORDER = ("pipeline.cli", "pipeline.demo")
-MODEL_MAY = {"numpy", "pandas", "sklearn", "scipy", "threadpoolctl", "pipeline.model"}
+KNOW_THE_ORDER = ("pipeline.cli", "pipeline.actions_cli", "pipeline.models_cli", "pipeline.demo")
+MODEL_MAY = {"jinja2", "numpy", "pandas", "sklearn", "scipy", "threadpoolctl", "pipeline.model"}
 PLUGINS_MAY = {
     "airflow",
+    "gridgrade_approval",
     "gridgrade_assets",
     "gridgrade_notifier",
     "gridgrade_run",
@@ -39,7 +43,7 @@ PLUGINS_MAY = {
     "sqlalchemy",
     "yaml",
 }
-DAGS_MAY = {"airflow.sdk", "gridgrade_assets", "gridgrade_notifier", "gridgrade_run"}
+DAGS_MAY = {"airflow.sdk", "gridgrade_approval", "gridgrade_assets", "gridgrade_notifier", "gridgrade_run"}
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|home|Users|private)/[\w.-]+")
 
 

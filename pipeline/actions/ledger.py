@@ -6,7 +6,6 @@ somebody has acted on, or of which something was taken back, stands; any other i
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from pipeline.actions import outbox
 from pipeline.month import RatingMonth
+from pipeline.warehouse.connection import ingested
 from pipeline.warehouse.publications import Publication
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ CLAWBACK = "rebate_clawback"
 
 @dataclass(frozen=True)
 class Campaign:
-    """A campaign as held: its window in whole months, both included, and its terms, exact."""
+    """A campaign as held: its window in whole months, both included, and its terms, exact.
+
+    ``budget``: what all its rebates may add up to, None: any sum.
+    """
 
     name: str
     first_month: RatingMonth
@@ -35,27 +38,31 @@ class Campaign:
     share: Decimal
     rate: Decimal
     cap: Decimal
+    budget: Decimal | None = None
 
     def terms(self) -> str:
         """All but the name, as JSON of strings: the action of a rebate keeps them, and a clawback goes by them."""
-        return json.dumps({name: str(value) for name, value in vars(self).items() if name != "name"})
+        held = {name: value for name, value in vars(self).items() if name != "name" and value is not None}
+        return json.dumps({name: str(value) for name, value in held.items()})
 
     @classmethod
     def on_terms(cls, name: str, terms: str) -> "Campaign":
         read = json.loads(terms)
-        months = {field: RatingMonth.parse(read[field]) for field in ("first_month", "last_month")}
-        return cls(name, **months, **{field: Decimal(read[field]) for field in ("share", "rate", "cap")})
+        months = {field: RatingMonth.parse(read.pop(field)) for field in ("first_month", "last_month")}
+        return cls(name, **months, **{field: Decimal(value) for field, value in read.items()})
 
 
 _STANDS = f"""(
     l.clawback > 0 or exists (
-        select from ops.service_actions as a where a.action_id = l.action_id and a.status not in {outbox.UNTOUCHED}
+        select from ops.service_actions as a where a.action_id = l.action_id and not {outbox.untouched("a")}
     )
 )"""
 
-_LEAVE_OUT_WHAT_STANDS = f"""
-delete from computed as c using ops.arrears_rebates as l
-where l.campaign = c.campaign and l.customer_id = c.customer_id and {_STANDS}
+_STANDING = f"""
+select l.customer_id, cast(l.rebate as text) as rebate
+from ops.arrears_rebates as l
+where l.campaign = $1 and {_STANDS}
+order by l.customer_id
 """
 
 _NO_LONGER_DUE = f"""
@@ -73,13 +80,12 @@ returning 1
 
 _REBATES = """
 select
-    action_id,
+    array[$1, customer_id] as reference,
     customer_id,
-    false as is_suppressed,
-    format('repaid %s of %s overdue when campaign %s began', repaid, opening_arrears, campaign) as reason,
+    format('repaid %s of %s overdue when campaign %s began', repaid, opening_arrears, $1) as reason,
     jsonb_build_object(
-        'campaign', campaign, 'terms', cast(terms as jsonb), 'opening_arrears', cast(opening_arrears as text),
-        'repaid', cast(repaid as text), 'rebate', cast(rebate as text)
+        'campaign', $1, 'terms', cast($2 as jsonb), 'opening_arrears', cast(opening_arrears as text),
+        'repaid', cast(repaid as text), 'earned', cast(earned as text), 'rebate', cast(rebate as text)
     ) as payload
 from computed
 where rebate > 0
@@ -87,17 +93,19 @@ where rebate > 0
 
 _ENTER = """
 insert into ops.arrears_rebates as l
-    (campaign, customer_id, rating_month, opening_arrears, repaid, rebate, action_id)
-select
-    campaign, customer_id, rating_month, opening_arrears, repaid, rebate,
-    case when rebate > 0 then cast(action_id as uuid) end
-from computed
-order by customer_id
+    (campaign, customer_id, rating_month, opening_arrears, received, repaid, earned, rebate, action_id)
+select $1, c.customer_id, $2, c.opening_arrears, c.received, c.repaid, c.earned, c.rebate, d.action_id
+from computed as c
+left join decided as d on d.customer_id = c.customer_id
+order by c.customer_id
 on conflict (campaign, customer_id) do update
-set rating_month = excluded.rating_month, opening_arrears = excluded.opening_arrears, repaid = excluded.repaid,
-    rebate = excluded.rebate, action_id = excluded.action_id, computed_at = now()
-where (l.rating_month, l.opening_arrears, l.repaid, l.rebate, l.action_id) is distinct from
-    (excluded.rating_month, excluded.opening_arrears, excluded.repaid, excluded.rebate, excluded.action_id)
+set rating_month = excluded.rating_month, opening_arrears = excluded.opening_arrears, received = excluded.received,
+    repaid = excluded.repaid, earned = excluded.earned, rebate = excluded.rebate, action_id = excluded.action_id,
+    computed_at = now()
+where (l.rating_month, l.opening_arrears, l.received, l.repaid, l.earned, l.rebate, l.action_id) is distinct from (
+    excluded.rating_month, excluded.opening_arrears, excluded.received, excluded.repaid, excluded.earned,
+    excluded.rebate, excluded.action_id
+)
 returning 1
 """
 
@@ -117,24 +125,22 @@ order by l.campaign, terms, l.customer_id
 
 _CLAWBACKS = f"""
 select
-    c.action_id,
+    array[$1, c.customer_id, $3] as reference,
     c.customer_id,
-    g.status = 'suppressed' as is_suppressed,
-    format('a reversal lowers the rebate of campaign %s from %s to %s', c.campaign, l.rebate, c.rebate) as reason,
+    l.action_id as follows,
+    format('a reversal lowers the rebate of campaign %s from %s to %s', $1, l.rebate, c.rebate) as reason,
     jsonb_build_object(
-        'campaign', c.campaign, 'rebate_action_id', cast(l.action_id as text), 'rebate', cast(l.rebate as text),
+        'campaign', $1, 'rebate_action_id', cast(l.action_id as text), 'rebate', cast(l.rebate as text),
         'clawback', cast(l.rebate - c.rebate - other.before as text)
     ) as payload
 from computed as c
-inner join ops.arrears_rebates as l on l.campaign = c.campaign and l.customer_id = c.customer_id
-inner join ops.service_actions as g on g.action_id = l.action_id
+inner join ops.arrears_rebates as l on l.campaign = $1 and l.customer_id = c.customer_id
 cross join lateral (
     select
-        coalesce(sum(cast(a.payload ->> 'clawback' as numeric)) filter (where a.rating_month < c.rating_month), 0)
-            as before,
-        coalesce(bool_or(a.rating_month > c.rating_month), false) as is_later
+        coalesce(sum(cast(a.payload ->> 'clawback' as numeric)) filter (where a.rating_month < $2), 0) as before,
+        coalesce(bool_or(a.rating_month > $2), false) as is_later
     from ops.service_actions as a
-    where a.customer_id = c.customer_id and a.action_type = '{CLAWBACK}' and a.payload ->> 'campaign' = c.campaign
+    where a.customer_id = c.customer_id and a.action_type = '{CLAWBACK}' and a.payload ->> 'campaign' = $1
 ) as other
 where l.rebate - c.rebate > other.before and not other.is_later
 """
@@ -158,6 +164,7 @@ returning 1
 _SUMMARY = f"""
 select
     count(distinct l.customer_id),
+    cast(coalesce(sum(l.received), 0.00) as text),
     cast(coalesce(sum(l.repaid), 0.00) as text),
     count(*) filter (where a.status <> 'suppressed'),
     cast(coalesce(sum(l.rebate) filter (where a.status <> 'suppressed'), 0.00) as text),
@@ -177,6 +184,7 @@ where l.rating_month = $1
 """
 _SUMMARY_NAMES = (
     "customers_in_arrears",
+    "received",
     "repaid",
     "proposed",
     "proposed_amount",
@@ -187,23 +195,30 @@ _SUMMARY_NAMES = (
 
 
 def lock(cursor: "Cursor") -> None:
-    """One writer at a time, until the transaction ends; readers go on."""
+    """One writer at a time, until the transaction ends, and nobody approves or denies meanwhile; readers go on."""
+    outbox.take_turn(cursor)
     cursor.execute("lock table ops.arrears_rebates in share row exclusive mode")
 
 
-def grant(cursor: "Cursor", publication: Publication, campaign: Campaign, rebates: pa.RecordBatchReader) -> int:
-    """Make the campaign's rows those of ``rebates`` (customer_id, opening_arrears, repaid, rebate), and propose them.
+def standing(cursor: "Cursor", campaign: Campaign) -> pa.Table:
+    """customer_id and rebate of the grants of a campaign that stand."""
+    cursor.execute(_STANDING, [campaign.name])
+    kept = cursor.fetch_arrow_table()
+    return kept.set_column(1, "rebate", kept["rebate"].cast(pa.decimal128(18, 2)))
 
-    Returns how many rows of ledger and outbox changed.
+
+def grant(cursor: "Cursor", publication: Publication, campaign: Campaign, rebates: pa.RecordBatchReader) -> int:
+    """Make the campaign's rows, but for those that stand, those of ``rebates``, and propose them.
+
+    ``rebates``: customer_id, opening_arrears, received, repaid, earned, rebate. Returns how many rows of ledger and
+    outbox changed.
     """
-    with _computed(cursor, publication, campaign, rebates, REBATE):
-        cursor.execute(_LEAVE_OUT_WHAT_STANDS)
-        withdrawn = outbox.withdraw(
-            cursor, _NO_LONGER_DUE, [campaign.name], f"no longer due in campaign {campaign.name}"
-        )
-        removed = outbox.written(cursor, _REMOVE, [campaign.name])
-        proposed = outbox.propose(cursor, publication, REBATE, _REBATES)
-        return withdrawn + removed + proposed + outbox.written(cursor, _ENTER)
+    name, month = campaign.name, publication.rating_month.first_day
+    with ingested(cursor, "computed", rebates):
+        withdrawn = outbox.withdraw(cursor, _NO_LONGER_DUE, [name], f"no longer due in campaign {name}")
+        removed = outbox.written(cursor, _REMOVE, [name])
+        proposed = outbox.propose(cursor, publication, REBATE, _REBATES, [name, campaign.terms()])
+        return withdrawn + removed + proposed + outbox.written(cursor, _ENTER, [name, month])
 
 
 def reversed_grants(
@@ -211,7 +226,7 @@ def reversed_grants(
 ) -> Iterator[tuple[Campaign, pa.Array]]:
     """Campaigns that ended before ``month``, each with the ids of the customers who got a rebate and of whom
     ``reversals`` (customer_id, paid_on) has a payment made in its window."""
-    with _ingested(cursor, "reversed", reversals):
+    with ingested(cursor, "reversed", reversals):
         cursor.execute(_GRANTS_REVERSED, [month.first_day])
         found = cursor.fetchall()
     for (name, terms), rows in groupby(found, key=lambda row: row[:2]):
@@ -225,9 +240,11 @@ def claw_back(cursor: "Cursor", publication: Publication, campaign: Campaign, re
     knew of this reversal too. The clawback of a rebate that was never proposed is suppressed as that was. Returns how
     many rows of ledger and outbox changed.
     """
-    reference = str(publication.rating_month)
-    with _computed(cursor, publication, campaign, rebates, CLAWBACK, reference):
-        proposed = outbox.propose(cursor, publication, CLAWBACK, _CLAWBACKS)
+    month = publication.rating_month
+    with ingested(cursor, "computed", rebates):
+        proposed = outbox.propose(
+            cursor, publication, CLAWBACK, _CLAWBACKS, [campaign.name, month.first_day, str(month)]
+        )
         return proposed + outbox.written(cursor, _ENTER_CLAWBACKS)
 
 
@@ -235,46 +252,3 @@ def summary(cursor: "Cursor", month: RatingMonth) -> dict[str, Any]:
     """What the ledger and the outbox hold of a month; amounts of money as strings."""
     cursor.execute(_SUMMARY, [month.first_day])
     return dict(zip(_SUMMARY_NAMES, cursor.fetchone(), strict=True))
-
-
-@contextmanager
-def _ingested(cursor: "Cursor", table: str, rows: pa.RecordBatchReader) -> Iterator[None]:
-    """``rows`` as a temporary table for the time of the block."""
-    cursor.adbc_ingest(table, rows, mode="create", temporary=True)
-    for column in rows.schema:
-        if pa.types.is_decimal(column.type):  # comes as a numeric of any scale, which would print without its zeros
-            kind = f"numeric({column.type.precision}, {column.type.scale})"
-            cursor.execute(f"alter table {table} alter {column.name} type {kind}")
-    yield
-    cursor.execute(f"drop table {table}")
-
-
-@contextmanager
-def _computed(
-    cursor: "Cursor",
-    publication: Publication,
-    campaign: Campaign,
-    rows: pa.RecordBatchReader,
-    action_type: str,
-    *reference: str,
-) -> Iterator[None]:
-    """``rows`` as temporary table ``computed``: beside their columns campaign, terms, rating_month, and the id of the
-    action of that type about the campaign, the customer and ``reference``."""
-    added = pa.schema(
-        [("campaign", pa.string()), ("terms", pa.string()), ("rating_month", pa.date32()), ("action_id", pa.string())]
-    )
-    schema = pa.schema([*rows.schema, *added])
-    same = campaign.name, campaign.terms(), publication.rating_month.first_day
-
-    def widened() -> Iterator[pa.RecordBatch]:
-        for batch in rows:
-            customers = batch["customer_id"].to_pylist()
-            values = (
-                *([value] * len(customers) for value in same),
-                [outbox.action_id(action_type, campaign.name, customer, *reference) for customer in customers],
-            )
-            arrays = [pa.array(column, kind) for column, kind in zip(values, added.types, strict=True)]
-            yield pa.RecordBatch.from_arrays([*batch.columns, *arrays], schema=schema)
-
-    with _ingested(cursor, "computed", pa.RecordBatchReader.from_batches(schema, widened())):
-        yield

@@ -1,71 +1,273 @@
-"""The outbox ops.service_actions: an action is decided once, and stays as it is once somebody has acted on it."""
+"""The outbox ops.service_actions: an action is decided once, and stays as it is once somebody has acted on it.
+
+A measure is a query that says who gets what and why, and an entry under the policy's ``actions.types`` that says what
+becomes of it. ``propose`` writes it, ``withdraw`` takes back what is no longer due. What happens afterwards is the
+matter of approval.py (people) and dispatch.py (channels).
+"""
 
 import json
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import duckdb
+import pyarrow as pa
+
+from pipeline.errors import MonthError
+from pipeline.month import RatingMonth
+from pipeline.settings import Settings
+from pipeline.warehouse import publications
+from pipeline.warehouse.connection import ingested, transaction
 from pipeline.warehouse.publications import Publication
 
 if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Cursor
 
-UNTOUCHED = "('proposed', 'suppressed')"
-"""Statuses, as SQL, of an action that nobody has acted on: it may still be decided anew."""
-
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "gridgrade:service-actions")
+
+# Any number would do, as long as nobody else takes it.
+TAKE_TURN = "select pg_advisory_xact_lock(7269466)"
+
+_DECIDED = """
+create temporary table if not exists decided (
+    place bigint,
+    reference text[] not null,
+    action_id uuid,
+    customer_id text,
+    reason text,
+    payload jsonb,
+    priority smallint,
+    blocked_by text,
+    follows uuid,
+    due_at timestamptz,
+    expires_at timestamptz
+) on commit drop
+"""
+
+# A query need not name the columns it has nothing to say in: as JSON, what is absent is null.
+_DECIDE = """
+insert into decided
+select
+    row_number() over (order by d.reference),
+    d.reference,
+    null,
+    d.customer_id,
+    d.reason,
+    d.payload,
+    cast(o.more ->> 'priority' as smallint),
+    o.more ->> 'blocked_by',
+    cast(o.more ->> 'follows' as uuid),
+    cast(o.more ->> 'due_at' as timestamptz),
+    cast(o.more ->> 'expires_at' as timestamptz)
+from ({decided}) as d
+cross join lateral (select to_jsonb(d) - 'payload' as more) as o
+"""
+
+_NAMES = """
+select place, cast(to_jsonb(array_prepend(cast($1 as text), reference)) as text) as name
+from decided
+"""
+
+# A UUIDv5: the first 16 bytes of a SHA-1, with version and variant in their places.
+_IDS = """
+select
+    place,
+    concat_ws(
+        '-',
+        substr(sha, 1, 8),
+        substr(sha, 9, 4),
+        '5' || substr(sha, 14, 3),
+        substr('89ab', (strpos('0123456789abcdef', substr(sha, 17, 1)) - 1) % 4 + 1, 1) || substr(sha, 18, 3),
+        substr(sha, 21, 12)
+    ) as action_id
+from (select place, sha1(unhex($namespace) || encode(name)) as sha from names) as hashed
+order by place
+"""
+
+_PROPOSE = """
+insert into ops.service_actions as s (
+    action_id, rating_month, customer_id, action_type, reason, payload, status, suppressed_by, blocked_by, priority,
+    follows, due_at, expires_at, run_kind, publication_id
+)
+select
+    d.action_id,
+    $1,
+    d.customer_id,
+    $2,
+    d.reason,
+    d.payload,
+    case
+        when not $3 or f.status = 'suppressed' then 'suppressed'
+        when d.blocked_by is not null then 'blocked'
+        else 'proposed'
+    end,
+    case when not $3 then 'publication' when f.status = 'suppressed' then 'followed' end,
+    d.blocked_by,
+    d.priority,
+    d.follows,
+    d.due_at,
+    d.expires_at,
+    $4,
+    cast($5 as uuid)
+from decided as d
+left join ops.service_actions as f on f.action_id = d.follows
+order by d.action_id
+on conflict (action_id) do update
+set reason = excluded.reason,
+    payload = excluded.payload,
+    status = case when {stays_proposed} then s.status else excluded.status end,
+    suppressed_by = case when {stays_proposed} then null else excluded.suppressed_by end,
+    blocked_by = excluded.blocked_by,
+    priority = excluded.priority,
+    follows = excluded.follows,
+    due_at = excluded.due_at,
+    expires_at = excluded.expires_at,
+    run_kind = excluded.run_kind,
+    publication_id = excluded.publication_id,
+    updated_at = now()
+where {untouched}
+    and (
+        s.reason, s.payload, s.publication_id, s.blocked_by, s.priority, s.follows, s.due_at, s.expires_at
+    ) is distinct from (
+        excluded.reason, excluded.payload, excluded.publication_id, excluded.blocked_by, excluded.priority,
+        excluded.follows, excluded.due_at, excluded.expires_at
+    )
+returning 1
+"""
+_STAYS_PROPOSED = "s.status = 'proposed' and excluded.suppressed_by = 'publication'"
+
+
+def untouched(alias: str) -> str:
+    """A condition, as SQL: nobody has acted on the action, so it may still be decided anew."""
+    return (
+        f"({alias}.status in ('proposed', 'blocked') or ({alias}.status = 'suppressed' "
+        f"and {alias}.suppressed_by in ('publication', 'withdrawal', 'followed')))"
+    )
 
 
 def action_id(action_type: str, *reference: str) -> str:
     """The id of an action, made from what it is for, so that deciding twice makes it once."""
-    return str(uuid.uuid5(_NAMESPACE, json.dumps([action_type, *reference])))
+    return str(uuid.uuid5(_NAMESPACE, json.dumps([action_type, *reference], ensure_ascii=False)))
 
 
-def may_fire(publication: Publication) -> bool:
+def published(month: RatingMonth, settings: Settings) -> Publication:
+    """The publication that a month's actions follow from; MonthError where there is none."""
+    with transaction(settings) as connection:
+        publication = publications.current(connection, month)
+    if publication is None:
+        raise MonthError(f"{month} is not published, so no actions follow from it: rate and publish {month} first")
+    return publication
+
+
+def may_fire(publication: Publication, run_kind: str) -> bool:
     """Only what follows from the latest month, and not from a backfill, is proposed; the rest is written suppressed."""
-    return publication.run_kind != "backfill" and bool(publication.is_latest_month)
+    return run_kind != "backfill" and bool(publication.is_latest_month)
 
 
-def propose(cursor: "Cursor", publication: Publication, action_type: str, decided: str) -> int:
+def propose(
+    cursor: "Cursor",
+    publication: Publication,
+    action_type: str,
+    decided: str,
+    parameters: Sequence = (),
+    *,
+    run_kind: str | None = None,
+    fires: bool | None = None,
+) -> int:
     """Write the actions that the query ``decided`` returns; the rows that changed are counted.
 
-    It returns action_id, customer_id, reason, payload (jsonb) and is_suppressed (never to be sent, whatever the
-    publication). An action that was proposed stays so; one that was suppressed is judged anew where it, or the
-    publication it follows from, has changed.
+    It returns ``reference`` (text[], what the action is for: with the type it makes the id), ``customer_id``,
+    ``reason`` and ``payload`` (jsonb), and may return ``blocked_by`` (the protection that blocks it), ``follows`` (uuid
+    of the action it takes back or amends), ``expires_at``, and in place of the policy's ``priority`` and ``due_at``.
+
+    An action that was proposed stays so; one that was suppressed by its publication, withdrawn or blocked is judged
+    anew where it, or the publication it follows from, has changed. ``run_kind`` is that of the run which decides, where
+    it is another than the publication's own: only what a scheduled one decides may go out without a person. The
+    temporary table ``decided`` holds what was written, action_id included, until the next call or the end. ``fires``
+    (default: ``may_fire``): whether it is proposed at all.
     """
+    run_kind = run_kind or publication.run_kind
+    take_turn(cursor)
+    acts_as(cursor, "decision")
+    _decide(cursor, action_type, decided, parameters)
     return written(
         cursor,
-        "insert into ops.service_actions as s "
-        "(action_id, rating_month, customer_id, action_type, reason, payload, status, publication_id) "
-        "select cast(d.action_id as uuid), $1, d.customer_id, $2, d.reason, d.payload, "
-        "case when $3 and not d.is_suppressed then 'proposed' else 'suppressed' end, cast($4 as uuid) "
-        f"from ({decided}) as d order by d.action_id "
-        "on conflict (action_id) do update set reason = excluded.reason, payload = excluded.payload, "
-        "status = case when s.status = 'proposed' then s.status else excluded.status end, "
-        "publication_id = excluded.publication_id, updated_at = now() "
-        f"where s.status in {UNTOUCHED} and (s.reason, s.payload, s.publication_id) "
-        "is distinct from (excluded.reason, excluded.payload, excluded.publication_id) "
-        "returning 1",
+        _PROPOSE.format(untouched=untouched("s"), stays_proposed=_STAYS_PROPOSED),
         [
             publication.rating_month.first_day,
             action_type,
-            may_fire(publication),
+            may_fire(publication, run_kind) if fires is None else fires,
+            run_kind,
             str(publication.publication_id),
         ],
     )
 
 
+def begin_anew(cursor: "Cursor", run_kind: str) -> int:
+    """Propose what is in ``decided`` and was suppressed with its publication, as decided by a run of this kind.
+
+    For what does not follow from a publication: there a later run's word counts, whatever an earlier one was. A
+    scheduled run also takes over what was proposed by hand, so that it goes out without a person.
+    """
+    return written(
+        cursor,
+        "update ops.service_actions as s set status = 'proposed', suppressed_by = null, run_kind = $1, "
+        "updated_at = now() from decided as d where d.action_id = s.action_id and s.blocked_by is null and ("
+        "(s.status = 'suppressed' and s.suppressed_by = 'publication') "
+        "or (s.status = 'proposed' and $1 = 'scheduled' and s.run_kind <> 'scheduled')) returning 1",
+        [run_kind],
+    )
+
+
 def withdraw(cursor: "Cursor", which: str, parameters: list, reason: str) -> int:
     """Suppress those actions of the query ``which`` (of action_id) that nobody has acted on, for a reason."""
+    take_turn(cursor)
+    acts_as(cursor, "decision")
     place = len(parameters) + 1
     return written(
         cursor,
-        f"update ops.service_actions set status = 'suppressed', reason = ${place}, updated_at = now() "
-        f"where action_id in ({which}) and status in {UNTOUCHED} returning 1",
+        f"update ops.service_actions as s set status = 'suppressed', suppressed_by = 'withdrawal', "
+        f"reason = ${place}, updated_at = now() where action_id in ({which}) and {untouched('s')} "
+        f"and (s.suppressed_by, s.reason) is distinct from ('withdrawal', ${place}) returning 1",
         [*parameters, reason],
     )
+
+
+def take_turn(cursor: "Cursor") -> None:
+    """One writer of many actions at a time, until the transaction ends: deciders, people and dispatchers.
+
+    Two of them would lock rows in different orders, and wait for each other for ever. Who only sends one action after
+    the other need not wait.
+    """
+    cursor.execute(TAKE_TURN)
+    cursor.fetchone()
 
 
 def written(cursor: "Cursor", statement: str, parameters: list | None = None) -> int:
     """How many rows a statement that ends in ``returning 1`` wrote."""
     cursor.execute(f"with written as ({statement}) select count(*) from written", parameters)
     return cursor.fetchone()[0]
+
+
+def acts_as(cursor: "Cursor", actor: str) -> None:
+    """Until the transaction ends, changes of status are on record as made by ``actor``."""
+    cursor.execute("select set_config('gridgrade.actor', $1, true)", [actor])
+    cursor.fetchone()
+
+
+def _decide(cursor: "Cursor", action_type: str, decided: str, parameters: Sequence) -> None:
+    cursor.execute(_DECIDED)
+    cursor.execute("truncate decided")
+    cursor.execute(_DECIDE.format(decided=decided), list(parameters) or None)
+    with ingested(cursor, "identified", _identified(cursor, action_type)):
+        cursor.execute(
+            "update decided as d set action_id = cast(i.action_id as uuid) from identified as i where i.place = d.place"
+        )
+
+
+def _identified(cursor: "Cursor", action_type: str) -> pa.RecordBatchReader:
+    """place and action_id of the rows of ``decided``."""
+    cursor.execute(_NAMES, [action_type])
+    with duckdb.connect() as database:
+        database.register("names", cursor.fetch_arrow_table())
+        return database.sql(_IDS, params={"namespace": _NAMESPACE.hex}).to_arrow_table().to_reader()

@@ -14,20 +14,20 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import measure, queries
-from pipeline.actions import ledger
+from pipeline.actions import ledger, outbox
 from pipeline.actions.ledger import Campaign
 from pipeline.engine import Engine, open_engine
-from pipeline.errors import MonthError
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
+from pipeline.policy import Campaign as CampaignTerms
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.warehouse import publications
-from pipeline.warehouse.connection import bulk_transaction, transaction
-from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.connection import bulk_transaction
 
-_OVERDUE = "overdue_at_start"
-_AFFECTED = "affected"
+OVERDUE = "overdue_at_start"
+STANDING = "standing"
+AFFECTED = "affected"
+_ANY_SUM = Decimal("9999999999999999.99")
 
 
 def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> d
     Everything is written in one transaction; the same again changes nothing. Returns the campaigns, what the ledger
     and the outbox then hold of the month, and ``changed``, the rows written. MonthError where nothing is published.
     """
-    publication = _publication(month, settings)
+    publication = outbox.published(month, settings)
     campaigns = ending(month, policy)
     lake = Lake(settings.lake_path)
     with (
@@ -48,18 +48,19 @@ def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> d
         known_in = measure.known_in(lake, month, publication.basis)
         bind = partial(measure.bind, engine, lake, policy, known_in=known_in, customers_of=known_in)
         ranges = measure.ranges(engine, lake, known_in)
-        computing = _Computing(engine, policy, Path(scratch))
+        computing = Computing(engine, policy, Path(scratch))
         ledger.lock(cursor)
         changed = 0
         for campaign in campaigns:
+            engine.bind_table(STANDING, ledger.standing(cursor, campaign))
             computing.look_at_start(campaign, (bind(month, within=within) for within in ranges))
-            bind(month, only=_OVERDUE)  # few customers are in arrears: what became of the bills of the others is idle
-            changed += ledger.grant(cursor, publication, campaign, computing.rebates(campaign))
+            bind(month, only=OVERDUE)  # few customers are in arrears: what became of the bills of the others is idle
+            changed += ledger.grant(cursor, publication, campaign, computing.grants(campaign))
         bind(month)
-        reversals = computing.reversals_recorded_in(month)
+        reversals = engine.batches(queries.compose("select * from reversals"), computing.recorded(month, month))
         for campaign, customers in ledger.reversed_grants(cursor, month, reversals):
-            engine.bind_table(_AFFECTED, pa.table({"customer_id": customers}))
-            bind(campaign.last_month, only=_AFFECTED)
+            engine.bind_table(AFFECTED, pa.table({"customer_id": customers}))
+            bind(campaign.last_month, only=AFFECTED)
             computing.apply_reversals(campaign, month)
             computing.look_at_start(campaign, [None])
             changed += ledger.claw_back(cursor, publication, campaign, computing.rebates_of_affected(campaign))
@@ -72,23 +73,20 @@ def ending(month: RatingMonth, policy: Policy) -> list[Campaign]:
     found = []
     for campaign in policy.rebate.campaigns:
         first, last = RatingMonth.parse(campaign.first_month), campaign.last_month
-        terms = [Decimal(str(term)) for term in (campaign.share, campaign.rate, campaign.cap)]
         if last is None and first <= month:
-            found.append(Campaign(f"{campaign.name}-{month}", month, month, *terms))
+            found.append(Campaign(f"{campaign.name}-{month}", month, month, **exact_terms(campaign)))
         elif last == str(month):
-            found.append(Campaign(campaign.name, first, month, *terms))
+            found.append(Campaign(campaign.name, first, month, **exact_terms(campaign)))
     return found
 
 
-def _publication(month: RatingMonth, settings: Settings) -> Publication:
-    with transaction(settings) as connection:
-        publication = publications.current(connection, month)
-    if publication is None:
-        raise MonthError(f"{month} is not published, so no rebates follow from it: rate and publish {month} first")
-    return publication
+def exact_terms(terms: CampaignTerms) -> dict[str, Decimal | None]:
+    """Its numbers as they stand in the policy, to the digit."""
+    numbers = {name: getattr(terms, name) for name in ("share", "rate", "cap", "budget")}
+    return {name: None if value is None else Decimal(str(value)) for name, value in numbers.items()}
 
 
-class _Computing:
+class Computing:
     """The queries of sql/actions/ over what is bound; what one leaves to the next waits in a scratch folder."""
 
     def __init__(self, engine: Engine, policy: Policy, scratch: Path):
@@ -99,47 +97,49 @@ class _Computing:
 
         The look at its end goes back as far, so that a bill gone out of sight does not pass for a cancelled one.
         """
-        parameters = self._parameters(campaign) | {"as_of": campaign.first_month.first_day}
-        parts = [self._written("select * from overdue_bills", parameters) for _ in bound]
-        self._engine.bind_files(_OVERDUE, parts)
+        parameters = self.parameters(campaign) | {"as_of": campaign.first_month.first_day}
+        parts = [self.written("select * from overdue_bills", parameters) for _ in bound]
+        self._engine.bind_files(OVERDUE, parts)
 
-    def rebates(self, campaign: Campaign) -> pa.RecordBatchReader:
-        """customer_id, opening_arrears, repaid and rebate of all who were in arrears when the campaign began."""
-        query = queries.compose("select * from rebate order by customer_id")
-        return self._engine.batches(query, self._parameters(campaign))
+    def grants(self, campaign: Campaign) -> pa.RecordBatchReader:
+        """customer_id, opening_arrears, received, repaid, earned and rebate of all who were in arrears when the
+        campaign began, but for those whose grant is in the view ``standing``."""
+        query = queries.compose("select * from granted order by customer_id")
+        return self._engine.batches(query, self.parameters(campaign))
 
-    def reversals_recorded_in(self, month: RatingMonth) -> pa.RecordBatchReader:
-        """customer_id and the day of the payment that was reversed."""
-        return self._engine.batches(
-            queries.compose("select * from reversals"),
-            {
-                "recorded_from": (month - 1).cutoff(self._policy.timezone),
-                "recorded_before": month.cutoff(self._policy.timezone),
-                "as_of": (month + 1).first_day,
-            },
-        )
+    def recorded(self, first: RatingMonth, last: RatingMonth) -> dict[str, Any]:
+        """What the query of reversals binds for those that became known from one month to another."""
+        return {
+            "recorded_from": (first - 1).cutoff(self._policy.timezone),
+            "recorded_before": last.cutoff(self._policy.timezone),
+            "as_of": (last + 1).first_day,
+        }
 
     def apply_reversals(self, campaign: Campaign, month: RatingMonth) -> None:
         """Bind the payments as they count for a campaign that ended before, by what was reversed up to ``month``."""
         window = {"window_start": campaign.first_month.first_day, "window_end": (campaign.last_month + 1).first_day}
         parameters = window | {"as_of": (month + 1).first_day}
-        self._engine.bind_files("payments", [self._written("select * from payments_of_ended_campaign", parameters)])
+        self._engine.bind_files("payments", [self.written("select * from payments_of_ended_campaign", parameters)])
 
     def rebates_of_affected(self, campaign: Campaign) -> pa.RecordBatchReader:
         """customer_id and rebate of every customer of the view ``affected``; 0 for one no longer in arrears."""
         query = queries.compose(f"""
-            select a.customer_id, cast(coalesce(r.rebate, 0) as decimal(18, 2)) as rebate
-            from {_AFFECTED} as a
+            select a.customer_id, cast(coalesce(r.earned, 0) as decimal(18, 2)) as rebate
+            from {AFFECTED} as a
             left join rebate as r on r.customer_id = a.customer_id
             order by a.customer_id
         """)
-        return self._engine.batches(query, self._parameters(campaign))
+        return self._engine.batches(query, self.parameters(campaign))
 
-    def _parameters(self, campaign: Campaign) -> dict[str, Any]:
+    def parameters(self, campaign: Campaign) -> dict[str, Any]:
+        """What the queries of a campaign bind."""
         terms = {"share": campaign.share, "rate": campaign.rate, "cap": campaign.cap}
-        return measure.parameters(self._policy, campaign.last_month) | terms
+        terms["budget"] = _ANY_SUM if campaign.budget is None else campaign.budget
+        window = {"window_start": campaign.first_month.first_day}
+        return measure.parameters(self._policy, campaign.last_month) | window | terms
 
-    def _written(self, text: str, parameters: dict[str, Any]) -> str:
+    def written(self, text: str, parameters: dict[str, Any]) -> str:
+        """The result of a query as a file that lasts as long as the scratch folder."""
         path = self._scratch / f"{uuid.uuid4()}.parquet"
         self._engine.write(queries.compose(text), parameters, path)
         return str(path)

@@ -44,7 +44,7 @@ class Engine(Protocol):
         """The result whole: for what is known to be small."""
 
     def batches(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
-        """The result as a stream of Arrow batches, in the order the query asks for."""
+        """The result as a stream of Arrow batches in the order the query asks for; several may be read side by side."""
 
     def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
         """The result as one Parquet file; returns its rows."""

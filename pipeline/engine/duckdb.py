@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
@@ -20,6 +21,7 @@ class DuckDBEngine:
 
     def __init__(self, settings: Settings):
         self._connection = open_connection(settings)
+        self._tables: dict[str, pa.Table] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -38,16 +40,18 @@ class DuckDBEngine:
     ) -> None:
         listed = ", ".join(f'"{column}"' for column in columns)
         clean = [facts for facts, left_out in files if left_out is None]
+        dirty = [pair for pair in files if pair[1] is not None]
         branches = []
         if clean:
             branches.append(f"select {listed} from read_parquet({_list(clean)})")
-        for facts, left_out in files:
-            if left_out is not None:
-                branches.append(
-                    f"select {listed} from read_parquet({_list([facts])}, file_row_number = true) as f "
-                    f"where not exists (select 1 from read_parquet({_list([left_out])}) as q "
-                    "where q.file_row_number = f.file_row_number)"
-                )
+        if dirty:
+            # Both lists are in the same order, so that a file and the rows to leave out of it have the same index.
+            facts, left_out = zip(*dirty, strict=True)
+            branches.append(
+                f"select {listed} from read_parquet({_list(facts)}, file_row_number = true) as f "
+                f"where not exists (select 1 from read_parquet({_list(left_out)}) as q "
+                "where q.file_index = f.file_index and q.file_row_number = f.file_row_number)"
+            )
         if not branches:
             empty = ", ".join(f'cast(null as {kind}) as "{column}"' for column, kind in columns.items())
             branches.append(f"select {empty} where false")
@@ -58,27 +62,37 @@ class DuckDBEngine:
                 conditions.append(f"customer_id {sign} {exp.Literal.string(bound).sql(DIALECT)}")
         if conditions:
             rows = f"select * from ({rows}) where {' and '.join(conditions)}"
-        self._connection.execute(f'create or replace temp view "{name}" as {rows}')
+        self._bind(name, rows)
 
     def bind_files(self, name: str, files: Sequence[str]) -> None:
-        self._connection.execute(f'create or replace temp view "{name}" as select * from read_parquet({_list(files)})')
+        self._bind(name, f"select * from read_parquet({_list(files)})")
+
+    def _bind(self, name: str, rows: str) -> None:
+        if self._tables.pop(name, None) is not None:
+            self._connection.unregister(name)
+        self._connection.execute(f'create or replace view "{name}" as {rows}')
 
     def bind_table(self, name: str, table: pa.Table) -> None:
+        self._tables[name] = table
         self._connection.register(name, table)
 
     def fetch(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        return self._relation(query, parameters).to_arrow_table()
+        return self._relation(self._connection, query, parameters).to_arrow_table()
 
     def batches(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
-        return self._relation(query, parameters).to_arrow_reader(BATCH_ROWS)
+        session = self._connection.cursor()  # a connection has one stream: its next query would end it
+        for name, table in self._tables.items():
+            session.register(name, table)
+        return self._relation(session, query, parameters).to_arrow_reader(BATCH_ROWS)
 
     def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
         target = str(path).replace("'", "''")
         copy = f"copy ({query.sql()}) to '{target}' (format parquet, compression zstd)"
         return self._connection.execute(copy, _bound(query, parameters)).fetchone()[0]
 
-    def _relation(self, query: Query, parameters: Mapping[str, Any] | None):
-        return self._connection.sql(query.sql(), params=_bound(query, parameters))
+    @staticmethod
+    def _relation(session: duckdb.DuckDBPyConnection, query: Query, parameters: Mapping[str, Any] | None):
+        return session.sql(query.sql(), params=_bound(query, parameters))
 
 
 def _bound(query: Query, parameters: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pipeline.settings import Settings
 def open_connection(settings: Settings, timezone: str = "UTC") -> duckdb.DuckDBPyConnection:
     """A new in-memory database. What does not fit in ``memory_limit`` spills under ``settings.scratch_path``.
 
-    ``timezone`` is where an instant's date is read off. LakeError when the scratch folder cannot be made.
+    ``timezone`` is where an instant's date is read off. The connection's cursors may run at the same time, within the
+    same settings and memory. LakeError when the scratch folder cannot be made.
     """
     try:
         settings.scratch_path.mkdir(parents=True, exist_ok=True)
@@ -24,5 +25,5 @@ def open_connection(settings: Settings, timezone: str = "UTC") -> duckdb.DuckDBP
     if settings.threads:
         config["threads"] = settings.threads
     connection = duckdb.connect(config=config)
-    connection.execute(f"set timezone = '{timezone}'")
+    connection.execute(f"set global timezone = '{timezone}'")
     return connection

@@ -15,21 +15,40 @@
 >>> bool((model_from_dict(model.to_dict()).score(indices) == model.score(indices)).all())
 True
 
-The parts (IndexTransformer, FisherLDA, PlattCalibrator, Scorecard) work alone as well. Whatever cannot be fitted,
-scored or read is a ModelFitError that names the column. ``pipeline.model.grouping`` is not imported here: only who
-groups customers needs scikit-learn's clustering, and it takes a second to load.
+The parts (IndexTransformer, WoeBins, FisherLDA, PlattCalibrator, Scorecard) work alone as well. Around them:
+``evaluate`` gives a verdict; ``refuse_leaks``, ``contradicted_signs`` and ``adverse_impact`` say what a model must not
+be; ``psi`` and a model's frozen ``monitoring`` bins measure drift; ``to_sql`` scores in a database; ``model_card`` is
+for people. Whatever cannot be fitted, scored or read is a ModelFitError that names the column.
+
+``pipeline.model.grouping`` is not imported here: only who groups customers needs scikit-learn's clustering, and it
+takes a second to load.
 """
 
+from pipeline.model.binning import WoeBins
 from pipeline.model.calibration import PlattCalibrator
+from pipeline.model.card import CardContext, model_card
 from pipeline.model.credit_model import CreditModel, model_from_dict
+from pipeline.model.drift import Baseline, Bins, psi
 from pipeline.model.errors import ModelFitError
+from pipeline.model.evaluation import calibration_by_grade, calibration_metrics, evaluate
 from pipeline.model.fisher import FisherLDA
 from pipeline.model.grades import GradeScale
 from pipeline.model.metrics import Interval, auc, brier, default_rate_by_grade, ks
 from pipeline.model.scorecard import ExpertScorecard, LogOddsModel, Scorecard
+from pipeline.model.screens import (
+    adverse_impact,
+    contradicted_signs,
+    refuse_leaks,
+    selection_counts,
+    single_index_auc,
+)
+from pipeline.model.terms import Term
 from pipeline.model.transform import IndexTransformer
 
 __all__ = [
+    "Baseline",
+    "Bins",
+    "CardContext",
     "CreditModel",
     "ExpertScorecard",
     "FisherLDA",
@@ -40,9 +59,21 @@ __all__ = [
     "ModelFitError",
     "PlattCalibrator",
     "Scorecard",
+    "Term",
+    "WoeBins",
+    "adverse_impact",
     "auc",
     "brier",
+    "calibration_by_grade",
+    "calibration_metrics",
+    "contradicted_signs",
     "default_rate_by_grade",
+    "evaluate",
     "ks",
+    "model_card",
     "model_from_dict",
+    "psi",
+    "refuse_leaks",
+    "selection_counts",
+    "single_index_auc",
 ]

@@ -41,7 +41,7 @@ class PlattCalibrator(BaseEstimator):
         elif np.ptp(d) <= 1e-12 * max(1.0, np.abs(d).max()):  # d is in log-odds, so of the order of one
             self.fallback_ = "the discriminant is constant in the sample"
         else:
-            self.intercept_, self.slope_ = _logistic(d, target)
+            self.intercept_, self.slope_ = logistic(d, target)
             if self.slope_ <= 0:
                 self.fallback_ = "the discriminant orders the sample the wrong way round"
         if self.fallback_:
@@ -52,6 +52,11 @@ class PlattCalibrator(BaseEstimator):
         """Calibrated log-odds of default, (n_rows,)."""
         check_is_fitted(self)
         return self.intercept_ + self.slope_ * np.asarray(discriminant, dtype=np.float64)
+
+    def discriminant(self, log_odds):
+        """The inverse of ``log_odds``, elementwise."""
+        check_is_fitted(self)
+        return (log_odds - self.intercept_) / self.slope_
 
     def probability(self, discriminant) -> np.ndarray:
         """Calibrated default probability, (n_rows,)."""
@@ -73,7 +78,7 @@ class PlattCalibrator(BaseEstimator):
         return calibrator
 
 
-def _logistic(d: np.ndarray, target: np.ndarray) -> tuple[float, float]:
+def logistic(d: np.ndarray, target: np.ndarray) -> tuple[float, float]:
     """Intercept and slope of least mean cross-entropy; d is standardised meanwhile, for conditioning."""
     mean, spread = d.mean(), d.std()
     x = (d - mean) / spread

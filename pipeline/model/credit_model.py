@@ -1,18 +1,24 @@
 """The fitted rating model: transform, discriminant, calibration and scorecard as one thing."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
+from pipeline.model import sql
 from pipeline.model.calibration import PlattCalibrator
 from pipeline.model.document import FORMAT, kind_of, reading
+from pipeline.model.drift import SCORE, Baseline, Bins
 from pipeline.model.errors import ModelFitError
+from pipeline.model.features import sql_of, term_of
 from pipeline.model.fisher import FisherLDA, weighted_sum
 from pipeline.model.labels import checked_labels
 from pipeline.model.scorecard import ExpertScorecard, LogOddsModel, Scorecard
-from pipeline.model.transform import IndexTransformer, check_frame, numbers
+from pipeline.model.table import check_frame, numbers
+from pipeline.model.terms import Term
+from pipeline.model.transform import IndexTransformer
 
 
 class CreditModel(LogOddsModel):
@@ -31,8 +37,10 @@ class CreditModel(LogOddsModel):
     base_score_ : the score of a customer who is average in every feature
     """
 
-    def __init__(self, scorecard: Scorecard | None = None):
+    def __init__(self, scorecard: Scorecard | None = None, shrinkage: str | float | None = "auto"):
         self.scorecard = scorecard or Scorecard()
+        self.shrinkage = shrinkage
+        self.monitoring = None
 
     def fit(
         self,
@@ -40,19 +48,29 @@ class CreditModel(LogOddsModel):
         y,
         calibration: tuple[pd.DataFrame, object] | None = None,
         fill: Mapping[str, float] | None = None,
+        *,
+        binned: Iterable[str] = (),
+        sentinels: Mapping[str, Sequence[float]] | None = None,
+        directions: Mapping[str, str] | None = None,
     ) -> "CreditModel":
         """Fit on index columns and their labels, 1 for default and 0 otherwise.
 
         ``calibration`` holds rows kept out of the fit; without it the training rows calibrate as well, which flatters.
-        ``fill`` gives fixed values for gaps (see IndexTransformer). The order of the rows changes nothing.
+        ``fill`` gives fixed values for gaps, ``binned`` names columns to take by weight of evidence, ``sentinels`` the
+        numbers of a column that are codes, ``directions`` ("+" more is better, or "-") which way bins may go (see
+        IndexTransformer). The order of the rows changes nothing.
         """
         check_frame(frame)
+        if SCORE in frame:
+            raise ModelFitError("a column is called score, as the model's own number is in its monitoring: rename it")
         frame, y = _ordered(frame, checked_labels(y, len(frame)))
-        self.transformer_ = IndexTransformer(fill=fill).fit(frame)
-        self.discriminant_ = FisherLDA().fit(self.transformer_.transform(frame), y)
-        if calibration is not None:
-            frame, y = calibration
-        self.calibrator_ = PlattCalibrator().fit(self.discriminant(frame), y)
+        self.transformer_ = IndexTransformer(
+            fill=fill, binned=tuple(binned), sentinels=sentinels, directions=directions
+        ).fit(frame, y)
+        self.discriminant_ = FisherLDA(shrinkage=self.shrinkage).fit(self.transformer_.transform(frame), y)
+        later, outcome = (frame, y) if calibration is None else calibration
+        self.calibrator_ = PlattCalibrator().fit(self.discriminant(later), outcome)
+        self.monitoring = self.watching(frame).monitoring
         return self
 
     def discriminant(self, frame: pd.DataFrame) -> np.ndarray:
@@ -65,17 +83,95 @@ class CreditModel(LogOddsModel):
         """Calibrated log-odds of default, (n_rows,)."""
         return self.calibrator_.log_odds(self.discriminant(frame))
 
+    def recalibrated(self, frame: pd.DataFrame, y) -> "CreditModel":
+        """The same discriminant, calibrated anew on these rows; this model stays as it is.
+
+        Nobody changes place in the order. The bins of the score move with it: drift is still counted from training.
+        """
+        model = copy.copy(self)
+        model.calibrator_ = PlattCalibrator().fit(self.discriminant(frame), y)
+        if self.monitoring is not None:
+            bins = self.monitoring.bins[SCORE].moved(
+                lambda score: model.scorecard.score(
+                    model.calibrator_.log_odds(self.calibrator_.discriminant(self.scorecard.log_odds(score)))
+                )
+            )
+            model.monitoring = self.monitoring.with_score(bins)
+        return model
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The index columns a table must have to be scored."""
+        return tuple(self.transformer_.indices_)
+
+    def coefficients(self) -> pd.DataFrame:
+        """One row per feature: column, kind, coefficient, points, direction.
+
+        kind is value, woe, missing or sentinel; coefficient is D's and points the score's, per standard deviation of
+        the feature; direction is how the model takes the index, "+" more is better or "-", None for a flag.
+        """
+        features = self.transformer_.features_.values()
+        table = pd.DataFrame(
+            {
+                "column": [feature["column"] for feature in features],
+                "kind": [feature["kind"] for feature in features],
+                "coefficient": self.discriminant_.coef_[0],
+                "points": self.discriminant_.coef_[0] * self._points_per_unit,
+            },
+            index=pd.Index(self.transformer_.features_, name="feature"),
+        )
+        signs = np.sign(table["points"]) * [self.transformer_.slope(feature) for feature in features]
+        directions = [{1.0: "+", -1.0: "-"}.get(sign) for sign in signs]
+        return table.assign(direction=pd.Series(directions, index=table.index, dtype=object))
+
     @property
     def base_score_(self) -> float:
         return float(self.scorecard.score(self.calibrator_.log_odds(self.discriminant_.intercept_[0])))
 
-    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Points by index, its flag included, on the frame's index; ``base_score_`` plus a row's sum is its score."""
-        points = {column: np.zeros(len(frame)) for column in self.transformer_.indices_}
-        per_unit = -self.scorecard.factor * self.calibrator_.slope_ * self.discriminant_.coef_[0]
-        for (name, values), weight in zip(self.transformer_.iter_features(frame), per_unit, strict=True):
-            points[self.transformer_.features_[name]["column"]] += values * weight
+    def contributions(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """Points by index, its flag included, on the frame's index; ``base_score_`` plus a row's sum is its score.
+
+        ``columns``: only these, and the frame need not have the others.
+        """
+        points = {column: np.zeros(len(frame)) for column in self.columns if columns is None or column in columns}
+        weights = dict(zip(self.transformer_.features_, self.discriminant_.coef_[0], strict=True))
+        for name, values in self.transformer_.iter_features(frame, points):
+            points[self.transformer_.features_[name]["column"]] += values * (self._points_per_unit * weights[name])
         return pd.DataFrame(points, index=frame.index)
+
+    def terms(self) -> list[Term]:
+        """The score as a sum over rows of plain numbers, for whoever evaluates it in SQL."""
+        intercept = float(self.discriminant_.intercept_[0])
+        terms = [Term("intercept", "base", None, intercept, points_per_unit=self.base_score_)]
+        for (name, feature), weight in zip(
+            self.transformer_.features_.items(), self.discriminant_.coef_[0], strict=True
+        ):
+            index = self.transformer_.indices_[feature["column"]]
+            terms.append(term_of(name, feature, index, float(weight), float(self._points_per_unit * weight)))
+        return terms
+
+    @property
+    def _points_per_unit(self) -> float:
+        return -self.scorecard.factor * self.calibrator_.slope_
+
+    def _bins(self, frame: pd.DataFrame, column: str) -> Bins:
+        return Bins.of_numbers(numbers(frame, column))
+
+    def _log_odds_sql(self, dialect: str) -> str:
+        lda, calibrator, features = self.discriminant_, self.calibrator_, self.transformer_.features_.values()
+        terms = [sql.double(lda.intercept_[0], dialect)]
+        for feature, weight in zip(features, lda.coef_[0], strict=True):
+            terms.append(sql_of(feature, self.transformer_.indices_[feature["column"]], weight, dialect))
+        discriminant = "\n    + ".join(terms)
+        return f"{sql.number(calibrator.intercept_)} + {sql.number(calibrator.slope_)} * (\n    {discriminant}\n)"
+
+    def _try_out(self) -> None:
+        """Score somebody of whom nothing is known and one of zeros: what is malformed shows when the model is read."""
+        strangers = pd.DataFrame({column: [np.nan, 0.0] for column in self.columns})
+        with np.errstate(all="ignore"):
+            scores = self.score(strangers)
+        if not np.isfinite(scores).all() or not self.to_sql():
+            raise ModelFitError("the stored model gives no score")
 
     def to_dict(self) -> dict:
         """Plain JSON that ``from_dict`` reads back to the bit."""
@@ -86,6 +182,7 @@ class CreditModel(LogOddsModel):
             "discriminant": self.discriminant_.to_dict(),
             "calibration": self.calibrator_.to_dict(),
             "scorecard": asdict(self.scorecard),
+            "monitoring": self.monitoring and self.monitoring.to_dict(),
         }
 
     @classmethod
@@ -95,8 +192,11 @@ class CreditModel(LogOddsModel):
             model.transformer_ = IndexTransformer.from_dict(document["transform"])
             model.discriminant_ = FisherLDA.from_dict(document["discriminant"])
             model.calibrator_ = PlattCalibrator.from_dict(document["calibration"])
+            if document.get("monitoring"):
+                model.monitoring = Baseline.from_dict(document["monitoring"])
             if list(model.transformer_.features_) != document["discriminant"]["features"]:
                 raise ModelFitError("the stored model's transform and discriminant name different features")
+            model._try_out()
             return model
 
 

@@ -17,6 +17,8 @@ from pipeline.model.errors import ModelFitError
 # correlation matrix (1 on average) the columns determine each other.
 _CONSTANT = 1e-12
 _SINGULAR = 1e-10
+# Below this one, shrinkage "auto" acts: along such a direction columns hold a hundredth of the usual variance.
+_NEARLY_SINGULAR = 0.01
 
 
 class FisherLDA(ClassifierMixin, BaseEstimator):
@@ -32,16 +34,22 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     priors : (p0, p1), or None for the shares of the training rows. They add up to one.
+    shrinkage : how far S is drawn towards its own diagonal, for columns that nearly repeat each other: a share from 0
+        to 1; "ledoit_wolf", the share that Ledoit and Wolf (2004) estimate from the rows; "auto", nothing while the
+        smallest eigenvalue of the within-class correlation is 0.01 or more, otherwise theirs or what lifts it to 0.01,
+        whichever is larger; None, nothing.
 
     Attributes
     ----------
     classes_ : (2,) labels; priors_ : (2,); means_ : (2, n_features); covariance_ : (n_features, n_features)
+    shrinkage_ : the share by which S was drawn towards its diagonal
     coef_ : (1, n_features) S^-1 (m1 - m0); intercept_ : (1,), as in scikit-learn's linear classifiers
     scaling_ : (n_features,) coef_ scaled so that the discriminant's within-class variance is one: what R prints
     """
 
-    def __init__(self, priors=None):
+    def __init__(self, priors=None, shrinkage=None):
         self.priors = priors
+        self.shrinkage = shrinkage
 
     def fit(self, X, y):
         """X (n_rows, n_features) finite numbers, y (n_rows,) two labels.
@@ -61,7 +69,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
             self.means_ = np.stack([X[codes == k].mean(axis=0) for k in (0, 1)])
             centred = X - self.means_[codes]
             self.covariance_ = centred.T @ centred / (rows - 2)
-            self._solve(size=np.abs(X).max(axis=0))
+            self._solve(centred, size=np.abs(X).max(axis=0))
         return self
 
     def decision_function(self, X):
@@ -100,6 +108,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
             "priors": self.priors_.tolist(),
             "means": self.means_.tolist(),
             "covariance": self.covariance_.tolist(),
+            "shrinkage": float(self.shrinkage_),
             "coefficients": self.coef_[0].tolist(),
             "scaling": self.scaling_.tolist(),
             "intercept": float(self.intercept_[0]),
@@ -114,12 +123,13 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         model.priors_ = np.array(document["priors"], dtype=float)
         model.means_ = np.array(document["means"], dtype=float)
         model.covariance_ = np.array(document["covariance"], dtype=float)
+        model.shrinkage_ = document.get("shrinkage", 0.0)
         model.coef_ = np.array([document["coefficients"]], dtype=float)
         model.scaling_ = np.array(document["scaling"], dtype=float)
         model.intercept_ = np.array([document["intercept"]], dtype=float)
         return model
 
-    def _solve(self, size) -> None:
+    def _solve(self, centred, size) -> None:
         names = np.array(self._names())
         spread = np.sqrt(np.diag(self.covariance_))
         constant = spread <= _CONSTANT * size
@@ -128,6 +138,11 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         # Solved on the correlation scale, where columns in kWh and columns in shares weigh the same.
         correlation = self.covariance_ / np.outer(spread, spread)
         eigenvalues, eigenvectors = np.linalg.eigh(correlation)
+        self.shrinkage_ = self._share(centred / spread, float(eigenvalues[0]))
+        if self.shrinkage_:
+            correlation = (1 - self.shrinkage_) * correlation + self.shrinkage_ * np.eye(len(correlation))
+            self.covariance_ = correlation * np.outer(spread, spread)
+            eigenvalues = (1 - self.shrinkage_) * eigenvalues + self.shrinkage_
         null = np.abs(eigenvectors[:, eigenvalues < _SINGULAR])
         if null.size:
             bound = names[null.max(axis=1) > 1e-3]
@@ -141,6 +156,21 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         self.scaling_ = self.coef_[0] / np.sqrt(distance_squared)
         middle = self.means_.sum(axis=0) @ self.coef_[0] / 2
         self.intercept_ = np.array([np.log(self.priors_[1] / self.priors_[0]) - middle])
+
+    def _share(self, standardised, smallest: float) -> float:
+        """What ``shrinkage`` asks for, given the rows and the smallest eigenvalue of their correlation."""
+        match self.shrinkage:
+            case None:
+                return 0.0
+            case "ledoit_wolf":
+                return _ledoit_wolf(standardised)
+            case "auto":
+                if smallest >= _NEARLY_SINGULAR:
+                    return 0.0
+                return max(_ledoit_wolf(standardised), (_NEARLY_SINGULAR - smallest) / (1 - smallest))
+            case float() | int() if 0 <= self.shrinkage <= 1:
+                return float(self.shrinkage)
+        raise ModelFitError(f"shrinkage is {self.shrinkage!r}: None, auto, ledoit_wolf or a share from 0 to 1")
 
     def _classes(self, y):
         check_classification_targets(y)
@@ -179,6 +209,13 @@ def weighted_sum(columns: Iterable[np.ndarray], weights: Iterable[float], start:
     for column, weight in zip(columns, weights, strict=True):
         start += column * weight
     return start
+
+
+def _ledoit_wolf(standardised) -> float:
+    """The share by which Ledoit and Wolf (2004) draw the covariance of these rows towards the unit matrix."""
+    from sklearn.covariance import ledoit_wolf_shrinkage  # takes half a second to load, and few models shrink
+
+    return float(ledoit_wolf_shrinkage(standardised, assume_centered=True))
 
 
 def _check_finite(X, names) -> None:

@@ -1,15 +1,19 @@
 """Log-odds to points and back, and the expert scorecard for where labels are too few to fit a model."""
 
+import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from pipeline.model import sql
 from pipeline.model.document import FORMAT, reading
+from pipeline.model.drift import SCORE, Baseline, Bins
 from pipeline.model.errors import ModelFitError
+from pipeline.model.terms import Term
 
 BANDS = ("A", "B", "C", "D")
 
@@ -44,9 +48,13 @@ class Scorecard:
 
 
 class LogOddsModel:
-    """What any rating model does once it has a ``scorecard`` and ``log_odds(frame)``."""
+    """What any rating model does once it has a ``scorecard``, ``columns``, ``log_odds(frame)`` and its SQL.
+
+    ``monitoring`` holds the frozen bins of the score and of each column with their training counts (drift.py), or None.
+    """
 
     scorecard: Scorecard
+    monitoring: Baseline | None
 
     def default_probability(self, frame: pd.DataFrame) -> np.ndarray:
         """(n_rows,), between 0 and 1."""
@@ -55,6 +63,40 @@ class LogOddsModel:
     def score(self, frame: pd.DataFrame) -> np.ndarray:
         """(n_rows,) points of the scorecard."""
         return self.scorecard.score(self.log_odds(frame))
+
+    def probability_of(self, score) -> np.ndarray:
+        """The default probability that a score stands for, elementwise."""
+        return expit(self.scorecard.log_odds(score))
+
+    def watching(self, frame: pd.DataFrame) -> "LogOddsModel":
+        """A copy whose ``monitoring`` is that of these rows."""
+        watching = copy.copy(self)
+        bins = {column: self._bins(frame, column) for column in self.columns}
+        watching.__dict__["monitoring"] = Baseline({SCORE: Bins.of_numbers(self.score(frame)), **bins})
+        return watching
+
+    def count(self, frame: pd.DataFrame, score=None) -> dict[str, list[int]]:
+        """Rows in each of the ``monitoring`` bins; counts of batches add up. ``score`` where it is at hand already."""
+        if self.monitoring is None:
+            raise ModelFitError("the model holds no bins to monitor by: watching(frame) gives it some")
+        return self.monitoring.count(self.score(frame) if score is None else score, frame)
+
+    def to_sql(self, dialect: str = "postgresql", quantity: str = "score") -> str:
+        """The model as one expression over its ``columns``: score, default_probability or log_odds.
+
+        Every operation in the order in which Python does it, so that the numbers are equal to 1e-9. A gap is null; NaN
+        is not one in SQL. dialect: "postgresql" or "duckdb".
+        """
+        log_odds = self._log_odds_sql(dialect)
+        match quantity:
+            case "log_odds":
+                return log_odds
+            case "score":
+                return f"{sql.number(self.scorecard.offset)} - {sql.number(self.scorecard.factor)} * ({log_odds})"
+            case "default_probability":
+                # PostgreSQL's exp fails where it would overflow; probabilities beyond 1e-300 are nobody's.
+                return f"1e0 / (1e0 + exp(least(greatest(-({log_odds}), -690e0), 690e0)))"
+        raise ModelFitError(f"no SQL of {quantity!r}: choose score, default_probability or log_odds")
 
 
 @dataclass(frozen=True)
@@ -68,6 +110,7 @@ class ExpertScorecard(LogOddsModel):
     weights: Mapping[str, float]
     missing_level: float = 1.0
     scorecard: Scorecard = field(default_factory=Scorecard)
+    monitoring: Baseline | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "weights", dict(self.weights))
@@ -77,6 +120,11 @@ class ExpertScorecard(LogOddsModel):
             raise ModelFitError("the expert scorecard needs a finite intercept and a missing_level from 0 to 3")
         if bad := [column for column, weight in self.weights.items() if not 0 <= weight < math.inf]:
             raise ModelFitError(f"expert weight of {', '.join(bad)} must be a number not below zero")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The band columns a table must have to be scored."""
+        return tuple(self.weights)
 
     @property
     def base_score_(self) -> float:
@@ -90,12 +138,33 @@ class ExpertScorecard(LogOddsModel):
             total += weight * self._levels(frame, column)
         return total
 
-    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Points by column on the frame's index; ``base_score_`` plus a row's sum is its score."""
+    def contributions(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """Points by column on the frame's index; ``base_score_`` plus a row's sum is its score.
+
+        ``columns``: only these, and the frame need not have the others.
+        """
+        weights = {c: weight for c, weight in self.weights.items() if columns is None or c in columns}
         return pd.DataFrame(
-            {c: -self.scorecard.factor * weight * self._levels(frame, c) for c, weight in self.weights.items()},
+            {c: -self.scorecard.factor * weight * self._levels(frame, c) for c, weight in weights.items()},
             index=frame.index,
         )
+
+    def terms(self) -> list[Term]:
+        """The score as a sum over rows of plain numbers, for whoever evaluates it in SQL."""
+        terms = [Term("intercept", "base", None, float(self.intercept), points_per_unit=float(self.base_score_))]
+        for column, weight in self.weights.items():
+            per_level = -self.scorecard.factor * weight
+            points = tuple(float(per_level * level) for level in range(len(BANDS)))
+            missing = float(per_level * self.missing_level)
+            terms.append(Term(column, "band", column, float(weight), points=points, points_missing=missing))
+        return terms
+
+    def coefficients(self) -> pd.DataFrame:
+        """One row per column: column, kind (band), coefficient (log-odds) and points a band costs, direction (None)."""
+        weights = pd.Series(self.weights, dtype=float)
+        table = {"column": weights.index, "kind": "band", "coefficient": weights, "direction": None}
+        points = -weights * self.scorecard.factor
+        return pd.DataFrame(table | {"points": points}, index=weights.index.rename("feature"))
 
     def to_dict(self) -> dict:
         """Plain JSON that ``from_dict`` reads back to the bit."""
@@ -106,6 +175,7 @@ class ExpertScorecard(LogOddsModel):
             "weights": {column: float(weight) for column, weight in self.weights.items()},
             "missing_level": float(self.missing_level),
             "scorecard": asdict(self.scorecard),
+            "monitoring": self.monitoring and self.monitoring.to_dict(),
         }
 
     @classmethod
@@ -116,7 +186,21 @@ class ExpertScorecard(LogOddsModel):
                 document["weights"],
                 document["missing_level"],
                 Scorecard(**document["scorecard"]),
+                Baseline.from_dict(document["monitoring"]) if document.get("monitoring") else None,
             )
+
+    def _bins(self, frame: pd.DataFrame, column: str) -> Bins:
+        return Bins.of_categories(frame[column], BANDS)
+
+    def _log_odds_sql(self, dialect: str) -> str:
+        """An unknown letter gives null."""
+        terms = [sql.double(self.intercept, dialect)]
+        for column, weight in self.weights.items():
+            band = sql.identifier(column)
+            levels = ((f"{band} = {sql.text(letter)}", sql.number(level)) for level, letter in enumerate(BANDS))
+            level = sql.case((f"{band} is null", sql.number(self.missing_level)), *levels, otherwise="null")
+            terms.append(f"{sql.number(weight)} * {level}")
+        return "\n    + ".join(terms)
 
     def _levels(self, frame: pd.DataFrame, column: str) -> np.ndarray:
         if column not in frame:

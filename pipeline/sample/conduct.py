@@ -12,9 +12,10 @@ _RATED = 0.3  # share of the customers with a social credit rating
 _RATING_LIMITS = np.array([-1.7, -1.1, -0.6, -0.1, 0.3, 0.8, 1.3, 1.8, 2.4])  # on minus creditworthiness
 # Chance a month of an average customer, and how steeply it rises as credit falls.
 _VIOLATIONS = {"theft": (1.5e-4, 1.2), "contract_breach": (3e-4, 0.6), "safety_hazard": (2e-4, 0.2)}
+_PUBLISH = 0.85  # share of the customers that are not households and publish statements
 _FISCAL_MONTHS = (12, 12, 12, 3, 6)  # a year ends mostly in December
 _PUBLISHED_AFTER = (3, 4)  # months
-_CALIBRATED_FROM = 100_000  # thousandths of a kVA
+_CALIBRATED_FROM = 40_000  # thousandths of a kVA
 _ACCIDENTS = np.array([2e-5, 1e-3, 1.5e-2, 2e-3, 1e-3])  # a month, by segment
 
 
@@ -49,23 +50,25 @@ def _violations(block: Block, active: np.ndarray, now: Now) -> None:
 
 
 def _statements(block: Block, active: np.ndarray, now: Now) -> None:
-    """A yearly balance sheet of every customer that is not a household, the sounder the better the credit."""
+    """Yearly balance sheets of customers that are not households, the sounder the better the credit."""
     place = block.first + np.arange(len(block))
     year_end = np.array(_FISCAL_MONTHS)[place % len(_FISCAL_MONTHS)]
     wait = np.array(_PUBLISHED_AFTER)[place // 7 % len(_PUBLISHED_AFTER)]
-    who = np.flatnonzero(active & (block.segment > 0) & ((year_end + wait - now.name.month) % 12 == 0))
+    publishes = (block.segment > 0) & (place * 7919 % 1000 < _PUBLISH * 1000)
+    who = np.flatnonzero(active & publishes & ((year_end + wait - now.name.month) % 12 == 0))
     n = len(who)
     year_ends = [(now.name - months + 1).first_day for months in _PUBLISHED_AFTER]
     ends = np.array(year_ends, "datetime64[D]").astype(int)[np.searchsorted(_PUBLISHED_AFTER, wait[who])] - 1
     published = now.some_day(n, 2, 27)
     health = 0.8 * block.creditworthiness[who] - 0.3 * block.hardship[who] + 0.6 * now.rng.standard_normal(n)
+    liquid = 0.35 + 0.2 * health + 0.3 * now.rng.standard_normal(n)
     assets = block.median_kwh[who] * 1_500 * np.exp(0.5 * now.rng.standard_normal(n))  # hundredths
-    debt = assets * np.clip(0.55 - 0.12 * health, 0.05, 1.2)
+    debt = assets * np.clip(0.55 - 0.12 * health + 0.08 * now.rng.standard_normal(n), 0.05, 1.2)
     current = assets * now.rng.uniform(0.2, 0.6, n)
     profit = assets * (0.04 + 0.03 * health + 0.02 * now.rng.standard_normal(n))
     loans = debt * now.rng.uniform(0.05, 0.2, n)
-    on_schedule = loans * np.clip(0.96 + 0.05 * health, 0, 1)
-    figures = (assets, debt, current, current / np.exp(0.35 + 0.3 * health), profit, assets - debt - profit / 2)
+    on_schedule = loans * np.clip(0.97 + 0.04 * health + 0.03 * now.rng.standard_normal(n), 0, 1)
+    figures = (assets, debt, current, current / np.exp(liquid), profit, assets - debt - profit / 2)
     now.put(
         "financial_statements",
         c.text(_dated_ids(b"S", block, who, now)),

@@ -94,6 +94,7 @@ def settle(first: int, credit: np.ndarray, calendar: Calendar, seed: int) -> Blo
     joined_on = calendar.first_days[np.maximum(joins, 0)] + rng.integers(0, 28, n)
     median_kwh = _MEDIAN_KWH[segment] * np.exp(_KWH_SPREAD[segment] * rng.standard_normal(n))
     compensated = business & (rng.random(n) < 0.6)
+    upkeep = np.exp(-0.15 * credit)  # of the installation: the better the credit, the less reactive energy
     return Block(
         first=first,
         ids=joined(n, b"C", numbers),
@@ -106,7 +107,7 @@ def settle(first: int, credit: np.ndarray, calendar: Calendar, seed: int) -> Blo
         median_kwh=median_kwh.astype(np.float32),
         growth=rng.normal(0.0, 0.06, n).astype(np.float32),
         noise=_KWH_NOISE[segment].astype(np.float32),
-        tan_phi=np.where(compensated, rng.uniform(0.1, 0.4, n), rng.uniform(0.3, 0.9, n)).astype(np.float32),
+        tan_phi=(upkeep * np.where(compensated, rng.uniform(0.1, 0.4, n), rng.uniform(0.3, 0.9, n))).astype(np.float32),
         capacity=(np.ceil(median_kwh / 720 / 0.25) * 1000).astype(np.int64),
         is_compensated=compensated,
         has_backup=business & (rng.random(n) < 0.25),

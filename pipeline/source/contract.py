@@ -29,6 +29,7 @@ class Column:
     name: str
     sql_type: str
     is_required: bool
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class SourceTable:
-    """One table of the contract."""
+    """One table of the contract; ``meaning`` is what one row is."""
 
     name: str
+    meaning: str
     is_required: bool
     columns: tuple[Column, ...]
     key: tuple[str, ...]
@@ -168,14 +170,15 @@ def _read(path: Path) -> SourceTable:
             references.append(Reference(part.name, rule.expressions[0].name, to.this.name, to.expressions[0].name))
         else:
             checks.append(_check(part.name, rule.this))
-    return SourceTable(
-        create.this.this.name, marker == "-- required", tuple(columns), key, tuple(checks), tuple(references)
-    )
+    name, meaning = create.this.this.name, " ".join(line.strip() for line in create.comments[1:])
+    is_required = marker == "-- required"
+    return SourceTable(name, meaning, is_required, tuple(columns), key, tuple(checks), tuple(references))
 
 
 def _column(definition: exp.ColumnDef) -> Column:
     required = definition.find(exp.NotNullColumnConstraint) is not None
-    return Column(definition.name, _duckdb_type(definition.kind), required)
+    meaning = " ".join(line.strip() for line in definition.comments or ())
+    return Column(definition.name, _duckdb_type(definition.kind), required, meaning)
 
 
 def _duckdb_type(kind: exp.DataType) -> str:

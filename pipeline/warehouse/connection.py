@@ -1,8 +1,9 @@
 """Transactions in the warehouse; one that is away or locked is one clear line without a password."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -11,7 +12,12 @@ from pipeline.errors import ConfigError, WarehouseUnavailableError
 from pipeline.settings import Settings, connect
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from adbc_driver_postgresql.dbapi import Connection as BulkConnection
+    from adbc_driver_postgresql.dbapi import Cursor
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -30,6 +36,17 @@ def transaction(settings: Settings) -> Iterator[Connection]:
 
 
 @contextmanager
+def session(settings: Settings) -> Iterator[Connection]:
+    """A connection for several transactions, one after the other: ``with connection.begin(): ...``."""
+    url = warehouse_url(settings)
+    try:
+        with connect(url).connect() as connection:
+            yield connection
+    except (OperationalError, InterfaceError) as error:
+        raise unavailable(url, error.orig) from error
+
+
+@contextmanager
 def bulk_transaction(settings: Settings) -> Iterator["BulkConnection"]:
     """One transaction by ADBC, for streams of Arrow batches: ``connection.cursor().adbc_ingest(...)``."""
     from adbc_driver_postgresql import dbapi
@@ -41,6 +58,34 @@ def bulk_transaction(settings: Settings) -> Iterator["BulkConnection"]:
             connection.commit()
     except dbapi.OperationalError as error:
         raise unavailable(url, error) from error
+
+
+@contextmanager
+def ingested(cursor: "Cursor", table: str, rows: "pa.RecordBatchReader") -> Iterator[None]:
+    """``rows`` as a temporary table of a bulk transaction, for the time of the block."""
+    cursor.adbc_ingest(table, rows, mode="create", temporary=True)
+    for column in rows.schema:
+        if hasattr(column.type, "scale"):  # a decimal comes as a numeric of any scale, and would print without zeros
+            kind = f"numeric({column.type.precision}, {column.type.scale})"
+            cursor.execute(f"alter table {table} alter {column.name} type {kind}")
+    yield
+    cursor.execute(f"drop table {table}")
+
+
+def side_by_side(
+    connection: Connection, do: Callable[[Connection, Item], Result], items: Iterable[Item]
+) -> list[Result]:
+    """``do`` for every item, two at a time and each on a connection of its own; results and errors in the items' order.
+
+    The connections are to the same database as ``connection``, which waits.
+    """
+
+    def on_its_own(item: Item) -> Result:
+        with connection.engine.connect() as own:
+            return do(own, item)
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(on_its_own, items))
 
 
 def warehouse_url(settings: Settings) -> URL:

@@ -38,6 +38,7 @@ class Publication:
     model_versions: dict[str, str]
     run_id: str
     run_kind: str
+    model_decision: str = ""
     published_by: str | None = None
     known_in: date | None = None
     code_sha256: str | None = None
@@ -147,6 +148,17 @@ def customers_by_grade(connection: Connection, month: RatingMonth) -> dict[str, 
     """Of what readers see of a month."""
     query = text("select grade, count(*) from rating.credit_grades where rating_month = :month group by grade")
     return dict(connection.execute(query, {"month": month.first_day}).all())
+
+
+@contextmanager
+def published_grades(
+    settings: Settings, month: RatingMonth, columns: tuple[str, ...] = ("customer_id", "grade")
+) -> Iterator["pa.RecordBatchReader"]:
+    """What readers see of a month, as a stream of these columns; no rows where nothing is published."""
+    query = f"select {', '.join(columns)} from rating.credit_grades where rating_month = $1"
+    with bulk_transaction(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(query, [month.first_day])
+        yield cursor.fetch_record_batch()
 
 
 def next_revision(connection: Connection, month: RatingMonth) -> int:

@@ -9,7 +9,7 @@ began before they were loaded would find the month empty. Hence COPY with FREEZE
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from pipeline.errors import AuditError, NotPublishedError, WarehouseUnavailableE
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings, connect
 from pipeline.warehouse import publications, takeover, turns
-from pipeline.warehouse.connection import bulk_transaction, unavailable, warehouse_url, where
+from pipeline.warehouse.connection import bulk_transaction, side_by_side, unavailable, warehouse_url, where
 from pipeline.warehouse.publications import Publication
 from pipeline.warehouse.tables import TABLES
 
@@ -87,16 +87,19 @@ def stage(connection: Connection, table: str, publication: Publication, batches:
 
 def index(connection: Connection, staged: Mapping[str, str]) -> list[str]:
     """Give the staged tables their keys and statistics; returns the tables in which a key is not unique."""
-    ambiguous = []
-    for table, name in staged.items():
-        key = ", ".join(TABLES[table].key)
+
+    def is_unique(own: Connection, table: str) -> bool:
+        key, name = ", ".join(TABLES[table].key), staged[table]
         try:
-            with connection.begin():
-                connection.execute(text(f"alter table rating.{name} add primary key (rating_month, {key})"))
-                connection.execute(text(f"analyze rating.{name}"))
+            with own.begin():
+                own.execute(text(f"alter table rating.{name} add primary key (rating_month, {key})"))
+                own.execute(text(f"analyze rating.{name}"))
         except IntegrityError:
-            ambiguous.append(table)
-    return ambiguous
+            return False
+        return True
+
+    unique = side_by_side(connection, is_unique, staged)
+    return [table for table, is_key in zip(staged, unique, strict=True) if not is_key]
 
 
 def seal(connection: Connection, table: str, publication: Publication) -> None:
@@ -123,9 +126,15 @@ def _refusals(month: RatingMonth, table: str) -> Iterator[None]:
         raise AuditError(f"{month}: the warehouse does not take the rows of {table}: {reason}") from error
 
 
-def swap(connection: Connection, publication: Publication, timeout_seconds: int) -> Publication:
+def swap(
+    connection: Connection,
+    publication: Publication,
+    timeout_seconds: int,
+    also: Callable[[Connection], None] = lambda connection: None,
+) -> Publication:
     """Readers see the new revision from here on: all tables and the publication in one transaction, which also marks
-    the months after it that were built on what it replaces. What was recorded.
+    the months after it that were built on what it replaces, and ``also`` what else becomes true with it. What was
+    recorded.
 
     WarehouseUnavailableError, which names who is reading, when the tables stay locked for longer than the timeout.
     """
@@ -138,6 +147,7 @@ def swap(connection: Connection, publication: Publication, timeout_seconds: int)
                 connection.execute(text(f"lock table {parents} in access exclusive mode"))
                 for table in TABLES:
                     _swap_partition(connection, table, publication)
+                also(connection)
                 publications.record(connection, publication)
                 takeover.mark_stale(connection, publication.rating_month)
                 return publications.current(connection, publication.rating_month)

@@ -15,8 +15,8 @@ class MonthlyTable:
     """A table of schema rating and the partition of the lake it is loaded from.
 
     ``columns``: type by column, in the engine's words; all but rating_month and publication_id. ``key``: unique within
-    a month, and the order the rows are read in. ``has_indices``: value and band of every index of the policy are
-    columns too.
+    a month, and the order the rows are read in. ``has_indices``: value and band of every index of the policy, and the
+    codes of those that were missing, are columns too.
     """
 
     name: str
@@ -95,6 +95,30 @@ _DECLARED = (
             "scale": "varchar",
         },
         key=("aspect", "group_name"),
+    ),
+    MonthlyTable(
+        "risk_sensitivity",
+        partition="sensitivity",
+        columns={
+            "segment": "varchar",
+            "risk_factor": "varchar",
+            "shock": "double",
+            "is_ranking_shock": "boolean",
+            "customers": "bigint",
+            "evaluation_value": "double",
+            "score_after_change": "double",
+            "absolute_change": "double",
+            "relative_change": "double",
+            "elasticity": "double",
+            "grade_changes": "bigint",
+            "upgrades": "bigint",
+            "downgrades": "bigint",
+            "mean_credit_score": "double",
+            "mean_credit_score_after": "double",
+            "expected_defaults": "double",
+            "expected_defaults_after": "double",
+        },
+        key=("segment", "risk_factor", "shock"),
     ),
 )
 

@@ -1,9 +1,10 @@
--- What a campaign gives back to those who paid arrears in its window.
+-- What a campaign gives back to those who paid arrears in its window, before its budget.
 -- One row per customer with bills overdue when the window began: opening_arrears (what these bills then lacked),
--- repaid (how much less they lack at its end) and rebate, rounded down to the cent, so that it is never above
--- rate * repaid. A bill cancelled within the window is no arrears.
--- Reads bill_status (at the window's end), overdue_at_start (overdue_bills at its first day).
--- Parameters: as_of (the day after the window), history_start, share, rate, cap.
+-- received (all that the customer paid in the window, less what was taken back in it), repaid (how much less the bills
+-- lack at its end) and earned, rounded down to the cent, so that it is never above rate * repaid. A bill cancelled within
+-- the window is no arrears.
+-- Reads bill_status (at the window's end), overdue_at_start (overdue_bills at its first day), payments.
+-- Parameters: as_of (the day after the window), history_start, window_start, share, rate, cap.
 with arrears as (
     select
         o.customer_id,
@@ -12,17 +13,29 @@ with arrears as (
     from overdue_at_start as o
     inner join bill_status as b on b.bill_id = o.bill_id
     group by o.customer_id
+),
+
+cash as (
+    select
+        customer_id,
+        sum(case when reverses_payment_id is null then amount else -amount end) as received
+    from payments
+    where paid_on >= :window_start
+        and paid_on < :as_of
+    group by customer_id
 )
 
 select
-    customer_id,
-    opening_arrears,
-    repaid,
+    a.customer_id,
+    a.opening_arrears,
+    cast(coalesce(c.received, 0) as decimal(18, 2)) as received,
+    a.repaid,
     cast(
         case
-            when repaid >= :share * opening_arrears then floor(least(:cap, :rate * repaid) * 100) * 0.01
+            when a.repaid >= :share * a.opening_arrears then floor(least(:cap, :rate * a.repaid) * 100) * 0.01
             else 0
         end
         as decimal(18, 2)
-    ) as rebate
-from arrears
+    ) as earned
+from arrears as a
+left join cash as c on c.customer_id = a.customer_id

@@ -10,6 +10,7 @@ select
     b.due_on,
     b.amount,
     b.kwh,
+    b.kvarh,
     b.is_estimated
 from bills as b
 where b.issued_on < :as_of

@@ -4,7 +4,10 @@ select
     customer_id,
     segment,
     region,
-    connected_on
+    feeder_id,
+    connected_on,
+    contract_capacity_kva,
+    has_reactive_compensation
 from customers
 where connected_on < :as_of
     and (closed_on is null or closed_on >= :as_of)

@@ -6,17 +6,17 @@
 --   months_in_arrears        month ends with something overdue, each halved every delinquency_half_life_months
 --   register_arrears_ratio   overdue at the last month end / average monthly bill
 --   log_contract_capacity    ln(1 + contract capacity)
--- Reads population, customers, live_bills, arrears_register.
--- Parameters: as_of, months_ago_1, months_ago_12, delinquency_half_life_months.
+-- Reads population, live_bills, arrears_register.
+-- Parameters: as_of, months_ago_1, since_*, delinquency_half_life_months.
 with register as (
     select
         customer_id,
-        max(days_past_due) as days_past_due,
-        max(case when as_of >= :months_ago_1 then days_past_due end) as latest_days_past_due,
+        max(case when as_of >= :since_register_days_past_due then days_past_due end) as days_past_due,
+        max(case when as_of >= :since_latest_days_past_due then days_past_due end) as latest_days_past_due,
         max(case when as_of >= :months_ago_1 then amount_overdue end) as latest_overdue,
         sum(
             case
-                when days_past_due > 0
+                when days_past_due > 0 and as_of >= :since_months_in_arrears
                     then cast(
                         power(2, -date_diff('day', as_of, :as_of) / 30.4375 / :delinquency_half_life_months)
                         as decimal(18, 9)
@@ -25,7 +25,6 @@ with register as (
             end
         ) as months_in_arrears
     from arrears_register
-    where as_of >= :months_ago_12
     group by customer_id
 ),
 
@@ -35,7 +34,7 @@ billed as (
         sum(amount) as amount,
         count(distinct billing_month) as months
     from live_bills
-    where billing_month >= :months_ago_12
+    where billing_month >= :since_register_arrears_ratio
         and amount > 0
     group by customer_id
 )
@@ -46,8 +45,7 @@ select
     cast(r.latest_days_past_due as double) as latest_days_past_due,
     cast(r.months_in_arrears as double) as months_in_arrears,
     cast(coalesce(r.latest_overdue, 0) as double) * b.months / cast(b.amount as double) as register_arrears_ratio,
-    ln(1 + cast(c.contract_capacity_kva as double)) as log_contract_capacity
+    ln(1 + cast(p.contract_capacity_kva as double)) as log_contract_capacity
 from population as p
-inner join customers as c on c.customer_id = p.customer_id
 left join register as r on r.customer_id = p.customer_id
 left join billed as b on b.customer_id = p.customer_id

@@ -1,31 +1,41 @@
 -- Payment behaviour, P1 to P6: one row per rated customer.
 -- Reads population, bill_status, arrears_register, collection_events.
--- Parameters: as_of, months_ago_12, months_ago_24, months_ago_48, min_bills_due, delinquency_half_life_months,
--- severity_overdue_notice, severity_returned_payment, severity_plan_broken, severity_disconnection, severity_write_off.
+-- Parameters: as_of, since_*, min_bills_due, delinquency_half_life_months, delinquency_severity_*.
 with bill_facts as (
     select
         customer_id,
-        count(case when due_on >= :months_ago_12 and due_on < :as_of then 1 end) as bills_due,
-        count(case when due_on >= :months_ago_12 and due_on < :as_of and settled_on <= due_on then 1 end) as bills_on_time,
+        count(case when due_on >= :since_on_time_payment_rate and due_on < :as_of then 1 end) as bills_due,
+        count(
+            case when due_on >= :since_on_time_payment_rate and due_on < :as_of and settled_on <= due_on then 1 end
+        ) as bills_on_time,
         sum(
             case
-                when due_on >= :months_ago_12 and due_on < :as_of
+                when due_on >= :since_amount_weighted_days_late and due_on < :as_of
                     then amount * greatest(0, date_diff('day', due_on, coalesce(settled_on, :as_of)))
             end
         ) as amount_days_late,
-        sum(case when due_on >= :months_ago_12 and due_on < :as_of then amount end) as amount_due,
+        sum(case when due_on >= :since_amount_weighted_days_late and due_on < :as_of then amount end) as amount_due,
         max(
             case
-                when due_on < :as_of and (settled_on is null or settled_on >= :months_ago_12)
+                when due_on < :as_of and (settled_on is null or settled_on >= :since_max_days_past_due)
                     then greatest(0, date_diff('day', due_on, coalesce(settled_on, :as_of)))
             end
         ) as days_past_due,
         sum(case when due_on < :as_of then unpaid end) as overdue,
-        sum(case when billing_month >= :months_ago_12 and billing_month < :as_of then amount end) as billed,
-        -- Twelve months have twelve different numbers: a bit each counts them much faster than count(distinct ...).
-        bit_count(bit_or(case when billing_month >= :months_ago_12 and billing_month < :as_of then 1 << month(billing_month) end)) as months_billed,
-        sum(case when due_on >= :months_ago_24 and due_on < :as_of then amount - paid_by_due end) as became_overdue,
-        sum(case when due_on >= :months_ago_24 and due_on < :as_of then paid - paid_by_due end) as recovered
+        sum(case when billing_month >= :since_arrears_ratio and billing_month < :as_of then amount end) as billed,
+        -- A bit for each month: they count months much faster than count(distinct ...).
+        bit_count(
+            bit_or(
+                case
+                    when billing_month >= :since_arrears_ratio and billing_month < :as_of
+                        then cast(1 as bigint) << date_diff('month', billing_month, :as_of)
+                end
+            )
+        ) as months_billed,
+        sum(
+            case when due_on >= :since_arrears_recovery_rate and due_on < :as_of then amount - paid_by_due end
+        ) as became_overdue,
+        sum(case when due_on >= :since_arrears_recovery_rate and due_on < :as_of then paid - paid_by_due end) as recovered
     from bill_status
     group by customer_id
 ),
@@ -35,7 +45,7 @@ register as (
         customer_id,
         max(days_past_due) as days_past_due
     from arrears_register
-    where as_of >= :months_ago_12
+    where as_of >= :since_max_days_past_due
     group by customer_id
 ),
 
@@ -46,11 +56,11 @@ delinquency as (
         sum(
             cast(
                 case event_type
-                    when 'overdue_notice' then :severity_overdue_notice
-                    when 'returned_payment' then :severity_returned_payment
-                    when 'plan_broken' then :severity_plan_broken
-                    when 'disconnection' then :severity_disconnection
-                    when 'write_off' then :severity_write_off
+                    when 'overdue_notice' then :delinquency_severity_overdue_notice
+                    when 'returned_payment' then :delinquency_severity_returned_payment
+                    when 'plan_broken' then :delinquency_severity_plan_broken
+                    when 'disconnection' then :delinquency_severity_disconnection
+                    when 'write_off' then :delinquency_severity_write_off
                     else 0
                 end
                 * power(2, -date_diff('day', occurred_on, :as_of) / 30.4375 / :delinquency_half_life_months)
@@ -58,7 +68,7 @@ delinquency as (
             )
         ) as weight
     from collection_events
-    where occurred_on >= :months_ago_48 and occurred_on < :as_of
+    where occurred_on >= :since_decayed_delinquency and occurred_on < :as_of
     group by customer_id
 )
 

@@ -1,9 +1,11 @@
--- What became of a cohort: one row per customer who was connected, long enough a customer and not in default at the
--- cohort's cut-off. is_default is true, false, or null where the outcome is indeterminate (late, but not so late) or
--- the customer closed in the window and owes the final bill.
--- Known as of the window's end: bill_status, late_debt and collection_events are bound to as_of = the end of the window.
--- Reads cohort (customer_id, segment, bills, is_in_default, at the cohort's cut-off), customers, bill_status, late_debt,
--- collection_events.
+-- What became of a cohort: one row per customer who was connected at the cohort's cut-off.
+-- outcome: bad, good, indeterminate (late, but not so late), closed_owing (closed in the window and owes the final
+-- bill), too_few_bills or in_default (at the cohort's cut-off, so that there was nothing to find out). is_default is
+-- true for bad, false for good, and null for whom nobody can learn from.
+-- Known as of the window's end: bill_status, late_debt, arrears_register and collection_events are bound to as_of = the
+-- end of the window.
+-- Reads cohort (customer_id, segment, family, bills, is_in_default, at the cohort's cut-off), customers, bill_status,
+-- late_debt, arrears_register, collection_events.
 -- Parameters: cohort_as_of (the cohort's cut-off), as_of (the end of its label window), history_start,
 -- cohort_months_ago_12, min_bills, good_max_days_past_due, materiality_floor, materiality_share.
 with exposure as (
@@ -46,7 +48,7 @@ cut_off as (
         and occurred_on < :as_of
 ),
 
-lateness as (
+by_bills as (
     select
         customer_id,
         max(
@@ -58,20 +60,44 @@ lateness as (
         sum(unpaid) as unpaid
     from bill_status
     group by customer_id
+),
+
+by_register as (
+    select
+        customer_id,
+        max(days_past_due) as days_past_due
+    from arrears_register
+    where as_of >= :cohort_as_of
+    group by customer_id
+),
+
+outcomes as (
+    select
+        c.customer_id,
+        c.segment,
+        c.family,
+        case
+            when c.is_in_default then 'in_default'
+            when c.bills < :min_bills then 'too_few_bills'
+            when a.customer_id is not null or x.customer_id is not null then 'bad'
+            when k.closed_on < :as_of
+                then case when coalesce(b.unpaid, 0) = 0 then 'good' else 'closed_owing' end
+            when greatest(coalesce(b.days_past_due, 0), coalesce(r.days_past_due, 0)) < :good_max_days_past_due
+                then 'good'
+            else 'indeterminate'
+        end as outcome
+    from cohort as c
+    left join customers as k on k.customer_id = c.customer_id
+    left join in_arrears as a on a.customer_id = c.customer_id
+    left join cut_off as x on x.customer_id = c.customer_id
+    left join by_bills as b on b.customer_id = c.customer_id
+    left join by_register as r on r.customer_id = c.customer_id
 )
 
 select
-    c.customer_id,
-    c.segment,
-    case
-        when a.customer_id is not null or x.customer_id is not null then true
-        when k.closed_on < :as_of then case when coalesce(l.unpaid, 0) = 0 then false end
-        when coalesce(l.days_past_due, 0) < :good_max_days_past_due then false
-    end as is_default
-from cohort as c
-left join customers as k on k.customer_id = c.customer_id
-left join in_arrears as a on a.customer_id = c.customer_id
-left join cut_off as x on x.customer_id = c.customer_id
-left join lateness as l on l.customer_id = c.customer_id
-where c.bills >= :min_bills
-    and not c.is_in_default
+    customer_id,
+    segment,
+    family,
+    outcome,
+    case outcome when 'bad' then true when 'good' then false end as is_default
+from outcomes

@@ -13,7 +13,7 @@ create table customers (
     has_backup_supply boolean,
     is_life_support boolean, -- a device somebody's life hangs on
     is_protected boolean, -- medical, age or moratorium: shields from punitive actions, never moves the score
-    preferred_channel text,
+    preferred_channel text, -- email, or null: letters go by mail, where contact is an address; any other: they do not
     contact text, -- where notices go: an address, a number
     recorded_at timestamptz not null,
     constraint customers_key primary key (customer_id, recorded_at),

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from forks import Forks
 from indices_records import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
 from lake_records import Tables, fill_lake
+from people import LEARNT, drawn, fitted, table
 from variables import variables
 
 from pipeline import cli
@@ -21,10 +23,8 @@ from pipeline.settings import Settings
 
 SIZE = 900, 28  # customers, months
 SNAPSHOTS = (LAST - 2, LAST - 1, LAST)
-TABLES = (
-    *("customers", "bills", "payments", "arrears", "collection_events", "billing_closes"),
-    *("outages", "service_contacts"),
-)
+WHOLE = ("customers", "bills", "payments", "arrears", "collection_events", "billing_closes")
+RECENT = (LAST - 10).cutoff("UTC")
 
 
 @pytest.fixture(scope="session")
@@ -34,11 +34,10 @@ def sample_size() -> tuple[int, int]:
 
 @pytest.fixture(scope="session")
 def sample() -> Tables:
-    """The rows of 900 customers over 28 months, in the tables that the default policy reads."""
+    """The rows of 900 customers over 28 months; of the tables that are not billing's, only the last 10 months."""
     batches = defaultdict(list)
     for name, batch in generate(*SIZE):
-        if name in TABLES:
-            batches[name].append(batch)
+        batches[name].append(batch if name in WHOLE else batch.filter(pc.field("recorded_at") >= RECENT))
     return {name: pa.Table.from_batches(parts) for name, parts in batches.items()}
 
 
@@ -58,10 +57,32 @@ def published(databases, policy, tmp_path_factory) -> Iterator[Settings]:
     """
     with databases(tmp_path_factory.mktemp("published")) as settings:
         for family, version in MODELS.items():
-            register(settings, family, version, expert(policy))
+            register(settings, family, version, expert(policy, family))
         rows = [customer(number, policy, band="ABCD"[number % 4]) for number in range(50)]
         write_indices(settings, pa.Table.from_pylist(rows))
         grade(OCTOBER, settings, policy, **BASIS, models=MODELS)
+        publish(OCTOBER, settings, policy, **BASIS, run_id="test", run_kind="command")
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def people(policy) -> list[dict[str, float | None]]:
+    """Values by index of the customers of ``explained``, by number."""
+    return drawn(policy)
+
+
+@pytest.fixture(scope="session")
+def explained(databases, policy, people, tmp_path_factory) -> Iterator[Settings]:
+    """A warehouse with October 2026 published: ``people``, homes graded by a fitted model, firms by the scorecard.
+
+    Not to be changed, but for the lake's ``sensitivity``.
+    """
+    with databases(tmp_path_factory.mktemp("explained")) as settings:
+        register(settings, "residential", "learnt", fitted(people, policy))
+        for family, version in MODELS.items():
+            register(settings, family, version, expert(policy, family))
+        write_indices(settings, table(people, policy))
+        grade(OCTOBER, settings, policy, **BASIS, models=LEARNT)
         publish(OCTOBER, settings, policy, **BASIS, run_id="test", run_kind="command")
         yield settings
 

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 from groups_records import member, write_groups
+from sensitivity_records import write_sensitivity
 
 from pipeline import measure
 from pipeline.lake import Lake
@@ -34,17 +35,18 @@ def customer(number: int, policy: Policy, *, segment: str = "residential", band:
 
 
 def write_indices(settings: Settings, rows: pa.Table, month: RatingMonth = OCTOBER) -> None:
-    """The month's ``indices``, and groups for these customers, so that it can be graded and published."""
+    """The month's ``indices``, and groups and sensitivity with it, so that it can be graded and published."""
     lake = Lake(settings.lake_path)
     with lake.writing("indices", rating_month=month, **BASIS) as partition:
         pq.write_table(rows, partition.folder / "part-0.parquet")
         partition.manifest(rows=len(rows), input_sha256="i" * 64, inputs={}, known_in=str(month))
     members = [member(row["customer_id"], row["segment"]) for row in rows.to_pylist()]
     write_groups(lake, members, month)
+    write_sensitivity(lake, month)
 
 
-def expert(policy: Policy) -> ExpertScorecard:
-    weights = {f"{name}_band": weight for name, weight in policy.expert.weights.items()}
+def expert(policy: Policy, family: str = "residential") -> ExpertScorecard:
+    weights = {f"{name}_band": weight for name, weight in policy.expert_weights(family).items()}
     return ExpertScorecard(policy.expert.intercept, weights, policy.expert.missing_band)
 
 

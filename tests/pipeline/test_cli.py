@@ -29,6 +29,8 @@ WRONG_CALLS = {
     ("backfill", "2026-10", "2026-09"): "2026-10 is after 2026-09: give the oldest month first",
     ("backfill", "2026-10", "2026-9"): "'2026-9' is not a rating month",
     ("grades", "2026-10", "--format", "xml"): "'xml'",
+    ("explain", "2026-10"): "CUSTOMER",
+    ("explain", "2026-10", "C00001", "--lang", "fr"): "'fr'",
     ("source", "sample", "--customers", "0"): "--customers",
     ("source", "sample", "--last", "soon"): "'soon' is not a rating month",
     ("source", "load"): "DIR",
@@ -47,7 +49,10 @@ def test_a_call_that_is_wrong_in_itself_exits_with_2_and_says_why(gridgrade, arg
 def test_help_lists_every_command(gridgrade):
     code, out, _ = gridgrade("--help")
     assert code == 0
-    for command in ("demo", "source", "rate", "backfill", "diff", "late", "override", "clean", "grades", "doctor"):
+    for command in (
+        *("demo", "source", "rate", "backfill", "diff", "late", "override", "clean", "grades", "explain"),
+        *("migrate", "doctor"),
+    ):
         assert command in out
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from variables import variables
 
-from pipeline import code_version, grade, recipe, train
+from pipeline import code_version, cohorts, grade, recipe
 from pipeline.cli import rate_month
 from pipeline.errors import MonthNotClosedError, WarehouseUnavailableError
 from pipeline.lake import QUARANTINE, Lake
@@ -66,9 +66,10 @@ def test_every_customer_connected_at_the_cutoff_has_one_published_row(rated):
 
 def test_steps_tell_what_they_did_in_plain_json(rated):
     first, second = rated.outcomes[TRAINED], rated.outcomes[LAST]
-    steps = ["extract", "validate", "compute_indices", "group", "grade", "publish", "propose_rebates"]
-    assert [name for name in first if name not in ("month", "basis")] == [*steps[:4], "retrain", *steps[4:]]
-    assert [name for name in second if name not in ("month", "basis")] == [*steps[:4], "apply", *steps[4:]]
+    before = ["extract", "validate", "compute_indices", "group", "choose_model"]
+    after = ["grade", "sensitivity", "publish", "decide_actions", "propose_rebates", "monitor"]
+    assert [name for name in first if name not in ("month", "basis")] == [*before, "retrain", *after]
+    assert [name for name in second if name not in ("month", "basis")] == [*before, "apply", *after]
     assert second["apply"]["models"] == first["retrain"]["models"]
     assert second["validate"]["quarantined"].keys() == second["validate"]["rows"].keys()
 
@@ -81,6 +82,28 @@ def test_the_second_month_knows_the_grades_of_the_first(rated):
         "on b.customer_id = a.customer_id and b.rating_month = '2026-09-01' where a.rating_month = '2026-10-01'",
     )
     assert moves == [(published(rated.settings, LAST).rows, 0)]
+
+
+def test_every_published_score_is_explained_and_every_segment_analysed(rated):
+    """By SQL alone: points and base add up to the score."""
+    [(customers, explained, off)] = read(
+        rated.settings.warehouse,
+        "select count(*), count(e.points), max(abs(e.base_score + e.points - g.score)) "
+        "from rating.credit_grades as g left join (select rating_month, customer_id, base_score, sum(points) as points "
+        "from report.grade_explanation group by 1, 2, 3) as e using (rating_month, customer_id)",
+    )
+    assert customers == explained > 1000
+    assert off < 1e-9
+    shaken = read(
+        rated.settings.warehouse,
+        "select segment, risk_factor, grade_changes, elasticity from report.risk_sensitivity "
+        "where rating_month = '2026-10-01' and is_ranking_shock and risk_factor <> 'mean'",
+    )
+    segments = read(rated.settings.warehouse, "select distinct segment from rating.credit_grades")
+    assert {segment for segment, *_ in shaken} == {segment for (segment,) in segments}
+    assert sum(changes for _, factor, changes, _ in shaken if factor == "management") > 0
+    assert all(elasticity > 0 for _, factor, _, elasticity in shaken if factor == "management")
+    assert all(elasticity >= 0 for *_, elasticity in shaken)
 
 
 def test_the_reports_of_a_month_tie_to_its_customers(rated):
@@ -113,10 +136,28 @@ def test_a_month_again_is_a_no_op(rated, policy):
     again = rate_month(LAST, rated.settings, policy)
     assert again["extract"]["written"] == {}
     assert again["validate"]["partitions_checked"] == 0
+    assert again["choose_model"]["why"] == "the month is published, its models stay"
     assert again["publish"] == rated.outcomes[LAST]["publish"] | {"changed": False}
     assert published(rated.settings, LAST) == before
 
 
+@pytest.fixture
+def lenient(monkeypatch, tmp_path):
+    """A policy whose monitoring lets pass that the sample's history is short: early cohorts lack a year of reads."""
+    (tmp_path / "policy.yaml").write_text("monitoring: {max_psi: 5}")
+    monkeypatch.setenv("GRIDGRADE_POLICY", str(tmp_path / "policy.yaml"))
+
+
+def test_a_month_whose_models_pass_a_limit_is_published_and_the_command_fails(gridgrade, rated):
+    code, out, err = gridgrade("rate", str(LAST), settings=rated.settings)
+    assert code == 1
+    assert "unchanged, revision 1" in " ".join(out.split())
+    assert err.startswith(f"gridgrade: published, but past a limit of policy monitoring: {LAST}: residential-{TRAINED}")
+    assert "csi of consumption_trend" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("lenient")
 def test_the_command_prints_grades_by_month_or_all_that_was_done_as_json(gridgrade, rated):
     code, out, err = gridgrade("rate", str(LAST), settings=rated.settings)
     assert (code, err) == (0, "")
@@ -128,6 +169,7 @@ def test_the_command_prints_grades_by_month_or_all_that_was_done_as_json(gridgra
     assert outcome["publish"]["dry_run"]
 
 
+@pytest.mark.usefixtures("lenient")
 def test_a_backfill_rates_every_month_of_the_range_oldest_first(gridgrade, rated):
     asked = ("backfill", str(TRAINED), str(LAST), "--mode", "apply", "--json")
     code, out, err = gridgrade(*asked, settings=rated.settings)
@@ -286,10 +328,9 @@ def test_a_dry_run_publishes_nothing_and_puts_no_model_in_force(shuffled, policy
     policy = policy.model_copy(update={"training": one})
     tried = rate_month(TRAINED, settings, policy, mode="retrain", dry_run=True)
     assert tried["publish"]["dry_run"]
-    assert {registry.model(settings, version).status for version in tried["retrain"]["models"].values()} == {
-        "challenger"
-    }
-    assert "propose_rebates" not in tried
+    assert not {"propose_rebates", "monitor"} & tried.keys()
+    trials = [model for model in registry.models(settings) if model.is_trial]
+    assert [(model.family, model.status) for model in trials] == [("non_residential", "challenger")]
     assert published(settings, TRAINED) == before
 
 
@@ -326,9 +367,10 @@ def test_the_stated_auc_is_better_than_chance_and_below_what_the_hidden_credit_r
     model = registry.champion(rated.settings, "residential", TRAINED)
     stated = model.metrics["auc"]["value"]
     late = [RatingMonth.parse(cohort) for cohort in model.metrics["cohorts"]]
-    frame, _ = train._cohort_frame(late, TRAINED, rated.settings, policy, "as_known_then")
-    test = frame[(frame["family"] == "residential") & (frame["split"] == "holdout")]
-    assert model.metrics["test"] == {"customers": len(test), "defaults": int(test["is_default"].sum())}
+    with cohorts.labelled(TRAINED, rated.settings, policy, "as_known_then", roles=("test",)) as rows:
+        test = rows.of("residential")
+    assert sorted(set(test["cohort"])) == list(map(str, late))
+    assert model.metrics["samples"]["test"] == {"customers": len(test), "defaults": int(test["is_default"].sum())}
     risk = {}
     for cohort in late:
         hidden = hidden_state(*sample_size, LAST, at=cohort)

@@ -104,6 +104,22 @@ def test_a_lake_that_cannot_be_written(looked_at, tmp_path):
     assert "check GRIDGRADE_LAKE" in found
 
 
+def test_channels_need_to_be_there_only_if_the_policy_sends_by_them(looked_at, tmp_path):
+    assert looked_at()["channel webhook"].detail == "not set up, and not used by the policy"
+    (tmp_path / "policy.yaml").write_text("actions: {types: {visit: {channels: [webhook, queue]}}}")
+    found = looked_at(policy=tmp_path / "policy.yaml")
+    assert wrong(found)["channel webhook"] == (
+        "GRIDGRADE_WEBHOOK_URL and GRIDGRADE_WEBHOOK_SECRET are not set: "
+        "until then these actions wait, and nothing else does: visit"
+    )
+    assert "channel email" not in wrong(found)
+    found = looked_at(webhook_url="https://u:s3cret@crm.example/t0ken", webhook_secret="0123456789abcdef")
+    assert found["channel webhook"].detail == "crm.example, used by visit"
+    found = looked_at(smtp_url="smtp://u:s3cret@mail.example", mail_from="nobody")
+    assert wrong(found)["channel email"].startswith("GRIDGRADE_MAIL_FROM is not a mail address")
+    assert "s3cret" not in str(found)
+
+
 def test_a_policy_that_cannot_be_used(looked_at, tmp_path):
     (tmp_path / "policy.yaml").write_text("label: {horizon_months: 0}")
     assert "label.horizon_months" in wrong(looked_at(policy=tmp_path / "policy.yaml"))["policy"]

@@ -20,7 +20,7 @@ from pipeline.warehouse import overrides
 def graded(settings, policy):
     """Put customers into the lake's indices and grade them, by the expert scorecard at first: rows by customer_id."""
     for family, version in MODELS.items():
-        register(settings, family, version, expert(policy))
+        register(settings, family, version, expert(policy, family))
 
     def run(rows, month=OCTOBER, models=MODELS):
         write_indices(settings, pa.Table.from_pylist(rows), month)
@@ -34,15 +34,16 @@ def graded(settings, policy):
 def test_every_customer_is_graded_by_the_model_of_the_family(graded, policy, settings):
     rows = [customer(1, policy), customer(2, policy, segment="public", band="B"), customer(3, policy, band="D")]
     found = graded(rows)
-    frame = pd.DataFrame(rows)
-    assert [found[name]["score"] for name in frame["customer_id"]] == list(expert(policy).score(frame))
-    assert [found[name]["default_probability"] for name in frame["customer_id"]] == list(
-        expert(policy).default_probability(frame)
-    )
-    assert [found[name]["model_version"] for name in frame["customer_id"]] == ["homes", "firms", "homes"]
-    assert [found[name]["grade"] for name in frame["customer_id"]] == ["AA", "C", "D"]
-    assert {found[name]["rating_basis"] for name in found} == {"expert"}
-    assert graded.summary["grades"] == {"AAA": 0, "AA": 1, "A": 0, "B": 0, "C": 1, "D": 1}
+    models = [expert(policy), expert(policy, "non_residential"), expert(policy)]
+    alone = [(model, pd.DataFrame([row])) for model, row in zip(models, rows, strict=True)]
+    assert [row["score"] for row in found.values()] == [model.score(frame)[0] for model, frame in alone]
+    assert [row["default_probability"] for row in found.values()] == [
+        model.default_probability(frame)[0] for model, frame in alone
+    ]
+    assert [row["model_version"] for row in found.values()] == ["homes", "firms", "homes"]
+    assert [row["grade"] for row in found.values()] == ["AA", "D", "D"]
+    assert {row["rating_basis"] for row in found.values()} == {"expert"}
+    assert graded.summary["grades"] == {"AAA": 0, "AA": 1, "A": 0, "B": 0, "C": 0, "D": 2}
     manifest = Lake(settings.lake_path).manifest("grades", rating_month=OCTOBER, **BASIS)
     assert (manifest["rows"], manifest["population"], manifest["model_versions"]) == (3, 3, MODELS)
 
@@ -108,7 +109,7 @@ def learnt(policy):
     for at, name in enumerate(policy.indices):
         for gap in range(at, 5000, 50):
             rows[gap] |= {name: 0.0, f"{name}_missing": True}
-    frame = pd.DataFrame(rows)[list(policy.indices)]
+    frame = pd.DataFrame(rows)[list(policy.scored("residential"))]
     risk = frame["max_days_past_due"] - frame["on_time_payment_rate"] + rng.logistic(size=5000)
     return CreditModel().fit(frame, (risk > 3).astype(int)), rows
 
@@ -157,6 +158,13 @@ def test_a_model_of_other_indices_is_refused_with_the_way_out(graded, settings, 
         graded([customer(1, policy)], models=MODELS | {"residential": "nobody"})
 
 
+@pytest.mark.parametrize("name", ["asset_liability_ratio", "service_quality_sensitivity", "outage_sensitivity"])
+def test_what_is_not_in_a_familys_score_cannot_come_in_by_a_model(graded, settings, policy, name):
+    register(settings, "residential", "overreaching", ExpertScorecard(-5.0, {f"{name}_band": 1.0}))
+    with pytest.raises(ModelError, match=rf"^2026-10: .*{name}_band"):
+        graded([customer(1, policy)], models=MODELS | {"residential": "overreaching"})
+
+
 def test_what_is_known_of_a_customer_beside_the_model_sets_the_grade(graded, policy):
     found = graded([customer(1, policy, is_new=True), customer(2, policy, has_theft=True), customer(3, policy)])
     told = {name: (f["model_grade"], f["grade"], f["rating_basis"], f["grade_rule"]) for name, f in found.items()}
@@ -196,6 +204,6 @@ def test_what_people_decided_by_the_cutoff_sets_the_grade(graded, policy, settin
 
 def test_nobody_to_grade_is_an_empty_month(policy, settings):
     for family, version in MODELS.items():
-        register(settings, family, version, expert(policy))
+        register(settings, family, version, expert(policy, family))
     write_indices(settings, pa.Table.from_pylist([customer(1, policy)]).slice(0, 0))
     assert set(grade(OCTOBER, settings, policy, **BASIS, models=MODELS)["grades"].values()) == {0}

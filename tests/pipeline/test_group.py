@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from billing_records import OCTOBER, bill, customer
+from billing_records import OCTOBER, bill, customer, instant
 from indices_records import BASIS, MODELS, expert, register, write_indices
 from indices_records import customer as rated
 from lake_records import fill_lake, tables
@@ -28,6 +28,7 @@ from pipeline.lake import Lake
 from pipeline.policy import Policy
 from pipeline.publish import publish
 from pipeline.sample import LAST
+from pipeline.sensitivity import sensitivity
 from pipeline.source import contract
 from pipeline.warehouse.connection import transaction
 
@@ -79,6 +80,7 @@ def sample_settings(databases, sample_lake, policy, tmp_path_factory):
             group(month, settings, policy)
             if month == EARLIER:
                 grade(month, settings, policy, **BASIS, models=MODELS)
+                sensitivity(month, settings, policy, **BASIS, models=MODELS)
                 publish(month, settings, policy, **BASIS, run_id="test", run_kind="command")
         yield settings
 
@@ -265,6 +267,25 @@ def test_few_customers_make_few_groups(small, customers):
         assert found["C000"]["revenue"] == Decimal("100.25")
 
 
+def test_a_group_that_nothing_tells_from_the_others_is_not_made(small):
+    contacts = [
+        {
+            "contact_id": f"{n}-{at}",
+            "customer_id": f"C{n:03}",
+            "contact_type": "enquiry",
+            "contacted_at": instant(date(2026, 10, 5)),
+            "recorded_at": instant(date(2026, 10, 6)),
+        }
+        for n in range(6)
+        for at in range(n // 2)
+    ]
+    outage = {"outage_id": "O", "feeder_id": "F1", "is_planned": False, "starts_at": instant(date(2026, 10, 5))}
+    outage |= {"ends_at": instant(date(2026, 10, 6)), "recorded_at": instant(date(2026, 10, 6))}
+    small(customers=[customer(n) for n in range(6)], service_contacts=contacts, outages=[outage])
+    assert small.told["without"] == []
+    assert set(small.told["groups"]["demand"]) == {"quiet", "often in touch"}
+
+
 def test_only_customers_who_closed_are_left(small):
     found = small(customers=[customer(0, closed_on=date(2026, 10, 5))])
     assert (found["C000"]["group_name"], found["C000"]["life_cycle_stage"]) == ("closed", "closed")
@@ -272,15 +293,16 @@ def test_only_customers_who_closed_are_left(small):
 
 
 def test_sensitivities_are_taken_from_the_indices_where_they_are(settings, policy):
-    fill_lake(Lake(settings.lake_path), tables(customers=[customer(n) for n in range(3)]), OCTOBER)
-    known = [{"service_quality_sensitivity": 0.4, "outage_sensitivity": 0.1}, {"outage_sensitivity": None}, {}]
+    fill_lake(Lake(settings.lake_path), tables(customers=[customer(n) for n in range(2)]), OCTOBER)
+    names = ("service_quality_sensitivity", "outage_sensitivity")
+    known = [dict(zip(names, values, strict=True)) for values in ((0.4, 0.1), (None, None))]
     rows = [rated(n, policy) | {"customer_id": f"C{n:03}"} | more for n, more in enumerate(known)]
     rows = pa.Table.from_pylist(rows, schema=pa.Table.from_pylist(rows[:1]).schema)
     write_indices(settings, rows)
     group(OCTOBER, settings, policy)
     found = left(settings, "groups", OCTOBER)[["service_sensitivity", "outage_sensitivity"]]
     assert found.loc["C000"].to_list() == [0.4, 0.1]
-    assert found.loc[["C001", "C002"]].isna().all(axis=None)
+    assert found.loc["C001"].isna().all()
 
 
 def test_a_policy_without_some_indices_groups_by_the_others(small, tmp_path):

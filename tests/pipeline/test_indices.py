@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from billing_records import bill, customer, instant
 from lake_records import fill_lake, quarantine, tables
+from life_records import firm, life
 
 from pipeline import measure
 from pipeline.errors import ConfigError, LakeError
@@ -18,10 +19,33 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.sample import LAST
 from pipeline.settings import Settings
+from pipeline.source import contract
 
 MONTH = LAST - 2
 OCTOBER = RatingMonth(2026, 10)
-DATED = {"bills": "issued_on", "payments": "paid_on", "arrears": "as_of", "collection_events": "occurred_on"}
+DATED = {
+    "bills": "issued_on",
+    "payments": "paid_on",
+    "arrears": "as_of",
+    "collection_events": "occurred_on",
+    "violations": "detected_on",
+    "financial_statements": "published_on",
+    "calibrations": "due_on",
+    "grid_accidents": "occurred_on",
+    "social_credit_ratings": "valid_from",
+    "satisfaction_surveys": "surveyed_on",
+    "outages": "starts_at",
+    "service_contacts": "contacted_at",
+}
+
+
+NOTICE = {
+    "event_id": "E1",
+    "customer_id": "C002",
+    "event_type": "overdue_notice",
+    "occurred_on": date(2026, 10, 25),
+    "recorded_at": instant(date(2026, 10, 25)),
+}
 
 
 @pytest.fixture
@@ -84,13 +108,72 @@ def test_rows_dated_or_recorded_after_the_cutoff_change_no_index(sample, as_it_w
                     row[column] = not value
             if name in DATED and number % 3 == 0:  # recorded too early, and dated from the cut-off on
                 row["recorded_at"] = MONTH.cutoff("UTC") - timedelta(days=1)
-                row[DATED[name]] = max(row[DATED[name]], (MONTH + 1).first_day)
+                is_instant = pa.types.is_timestamp(rows.schema.field(DATED[name]).type)
+                row[DATED[name]] = max(row[DATED[name]], MONTH.cutoff("UTC") if is_instant else (MONTH + 1).first_day)
             elif name in DATED and number % 3 == 1:  # dated long ago, and recorded after the cut-off
                 row[DATED[name]] -= timedelta(days=200)
         changed[name] = pa.concat_tables([before, pa.Table.from_pylist(after, rows.schema)])
     fill_lake(Lake(home.lake_path), changed, MONTH, LAST)
     assert measured(home, policy).equals(as_it_was)
     assert not measured(home, policy, basis="as_known_now").equals(as_it_was)
+
+
+def test_the_cutoff_is_where_a_record_of_any_table_begins_to_count(home, policy):
+    """The same records once before the cut-off, once dated from it on, once recorded at its very instant."""
+    cutoff = OCTOBER.cutoff("UTC")
+    just_before = cutoff - timedelta(microseconds=1)
+    lives = {
+        "before": life(1, OCTOBER - 1, just_before),
+        "dated later": life(2, OCTOBER + 1, just_before, onwards=True),
+        "recorded later": life(3, OCTOBER - 1, cutoff),
+        "nothing": {"customers": [firm(4)]},
+    }
+    rows = {table: [row for life in lives.values() for row in life.get(table, [])] for table in lives["before"]}
+    fill_lake(Lake(home.lake_path), tables(**rows), OCTOBER, OCTOBER + 1)
+
+    def found(basis):
+        customers = measured(home, policy, OCTOBER, basis).drop_columns("customer_id").to_pylist()
+        return dict(zip(lives, customers, strict=True))
+
+    then, now = found("as_known_then"), found("as_known_now")
+    assert then["dated later"] == then["recorded later"] == then["nothing"] == now["dated later"] == now["nothing"]
+    assert now["recorded later"] == now["before"] == then["before"]
+    for name in policy.indices:
+        value_and_flag = [(then[which][name], then[which][f"{name}_missing"]) for which in ("before", "nothing")]
+        assert value_and_flag[0] != value_and_flag[1], name
+    assert not [name for name in policy.indices if then["before"][f"{name}_missing"]]
+
+
+@pytest.fixture(scope="module")
+def firms(tmp_path_factory) -> Settings:
+    """A lake of three firms, each with something in every table of the source."""
+    settings = Settings(home=tmp_path_factory.mktemp("firms"), threads=2)
+    lives = [life(number, OCTOBER - 1, OCTOBER.cutoff("UTC") - timedelta(days=number)) for number in (1, 2, 3)]
+    fill_lake(Lake(settings.lake_path), tables(**{t: [r for one in lives for r in one[t]] for t in lives[0]}), OCTOBER)
+    return settings
+
+
+OPTIONAL = sorted(name for name, table in contract().items() if not table.is_required and name != "billing_closes")
+
+
+@pytest.mark.parametrize("left_out", OPTIONAL)
+def test_without_an_optional_table_its_indices_are_missing_and_all_others_as_they_were(firms, policy, left_out):
+    whole = measured(firms, policy, OCTOBER)
+    folder = Lake(firms.lake_path).path(left_out)
+    aside = folder.rename(folder.with_name("aside"))
+    try:
+        found = measured(firms, policy, OCTOBER)
+    finally:
+        aside.rename(folder)
+    lost = [name for name, index in policy.indices.items() if left_out in index.needs]
+    assert lost or left_out == "arrears"
+    for name in lost:
+        assert set(found[name].to_pylist()) == set(found[f"{name}_band"].to_pylist()) == {None}
+        assert set(found[f"{name}_missing"].to_pylist()) == {True}
+    changed = [*(f"{name}{suffix}" for name in lost for suffix in ("", "_missing", "_band"))]
+    if left_out == "arrears":
+        changed += ["max_days_past_due"]  # the bills alone say less
+    assert found.drop_columns(changed).equals(whole.drop_columns(changed))
 
 
 def test_threads_order_of_rows_and_size_of_a_part_change_nothing(sample, as_it_was, home, policy, monkeypatch):
@@ -104,7 +187,7 @@ def test_threads_order_of_rows_and_size_of_a_part_change_nothing(sample, as_it_w
 
 def test_missing_values_are_flagged_filled_and_banded_by_the_policy(small, policy):
     late = bill(2, OCTOBER - 1, due_on=date(2026, 10, 22))  # open for 10 days at the cut-off
-    row = small(policy, customers=[customer(1), customer(2)], bills=[late])
+    row = small(policy, customers=[customer(1), customer(2)], bills=[late], collection_events=[NOTICE])
     nothing, open_bill = row["C001"], row["C002"]
     assert (nothing["bills"], nothing["is_thin_file"], nothing["is_in_default"]) == (0, True, False)
     assert (nothing["max_days_past_due"], nothing["max_days_past_due_missing"]) == (None, True)
@@ -147,7 +230,7 @@ def test_a_bill_recorded_late_is_known_now_and_was_not_then(home, policy):
 
 def test_a_month_that_was_not_extracted_is_one_clear_line(home, policy):
     fill_lake(Lake(home.lake_path), tables(bills=[bill(1, OCTOBER)]), OCTOBER)
-    with pytest.raises(LakeError, match=r"snapshot_month=2026-11: run the step that writes customers first"):
+    with pytest.raises(LakeError, match=r"the lake has no customers of 2026-11: extract 2026-11 first"):
         measured(home, policy, OCTOBER + 1)
 
 
@@ -155,8 +238,8 @@ def test_the_basis_and_the_index_columns_must_exist(home, policy, tmp_path):
     with pytest.raises(ConfigError, match="'as_of_now' is not a basis: choose as_known_then or as_known_now"):
         measured(home, policy, basis="as_of_now")
     (tmp_path / "policy.yaml").write_text(
-        "indices: {moon: {code: M1, group: payment, unit: phases, window_months: 1, direction: '+', missing: 0, "
-        "bands: [3, 2, 1]}}"
+        "indices: {moon: {code: M1, group: payment, meaning: the moon, unit: phases, window_months: 1, direction: '+', "
+        "missing: 0, bands: [3, 2, 1], reason: {en: The moon was dark, zh: 月黑}}}"
     )
     fill_lake(Lake(home.lake_path), tables(customers=[customer(1)]), OCTOBER)
     with pytest.raises(ConfigError, match=r"policy indices.moon: sql/indices/payment.sql returns no column"):

@@ -1,8 +1,9 @@
 """What the queries are given: dates, numbers of the policy, and the facts that a month may know."""
 
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
+import pyarrow.parquet as pq
 import pytest
 from billing_records import bill, customer, payment
 from lake_records import fill_lake, tables
@@ -43,6 +44,12 @@ def test_dates_count_back_from_the_cutoff(policy):
         "months_ago_15": date(2022, 12, 1),
         "history_start": date(2022, 3, 1),
     }
+    windows = {name: leap[f"since_{name}"] for name in ("arrears_ratio", "consumption_trend", "grid_accident_impact")}
+    assert list(windows.values()) == [date(2023, 3, 1), date(2022, 12, 1), date(2021, 3, 1)]
+    assert leap["year_after_since_consumption_trend"] == date(2023, 12, 1)
+    assert (leap["statements_since"], leap["social_ratings_since"]) == (date(2022, 9, 1), date(2022, 3, 1))
+    shanghai = policy.model_copy(update={"timezone": "Asia/Shanghai"})
+    assert measure.parameters(shanghai, RatingMonth(2024, 2))["as_of_at"] == datetime(2024, 2, 29, 16, tzinfo=UTC)
     label = measure.label_parameters(policy, RatingMonth(2023, 8))
     assert label | {"cohort_as_of": date(2023, 9, 1), "cohort_months_ago_12": date(2022, 9, 1)} == label
     assert {name: label[name] for name in leap} == leap
@@ -68,6 +75,49 @@ def test_a_month_reads_what_was_recorded_in_its_window_and_no_more(engine, lake,
     assert ids(engine, "violations", "violation_id") == []  # a table that the source does not have
     measure.bind(engine, lake, policy, OCTOBER, known_in=OCTOBER + 1, customers_of=OCTOBER)
     assert ids(engine, "bills", "bill_id") == ["first", "next", "now"]
+
+
+def test_what_was_recorded_at_the_instant_of_the_cutoff_is_of_the_next_month(engine, lake, policy):
+    cutoff = OCTOBER.cutoff("UTC")
+    bills = [
+        bill(1, OCTOBER, bill_id="just before", recorded_at=cutoff - timedelta(microseconds=1)),
+        bill(1, OCTOBER, bill_id="at it", recorded_at=cutoff),
+    ]
+    fill_lake(lake, tables(customers=[customer(1)], bills=bills), OCTOBER, OCTOBER + 1)
+    measure.bind(engine, lake, policy, OCTOBER)
+    assert ids(engine, "bills", "bill_id") == ["just before"]
+    measure.bind(engine, lake, policy, OCTOBER, known_in=OCTOBER + 1)
+    assert ids(engine, "bills", "bill_id") == ["at it", "just before"]
+
+
+def test_a_table_is_absent_until_something_of_it_was_recorded(lake, policy):
+    violation = {"violation_id": "V1", "customer_id": "C001", "violation_type": "theft"}
+    violation |= {"detected_on": date(2026, 10, 5), "recorded_at": datetime(2026, 10, 6, tzinfo=UTC)}
+    fill_lake(lake, tables(customers=[customer(1)], violations=[violation]), OCTOBER)
+    absent = {
+        month: measure.absent_tables(lake, policy, month, month) for month in (OCTOBER - 1, OCTOBER, OCTOBER + 50)
+    }
+    assert {month: "violations" in tables for month, tables in absent.items()} == {
+        OCTOBER - 1: True,
+        OCTOBER: False,
+        OCTOBER + 50: True,  # what there is lies before all windows
+    }
+    assert "calibrations" in absent[OCTOBER]
+    assert not absent[OCTOBER] & {"customers", "bills", "payments"}
+
+
+def test_an_index_taken_away_leaves_the_others_of_its_group_as_they_were(engine, lake, policy, tmp_path):
+    indices = {name: index for name, index in policy.indices.items() if name != "max_days_past_due"}
+    without = policy.model_copy(update={"indices": indices})
+    fill_lake(lake, tables(customers=[customer(1)], bills=[bill(1, OCTOBER - 3)]), OCTOBER)
+    found = []
+    for number, asked in enumerate((policy, without)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        [file] = measure.write_indices(engine, lake, asked, OCTOBER, folder).files
+        found.append(pq.read_table(file))
+    lost = [f"max_days_past_due{suffix}" for suffix in ("", "_missing", "_band")]
+    assert found[1].equals(found[0].drop_columns(lost))
 
 
 def test_only_some_customers_can_be_bound(engine, lake, policy):

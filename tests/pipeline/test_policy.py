@@ -36,17 +36,57 @@ REFUSED = {
     "validation: {max_amount: -1}": ("validation.max_amount", "greater than 0"),
     "families: {others: [residential]}": ("families", "residential"),
     "families: {residential: [residential, public]}": ("families", "public"),
-    "indices: {arrears_ratio: {direction: up}}": ("indices.arrears_ratio.direction", "'+' or '-'"),
+    "indices: {arrears_ratio: {direction: up}}": ("indices.arrears_ratio.direction", "'+', '-' or 'none'"),
     "indices: {arrears_ratio: {bands: [2, 1, 0]}}": ("indices.arrears_ratio", "bands must go from good to bad"),
     "indices: {arrears_ratio: {bands: [0, 1]}}": ("indices.arrears_ratio.bands", ""),
     "indices: {arrears_ratio: {missing: mean}}": ("indices.arrears_ratio.missing", ""),
     "indices: {moon: {code: M1}}": ("indices.moon.group", "required"),
+    "indices: {arrears_ratio: {meaning: ''}}": ("indices.arrears_ratio.meaning", "match pattern"),
+    'indices: {arrears_ratio: {meaning: "two\\nlines"}}': ("indices.arrears_ratio.meaning", "match pattern"),
+    "indices: {arrears_ratio: {reason: {zh: ''}}}": ("indices.arrears_ratio.reason.zh", "match pattern"),
+    "indices: {arrears_ratio: {reason: null}}": ("indices.arrears_ratio", "needs a reason, in en and zh"),
+    "indices: {arrears_ratio: {families: [shops]}}": ("indices.arrears_ratio.families", "shops is not among the"),
+    "indices: {arrears_ratio: {families: []}}": ("indices.arrears_ratio.families", "at least 1 item"),
+    "indices: {arrears_ratio: {window_months: 25}}": (
+        "indices.arrears_ratio.window_months",
+        "25 reaches behind index_parameters.bill_history_months (24)",
+    ),
+    "extract: {history_months: 36}": (
+        "indices.decayed_delinquency.window_months",
+        "behind extract.history_months (36)",
+    ),
+    "indices: {outage_sensitivity: {enters_score: true}}": ("indices.outage_sensitivity", "never enters the score"),
+    "indices: {service_quality_sensitivity: {enters_score: true, direction: '-'}}": (
+        "indices.service_quality_sensitivity",
+        "group service never enters the score",
+    ),
+    "indices: {arrears_ratio: {direction: none}}": ("indices.arrears_ratio", "no direction cannot enter the score"),
+    "expert: {weights: {outage_sensitivity: 0.1}}": ("expert.weights", "outage_sensitivity never enters the score"),
+    "indices: {consumption_trend: {enters_score: false}}": ("expert.weights", "consumption_trend never enters"),
+    "required_groups: [payment, astrology]": ("required_groups", "astrology is no group of an index"),
+    "index_parameters: {social_rating_value: {AA: 0.5}}": (
+        "index_parameters.social_rating_value",
+        "a worse rating must not be worth more",
+    ),
+    "index_parameters: {power_factor_standard: {shops: 0.9}}": ("index_parameters.power_factor_standard.shops", "not"),
     "indices: {arrears_ratio: null}": ("expert.weights", "arrears_ratio"),
     "index_parameters: {bill_history_months: 12}": ("index_parameters.bill_history_months", "15"),
     "index_parameters: {delinquency_half_life_months: 0}": ("index_parameters.delinquency_half_life_months", "than 0"),
     "index_parameters: {delinquency_severity: {flood: 3}}": ("index_parameters.delinquency_severity.flood", "not"),
     "training: {holdout_share: 0.6, calibration_share: 0.4}": ("training", "holdout_share and calibration_share"),
     "training: {min_defaults: 1}": ("training.min_defaults", "greater than or equal to 5"),
+    "training: {sampled_default_share: 0.9}": ("training.sampled_default_share", "less than or equal to 0.5"),
+    "training: {binned: [moon]}": ("training", "moon is not among the indices"),
+    "training: {sentinels: {moon: [96]}}": ("training", "moon is not among the indices"),
+    "training: {shrinkage: 2}": ("training.shrinkage", ""),
+    "training: {max_index_auc: 0.4}": ("training.max_index_auc", "greater than 0.5"),
+    "label: {horizon_months: 13}": ("", "label.horizon_months and a year must fit in index_parameters"),
+    "retraining: {in_months: [13]}": ("retraining.in_months.0", "less than or equal to 12"),
+    "promotion: {mode: never}": ("promotion.mode", "'automatic' or 'manual'"),
+    "promotion: {gates: {min_auc: 2}}": ("promotion.gates.min_auc", "less than or equal to 1"),
+    "promotion: {gates: {min_ginni: 0.2}}": ("promotion.gates.min_ginni", "not permitted"),
+    "fairness: {favourable_grades: 6}": ("", "fairness.favourable_grades: there have to be grades that are not"),
+    "monitoring: {max_psi: -1}": ("monitoring.max_psi", "greater than or equal to 0"),
     "scorecard: {odds: 0}": ("scorecard.odds", "greater than 0"),
     "grades: {names: [A]}": ("grades", "names must be two or more different grades"),
     "grades: {names: [A, A, B, C, D, E]}": ("grades", "names must be two or more different grades"),
@@ -60,6 +100,13 @@ REFUSED = {
         "index_parameters.delinquency_severity.write_off",
         "greater than or equal to 0",
     ),
+    "indices: {arrears_ratio: {code: P1}}": ("indices", "P1 is the code of two indices"),
+    "indices: {arrears_ratio: {code: p-4}}": ("indices.arrears_ratio.code", "match"),
+    "indices: {arrears_ratio: {reason: late}}": ("indices.arrears_ratio.reason", "valid dictionary"),
+    "sensitivity: {shock: 0}": ("sensitivity.shock", "a shock of 0 changes nothing"),
+    "sensitivity: {curve: [-1]}": ("sensitivity.curve.0", "greater than -1"),
+    "sensitivity: {factors: {market: [F, P]}}": ("sensitivity.factors", "P stands in two factors"),
+    "sensitivity: {factors: {weather: [W]}}": ("sensitivity.factors.weather", "'production', 'management'"),
     "groups: {value: {high value: {moon: 1}}}": (
         "groups.value.high value",
         "moon is not among avg_monthly_kwh, revenue",
@@ -81,6 +128,42 @@ REFUSED = {
     "grade_rules: {vetoes: {murder: {months: 60}}}": ("grade_rules.vetoes.murder", "not permitted"),
     "retention: {repeatable_months: 0}": ("retention.repeatable_months", "greater than or equal to 1"),
     "publish: {max_grade_share_change: 25}": ("publish.max_grade_share_change", "less than or equal to 1"),
+    "actions: {types: {visit: {channels: [pigeon]}}}": (
+        "actions.types.visit.channels.0",
+        "'queue', 'webhook' or 'email'",
+    ),
+    "actions: {types: {visit: {channels: []}}}": ("actions.types.visit.channels", "at least 1 item"),
+    "actions: {types: {visit: {channels: [queue, webhook]}}}": ("actions.types.visit", "the queue takes everything"),
+    "actions: {types: {visit: {channels: [webhook, webhook]}}}": ("actions.types.visit", "channels names one twice"),
+    "actions: {types: {visit: {channels: [email]}}}": ("actions.types.visit", "mail needs `to`"),
+    "actions: {types: {visit: {channels: [email], to: [desk]}}}": ("actions.types.visit.to", ""),
+    "actions: {types: {visit: {template: ../../etc/passwd}}}": ("actions.types.visit.template", "match pattern"),
+    "actions: {types: {visit: {priority: 10}}}": ("actions.types.visit.priority", "less than or equal to 9"),
+    "actions: {types: {disconnection_proposal: {approval: automatic}}}": ("actions", "a person has to approve it"),
+    "measures: {visit: {grades: [E]}}": ("", "measures.visit.grades E is not among AAA, AA, A, B, C, D"),
+    "measures: {account_manager: {value_group: rich}}": ("", "measures.account_manager: value group rich is not among"),
+    "measures: {protection: {blocks: [visit, late_fee]}}": (
+        "measures.protection",
+        "blocks must name collection, disconnection_proposal: nobody who is protected is punished",
+    ),
+    "measures: {protection: {blocks: [late_fee, collection, disconnection_proposal, fine]}}": (
+        "measures",
+        "protection.blocks: there is no measure fine",
+    ),
+    "measures: {service_levels: {managed: best}}": ("measures.service_levels", "best is not among the levels"),
+    "measures: {service_levels: {by_grade: {E: standard}}}": ("", "measures.service_levels.by_grade E is not among"),
+    "measures: {outage_notices: {recipients: nobody}}": ("measures.outage_notices.recipients", "'all' or 'sensitive'"),
+    "measures: {outage_notices: null}": ("measures.outage_notices", "Field required"),
+    "actions: {language: fr}": ("actions.language", "'en' or 'zh'"),
+    "actions: {sender: {zh: null}}": ("actions.sender.zh", "valid string"),
+    "actions: {channels: {webhook: {attempts: 0}}}": (
+        "actions.channels.webhook.attempts",
+        "greater than or equal to 1",
+    ),
+    "rebate: {campaigns: [{name: a, first_month: 2026-01, share: 0, rate: 0, cap: 0, budget: -1}]}": (
+        "rebate.campaigns.0.budget",
+        "greater than or equal to 0",
+    ),
     "rebate: {campaigns: [{name: a, first_month: 2026-13, share: 0, rate: 0, cap: 0}]}": (
         "rebate.campaigns.0.first_month",
         "'2026-13' is not a rating month",
@@ -160,6 +243,22 @@ def test_customers_are_grouped_by_the_indices_the_policy_has(load, policy):
     assert policy.group_measures["behaviour"].keys() - own.group_measures["behaviour"].keys() == {"arrears_ratio"}
     assert own.group_measures["behaviour"]["max_days_past_due"] == -1
     assert set(own.groups.demand) == {"often without power", "often in touch", "loud"}
+
+
+def test_a_family_is_scored_by_its_own_indices_and_never_by_those_of_service(policy):
+    firms, homes = policy.scored("non_residential"), policy.scored("residential")
+    assert set(firms) - set(homes) == {
+        n for n, index in policy.indices.items() if index.group in ("finance", "equipment")
+    }
+    assert set(homes) < set(firms) == set(policy.scored_in_some_family)
+    assert set(policy.indices) - set(firms) == {"service_quality_sensitivity", "outage_sensitivity"}
+    assert set(policy.expert_weights("residential")) == set(policy.expert.weights) & set(homes)
+
+
+def test_every_family_needs_something_on_the_expert_scorecard(load, policy):
+    homes = ", ".join(f"{name}: null" for name in policy.expert_weights("residential"))
+    with pytest.raises(ConfigError, match=r"expert.weights: no index of the family residential has a weight"):
+        load(f"expert: {{weights: {{{homes}}}}}")
 
 
 def test_a_segment_belongs_to_one_family_or_none(policy):

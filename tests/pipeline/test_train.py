@@ -1,243 +1,330 @@
-"""Training: what a model may learn from, what it is judged by, and when the policy's scorecard takes its place."""
+"""Training: what is fitted, what stops it, who serves because of it."""
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
-from lake_records import fill_lake, tables
+from labelled_records import LabelledRows, changed, labelled
 
-from pipeline import train
+from pipeline import cohorts, gates, train
 from pipeline.errors import ModelError
-from pipeline.lake import Lake
-from pipeline.model import CreditModel, ExpertScorecard, metrics
+from pipeline.model import CreditModel, ExpertScorecard, ModelFitError, metrics
 from pipeline.month import RatingMonth
-from pipeline.policy import Policy
 from pipeline.sample import LAST
 from pipeline.settings import Settings
 from pipeline.warehouse import registry
 
-MONTH = LAST - 1
+MONTH = RatingMonth(2026, 6)
 
 
-@pytest.fixture(scope="session")
-def brief(policy) -> Policy:
-    """The default policy with four cohorts, the last of them out of time."""
-    training = policy.training.model_copy(update={"cohorts": 4, "out_of_time_cohorts": 1})
-    return policy.model_copy(update={"training": training})
+def samples(frame: pd.DataFrame, default_share: float | None = None) -> train.Samples:
+    parts = [frame[frame["role"] == role].reset_index(drop=True) for role in cohorts.ROLES]
+    share = frame.loc[frame["role"] == "fit", "is_default"].mean() if default_share is None else default_share
+    return train.Samples(*parts, default_share=float(share))
+
+
+@pytest.fixture(scope="module")
+def learnt(policy):
+    return samples(labelled(policy))
 
 
 @pytest.fixture
-def at_sample(settings, sample_lake):
-    return settings.model_copy(update={"lake": sample_lake})
+def learns(settings, policy, monkeypatch):
+    """``learns(frame)``: what training finds of residential customers; nothing of the others."""
+
+    def of(frame):
+        monkeypatch.setattr(cohorts, "labelled", LabelledRows({"residential": frame}))
+        return frame
+
+    of(labelled(policy))
+    return of
 
 
-@pytest.fixture(scope="module")
-def cohorts(sample_lake, brief):
-    return train.mature_cohorts(Lake(sample_lake), MONTH, brief)
-
-
-@pytest.fixture(scope="module")
-def frame(sample_lake, tmp_path_factory, brief, cohorts) -> pd.DataFrame:
-    """The labelled customers of four cohorts, both families."""
-    settings = Settings(home=tmp_path_factory.mktemp("cohorts"), lake=sample_lake, threads=2)
-    return train._cohort_frame(cohorts, MONTH, settings, brief, "as_known_then")[0]
-
-
-@pytest.fixture(scope="module")
-def households(frame, cohorts, brief) -> train.Samples:
-    return train._samples(frame[frame["family"] == "residential"], cohorts, brief)
-
-
-def changed(policy, section, **values):
-    return policy.model_copy(update={section: getattr(policy, section).model_copy(update=values)})
-
-
-@pytest.mark.parametrize(("horizon", "embargo"), [(6, 0), (6, 2), (1, 0)])
-def test_a_cohort_takes_part_once_its_label_window_and_the_embargo_are_over(sample_lake, policy, horizon, embargo):
-    policy = changed(policy, "label", horizon_months=horizon, embargo_months=embargo)
-    cohorts = train.mature_cohorts(Lake(sample_lake), MONTH, policy)
-    assert cohorts[-1] + horizon + embargo == MONTH
-    assert len(cohorts) == policy.training.cohorts
-    assert cohorts == list(RatingMonth.span(cohorts[0], cohorts[-1]))
-
-
-def test_no_cohort_is_older_than_the_records(tmp_path, policy):
-    lake = Lake(tmp_path / "lake")
-    assert train.mature_cohorts(lake, MONTH, policy) == []
-    with lake.writing("bills", recorded_month=MONTH - 7) as partition:
-        partition.manifest(rows=0)
-    assert train.mature_cohorts(lake, MONTH, policy) == [MONTH - 7, MONTH - 6]
-
-
-def test_labelled_customers_are_of_the_cohorts_and_have_one_row_in_each(frame, cohorts, policy):
-    assert set(frame["cohort"]) == {str(cohort) for cohort in cohorts}
-    assert not frame.duplicated(["cohort", "customer_id"]).any()
-    assert set(frame["is_default"]) == {0, 1}
-    assert 0.01 < frame["is_default"].mean() < 0.2
-    assert frame["family"].isin(policy.families).all()
-
-
-def test_a_customer_is_in_the_same_split_in_every_cohort(frame, policy):
-    assert (frame.groupby("customer_id")["split"].nunique() == 1).all()
-    share = frame.drop_duplicates("customer_id")["split"].value_counts(normalize=True)
-    assert share["holdout"] == pytest.approx(policy.training.holdout_share, abs=0.05)
-
-
-def test_the_test_sample_is_of_other_customers_and_a_later_time_than_the_fit(households, cohorts):
-    fit, calibration, test = households.fit, households.calibration, households.test
-    assert min(map(len, households.__dict__.values())) > 50
-    for seen in (fit, calibration):
-        assert not set(seen["customer_id"]) & set(test["customer_id"])
-    assert set(test["cohort"]) == set(calibration["cohort"]) == {str(cohorts[-1])}
-    assert max(fit["cohort"]) < min(test["cohort"])
-
-
-def test_without_cohorts_to_spare_the_samples_are_of_different_customers(frame, cohorts, brief):
-    samples = train._samples(frame, cohorts[-1:], brief)
-    assert len(samples.fit) + len(samples.calibration) + len(samples.test) == len(frame)
-    ids = [set(part["customer_id"]) for part in (samples.fit, samples.calibration, samples.test)]
-    assert sum(map(len, ids)) == len(set.union(*ids))
-
-
-def test_the_model_finds_defaults_and_with_shuffled_labels_finds_nothing(households, brief):
+def test_a_model_of_the_samples_records_finds_defaults_and_one_of_shuffled_labels_finds_nothing(
+    sample_lake, policy, tmp_path
+):
     rng = np.random.default_rng(3)
+    brief = changed(policy, "training", cohorts=4, out_of_time_cohorts=1, max_index_auc=1.0)
+    settings = Settings(home=tmp_path / "home", lake=sample_lake, threads=2)
+    with cohorts.labelled(LAST - 1, settings, brief, "as_known_then") as rows:
+        households = train.Samples.of(rows, "residential")
 
-    def auc(samples):
-        model = train._fit(samples, brief)
+    def auc(parts):
+        model = train.fit(parts, brief)
         assert isinstance(model, CreditModel)
         return metrics.auc(households.test["is_default"].to_numpy(), model.default_probability(households.test)).value
 
-    def shuffled(rows):
-        return rows.assign(is_default=rng.permutation(rows["is_default"].to_numpy()))
-
     assert auc(households) > 0.65
+
+    def shuffled(part):
+        return part.assign(is_default=rng.permutation(part["is_default"].to_numpy()))
+
     by_chance = [
-        auc(train.Samples(shuffled(households.fit), shuffled(households.calibration), households.test))
-        for _ in range(20)
+        auc(train.Samples(shuffled(households.fit), households.calibration, households.test, households.default_share))
+        for _ in range(10)
     ]
     # A model of shuffled labels may rank the true ones well or badly, but not on average.
-    assert np.mean(by_chance) == pytest.approx(0.5, abs=0.15)
+    assert np.mean(by_chance) == pytest.approx(0.5, abs=0.2)
 
 
-def test_with_too_few_defaults_the_policys_scorecard_grades(households, brief):
-    defaults = int(households.fit["is_default"].sum())
-    enough, too_few = (changed(brief, "training", min_defaults=max(5, n)) for n in (5, defaults + 1))
-    assert isinstance(train._fit(households, enough), CreditModel)
-    expert = train._fit(households, too_few)
+def test_shuffled_labels_give_an_auc_of_one_half(policy):
+    frame = labelled(policy, customers=20_000, seed=5)
+    rng = np.random.default_rng(8)
+    by_chance = []
+    for _ in range(8):
+        parts = samples(frame.assign(is_default=rng.permutation(frame["is_default"].to_numpy())))
+        model = train.fit(parts, policy)
+        by_chance.append(metrics.auc(parts.test["is_default"], model.default_probability(parts.test)).value)
+    assert np.mean(by_chance) == pytest.approx(0.5, abs=0.03)
+    assert metrics.auc(frame["is_default"], train.fit(samples(frame), policy).default_probability(frame)).value > 0.75
+
+
+def test_with_too_few_defaults_the_policys_scorecard_grades(learnt, policy):
+    defaults = int(learnt.fit["is_default"].sum())
+    enough, too_few = (changed(policy, "training", min_defaults=n) for n in (defaults, defaults + 1))
+    assert isinstance(train.fit(learnt, enough), CreditModel)
+    expert = train.fit(learnt, too_few)
     assert isinstance(expert, ExpertScorecard)
-    assert expert.weights == {f"{name}_band": weight for name, weight in brief.expert.weights.items()}
-    nobody = households.fit.iloc[:0]
-    assert isinstance(train._fit(train.Samples(nobody, nobody, nobody), brief), ExpertScorecard)
+    assert expert.weights == {f"{name}_band": weight for name, weight in policy.expert.weights.items()}
+    assert expert.monitoring is not None
+    nobody = learnt.fit.iloc[:0]
+    assert isinstance(train.fit(train.Samples(nobody, nobody, nobody, 0.0), policy), ExpertScorecard)
 
 
-def test_a_model_is_judged_on_the_test_sample_alone(households, brief):
-    judged = train._judge(train._fit(households, brief), households, brief)
-    assert judged["test"] == {"customers": len(households.test), "defaults": int(households.test["is_default"].sum())}
-    assert judged["cohorts"] == sorted(set(households.test["cohort"]))
-    assert sum(grade["customers"] for grade in judged["by_grade"].values()) == len(households.test)
-    assert list(judged["by_grade"]) == list(brief.grades.names)
-    assert 0 <= judged["auc"]["low"] <= judged["auc"]["value"] <= judged["auc"]["high"] <= 1
-    good = households.test[households.test["is_default"] == 0]
-    only_counted = train._judge(
-        train._fit(households, brief), train.Samples(households.fit, households.calibration, good), brief
+def test_five_defaults_are_enough_for_a_policy_that_says_so(learnt, policy):
+    defaults = learnt.fit[learnt.fit["is_default"] == 1].head(5)
+    few = train.Samples(
+        pd.concat([learnt.fit[learnt.fit["is_default"] == 0], defaults]), learnt.calibration, learnt.test, 0.002
     )
-    assert set(only_counted) == {"fit", "calibration", "test"}
+    lenient = changed(policy, "training", min_defaults=5, max_index_auc=1.0)
+    assert isinstance(train.fit(few, lenient), CreditModel)
+    assert isinstance(train.fit(few, policy), ExpertScorecard)
 
 
-def test_a_sample_is_drawn_where_there_are_more_rows_than_the_policy_takes(
-    sample_lake, tmp_path, brief, cohorts, frame
+@pytest.mark.parametrize("where", ["value", "gap"])
+def test_an_index_that_knows_the_outcome_stops_the_training_with_its_name(settings, policy, learns, where):
+    frame = labelled(policy)
+    known = frame["is_default"] + 0.1 * np.random.default_rng(2).random(len(frame))
+    leak = known if where == "value" else known.where(frame["is_default"] == 1)
+    learns(frame.assign(arrears_ratio=leak))
+    with pytest.raises(ModelError) as raised:
+        train.retrain(MONTH, settings, policy)
+    line = str(raised.value)
+    assert line.startswith(f"{MONTH}: the residential model cannot be trained: ")
+    assert "arrears_ratio" in line
+    assert "max_days_past_due" not in line
+    assert registry.models(settings) == []
+    learns(frame)
+    assert train.retrain(MONTH, settings, policy)["models"]
+    with pytest.raises(ModelError, match=r"AUC 0\.6 or more"):
+        train.retrain(MONTH, settings, changed(policy, "training", max_index_auc=0.6))
+
+
+def test_a_column_that_is_constant_or_repeats_another_is_left_out_with_the_reason(learnt, policy):
+    frames = [
+        part.assign(consumption_trend=0.3, arrears_ratio=part["max_days_past_due"] * 2)
+        for part in (learnt.fit, learnt.calibration, learnt.test)
+    ]
+    dropped = train.fit(train.Samples(*frames, learnt.default_share), policy).to_dict()["transform"]["dropped"]
+    assert "constant" in dropped["consumption_trend"]
+    assert "max_days_past_due" in dropped["arrears_ratio"]
+
+
+def test_an_index_that_would_weigh_against_its_direction_is_left_out(policy):
+    frame = labelled(policy, seed=4)
+    backwards = samples(frame.assign(avg_monthly_kwh=-3 * frame["avg_monthly_kwh"]))
+    model = train.fit(backwards, policy)
+    assert "avg_monthly_kwh" not in model.columns
+    assert "against its direction" in model.to_dict()["transform"]["dropped"]["avg_monthly_kwh"]
+    kept = train.fit(backwards, changed(policy, "training", contradicting_indices="keep"))
+    assert "avg_monthly_kwh" in kept.columns
+
+
+def test_bins_sentinels_and_shrinkage_are_the_policys(learnt, policy):
+    def features(**training):
+        model = train.fit(learnt, changed(policy, "training", **training))
+        return {feature["kind"] for feature in model.to_dict()["transform"]["features"].values()}, model
+
+    assert features()[0] == {"value"}
+    kinds, model = features(binned=("arrears_ratio", "max_days_past_due"))
+    assert kinds == {"value", "woe"}
+    assert set(model.coefficients().query("kind == 'woe'")["column"]) == {"arrears_ratio", "max_days_past_due"}
+    coded = [part.copy() for part in (learnt.fit, learnt.calibration, learnt.test)]
+    for part in coded:
+        part.loc[::7, "arrears_ratio"] = 96.0
+    model = train.fit(
+        train.Samples(*coded, learnt.default_share), changed(policy, "training", sentinels={"arrears_ratio": (96.0,)})
+    )
+    assert "arrears_ratio_96" in model.coefficients().index
+    drawn = train.fit(learnt, changed(policy, "training", shrinkage=0.5)).discriminant_
+    assert drawn.to_dict() != train.fit(learnt, policy).discriminant_.to_dict()
+
+
+def test_a_sample_with_more_defaults_than_there_are_gives_the_probabilities_of_all(policy):
+    frame = labelled(policy, customers=12_000, seed=6)
+    is_fit, is_bad = frame["role"] == "fit", frame["is_default"] == 1
+    kept = np.random.default_rng(1).random(len(frame)) < 0.3
+    sampled = frame[~is_fit | is_bad | kept].assign(is_plain=lambda rows: kept[rows.index] | (rows["role"] != "fit"))
+    whole, part = samples(frame), samples(sampled, frame.loc[is_fit, "is_default"].mean())
+    assert part.fit["is_default"].mean() > 2 * whole.fit["is_default"].mean()
+    full, stratified = train.fit(whole, policy), train.fit(part, policy)
+    expected = full.default_probability(whole.test)
+    assert stratified.default_probability(whole.test).mean() == pytest.approx(expected.mean(), rel=0.05)
+    assert np.corrcoef(expected, stratified.default_probability(whole.test))[0, 1] > 0.99
+    # The discriminant itself says what it would of everybody, not of the sample.
+    assert stratified.discriminant(whole.test).mean() == pytest.approx(full.discriminant(whole.test).mean(), abs=0.15)
+    drift = stratified.monitoring.drift(stratified.count(whole.test))
+    assert drift.loc["score", "psi"] < 0.05
+
+
+def test_the_same_month_again_gives_the_same_version_and_nothing_is_promoted_before_publication(
+    settings, policy, learns
 ):
-    settings = Settings(home=tmp_path / "home", lake=sample_lake, threads=2)
-    fewer = changed(brief, "training", max_rows=1000)
-    drawn, _ = train._cohort_frame(cohorts[-2:], MONTH, settings, fewer, "as_known_then")
-    assert 500 < len(drawn) < 1200
-    whole = frame[frame["cohort"].isin(drawn["cohort"])].merge(drawn[["customer_id"]].drop_duplicates())
-    columns = ["cohort", "customer_id", "is_default", "split"]
-    assert sorted(whole[columns].itertuples(index=False)) == sorted(drawn[columns].itertuples(index=False))
+    done = train.retrain(MONTH, settings, policy)
+    assert train.retrain(MONTH, settings, policy) == done
+    assert [model.status for model in registry.models(settings)] == ["challenger"] * 2
+    assert registry.champion(settings, "residential", MONTH) is None
+    assert set(done["promotes"]) == set(done["models"].values())
+    other = train.retrain(MONTH, settings, changed(policy, "label", embargo_months=1))
+    assert other["models"] != done["models"]  # another policy, another version
 
 
-def test_the_same_month_again_gives_the_same_version_and_a_dry_run_puts_none_in_force(at_sample, brief):
-    tried = train.retrain(MONTH, at_sample, brief, dry_run=True)
-    assert {registry.model(at_sample, version).status for version in tried["models"].values()} == {"challenger"}
-    assert registry.champion(at_sample, "residential", MONTH) is None
-    done = train.retrain(MONTH, at_sample, brief)
-    assert done == tried
-    assert len(registry.models(at_sample)) == 2
-    for family, version in done["models"].items():
-        model = registry.champion(at_sample, family, MONTH)
-        assert (model.version, model.effective_from, model.approved_by) == (version, MONTH, "policy")
-        assert registry.champion(at_sample, family, MONTH - 1) is None
-    assert registry.model(at_sample, done["models"]["residential"]).parameters["kind"] == "fisher_lda"
-    assert registry.model(at_sample, done["models"]["non_residential"]).parameters["kind"] == "expert"
+def test_a_first_model_serves_unless_it_fails_a_hard_gate(settings, policy, learns):
+    first = train.retrain(MONTH, settings, policy)
+    residential = registry.model(settings, first["models"]["residential"])
+    assert (residential.origin, residential.has_passed) == ("trained", True)
+    assert (settings.model_cards_path / f"{residential.version}.html").read_text().startswith("<!")
+    others = registry.model(settings, first["models"]["non_residential"])
+    assert (others.origin, others.gates) == ("expert", None)
+    assert "too few defaults" in first["promotes"][others.version]
+
+    strict = changed(policy, "promotion", gates=policy.promotion.gates.model_dump() | {"min_auc": 0.99})
+    refused = train.retrain(MONTH, settings, strict)
+    serving = registry.model(settings, refused["models"]["residential"])
+    assert serving.origin == "expert"
+    reason = refused["promotes"][serving.version]
+    assert "is refused: auc 0." in reason
+    assert "limit 0.99" in reason
+    [failed] = [m for m in registry.models(settings) if m.gates and not m.has_passed]
+    assert [gate["gate"] for gate in gates.failed(failed.gates)] == ["auc"]
+
+    soft = changed(policy, "promotion", gates=policy.promotion.gates.model_dump() | {"max_score_psi": 0.0})
+    serving = train.retrain(MONTH, settings, soft)
+    assert registry.model(settings, serving["models"]["residential"]).origin == "trained"
+    assert "though it fails stability" in serving["promotes"][serving["models"]["residential"]]
 
 
-def test_records_of_after_the_run_teach_nothing(settings, sample, at_sample, brief):
-    brief = changed(brief, "training", cohorts=2)
-    first = train.retrain(MONTH - 1, at_sample, brief)
-    facts = {name: rows for name, rows in sample.items() if name != "billing_closes"}
-    cutoff = pa.scalar((MONTH - 1).cutoff("UTC"), pa.timestamp("us", "UTC"))
-    fill_lake(
-        Lake(settings.lake_path),
-        {name: rows.filter(pc.less(rows["recorded_at"], cutoff)) for name, rows in facts.items()},
-        MONTH - 1,
+def put_in_force(settings, version, month=MONTH):
+    return registry.promote(settings, version, "test", from_month=month)
+
+
+@pytest.fixture
+def champion(settings, policy, learns):
+    """A model of a year ago that is in force."""
+    made = train.retrain(MONTH - 12, settings, policy)
+    for version in made["models"].values():
+        put_in_force(settings, version, MONTH - 12)
+    return registry.model(settings, made["models"]["residential"])
+
+
+def test_a_worse_challenger_is_refused_and_the_champion_goes_on(settings, policy, learns, champion):
+    frame = labelled(policy, seed=9)
+    rng = np.random.default_rng(1)
+    is_fit = frame["role"] != "test"
+    noisy = frame["is_default"].mask(is_fit & (rng.random(len(frame)) < 0.5), rng.integers(0, 2, len(frame)))
+    learns(frame.assign(is_default=noisy.astype("int32")))
+    done = train.retrain(MONTH, settings, policy)
+    assert done["models"]["residential"] == champion.version
+    assert champion.version not in done["promotes"]
+    [challenger] = [m for m in registry.models(settings) if m.trained_month == MONTH and m.family == "residential"]
+    assert (challenger.status, challenger.has_passed) == ("challenger", False)
+    assert {gate["gate"] for gate in gates.failed(challenger.gates)} & {"auc_loss", "ks_loss", "brier_gain"}
+    assert f"{challenger.version} is refused" in done["decision"]
+    assert f"{champion.version} goes on" in done["decision"]
+
+
+def test_one_that_passes_takes_over_or_waits_as_the_policy_promotes(settings, policy, learns, champion):
+    learns(labelled(policy, seed=9))
+    done = train.retrain(MONTH, settings, policy)
+    assert done["models"]["residential"] != champion.version
+    assert done["models"]["residential"] in done["promotes"]
+    for waits in ({"mode": "manual"}, {"shadow_months": 2}):
+        waiting = train.retrain(MONTH, settings, changed(policy, "promotion", **waits))
+        assert waiting["models"]["residential"] == champion.version
+        assert len(waiting["awaiting"]) == 1
+        assert champion.version not in waiting["promotes"]
+
+
+def test_only_the_families_that_are_named_are_trained(settings, policy, learns, champion):
+    learns(labelled(policy, seed=9))
+    done = train.retrain(MONTH, settings, policy, families=["non_residential"], why="because")
+    assert done["models"]["residential"] == champion.version
+    assert {m.family for m in registry.models(settings) if m.trained_month == MONTH} == {"non_residential"}
+    assert done["decision"].startswith("retrained: because; ")
+
+
+def test_too_few_defaults_do_not_put_the_scorecard_in_a_models_place(settings, policy, learns, champion):
+    done = train.retrain(MONTH, settings, changed(policy, "training", min_defaults=100_000))
+    assert done["models"]["residential"] == champion.version
+    assert "too few defaults to learn from; " in done["decision"]
+
+
+def test_a_champion_whose_indices_are_gone_is_no_champion(settings, policy, learns, champion):
+    fewer = policy.model_copy(
+        update={
+            "indices": {name: index for name, index in policy.indices.items() if name != champion_index(champion)},
+            "expert": policy.expert.model_copy(update={"weights": {"on_time_payment_rate": 1.0}}),
+        }
     )
-    assert train.retrain(MONTH - 1, settings, brief) == first
+    done = train.retrain(MONTH, settings, fewer)
+    assert "is the first model" in done["promotes"][done["models"]["residential"]]
 
 
-def test_a_month_without_a_mature_cohort_is_graded_by_the_scorecard(settings, brief):
-    fill_lake(Lake(settings.lake_path), tables(), MONTH)
-    done = train.retrain(MONTH, settings, brief)
-    assert done["cohorts"] == []
-    for family, version in done["models"].items():
-        model = registry.model(settings, version)
-        assert (model.family, model.parameters["kind"]) == (family, "expert")
-        assert model.metrics["fit"] == {"customers": 0, "defaults": 0}
+def champion_index(champion):
+    return next(name for name in champion.parameters["transform"]["indices"] if name != "on_time_payment_rate")
 
 
-def put_in_force(settings, family, version, month=MONTH):
-    registry.register(
-        settings,
-        version=version,
-        family=family,
-        effective_from=month,
-        parameters={"kind": "expert"},
-        metrics={},
-        input_sha256="i" * 64,
-        policy_sha256="p" * 64,
-    )
-    registry.promote(settings, version, approved_by="test")
+def test_a_model_is_judged_on_the_test_rows_alone(settings, policy, learns):
+    frame = learns(labelled(policy))
+    model = registry.model(settings, train.retrain(MONTH, settings, policy)["models"]["residential"])
+    test = frame[frame["role"] == "test"]
+    assert model.metrics["customers"] == len(test)
+    assert model.metrics["defaults"] == test["is_default"].sum()
+    assert model.metrics["samples"]["fit"]["customers"] == (frame["role"] == "fit").sum()
+    assert sum(row["customers"] for row in model.metrics["by_grade"].values()) == len(test)
+    assert list(model.metrics["by_grade"]) == list(policy.grades.names)
 
 
-def test_auto_retrains_until_every_family_has_a_model_in_force(settings, policy):
-    assert train.choose(MONTH, settings, policy) == "retrain"
-    put_in_force(settings, "residential", "r1")
-    assert train.choose(MONTH, settings, policy) == "retrain"
-    put_in_force(settings, "non_residential", "n1")
-    assert train.choose(MONTH, settings, policy) == "apply"
-    assert train.choose(MONTH + 5, settings, policy) == "apply"
-    assert train.choose(MONTH - 1, settings, policy) == "retrain"
-    assert train.choose(MONTH, settings, policy, mode="retrain") == "retrain"
-    assert train.choose(MONTH - 1, settings, policy, mode="apply") == "apply"
-    assert train.choose(MONTH - 1, settings, policy, model_version="r1") == "apply"
+def test_a_verdict_needs_defaults_and_others(settings, policy, learns):
+    frame = labelled(policy)
+    learns(frame.assign(is_default=frame["is_default"].mask(frame["role"] == "test", 0)))
+    done = train.retrain(MONTH, settings, policy)
+    assert registry.model(settings, done["models"]["residential"]).origin == "expert"
+    assert "tell nothing" in done["decision"]
 
 
-def test_apply_takes_the_model_in_force_or_the_one_that_is_named(settings, policy):
-    put_in_force(settings, "residential", "r1")
-    with pytest.raises(ModelError, match=r"no non_residential model is in force for that month; run it with mode"):
-        train.apply(MONTH, settings, policy)
-    put_in_force(settings, "non_residential", "n1")
-    put_in_force(settings, "residential", "r2", MONTH + 1)
-    assert train.apply(MONTH, settings, policy)["models"] == {"residential": "r1", "non_residential": "n1"}
-    assert train.apply(MONTH + 1, settings, policy)["models"]["residential"] == "r2"
-    named = train.apply(MONTH, settings, policy, model_version="r2")["models"]
-    assert named == {"residential": "r2", "non_residential": "n1"}
+def test_recalibration_keeps_the_weights_and_meets_the_defaults_of_today(settings, policy, learns, champion):
+    frame = labelled(policy, customers=6000, seed=12)
+    rng = np.random.default_rng(3)
+    more = frame["is_default"] | (rng.random(len(frame)) < 0.15)
+    frame = learns(frame.assign(is_default=more.astype("int32")))
+    done = train.recalibrate(MONTH, settings, policy, champion.version)
+    renewed = registry.model(settings, done["version"])
+    assert renewed.status == "challenger"
+    assert renewed.origin == "recalibrated"
+    assert renewed.provenance["recalibrated"] == champion.version
+    assert renewed.parameters["discriminant"] == champion.parameters["discriminant"]
+    assert renewed.parameters["calibration"] != champion.parameters["calibration"]
+    test = frame[frame["role"] == "test"]
+    of_today, of_old = (train.fitted(m).default_probability(test).mean() for m in (renewed, champion))
+    observed = test["is_default"].mean()
+    assert abs(of_today - observed) < 0.03 < observed - of_old
+    assert {gate["gate"] for gate in done["gates"]} >= {"auc", "auc_loss", "calibration"}
+    expert = next(m.version for m in registry.models(settings) if m.origin == "expert")
+    with pytest.raises(ModelError, match="is the expert scorecard: it has no calibration to renew"):
+        train.recalibrate(MONTH, settings, policy, expert)
 
 
-def test_a_call_that_makes_no_sense_is_refused(settings, policy):
-    with pytest.raises(ModelError, match="mode 'guess' is unknown: choose auto, retrain, apply"):
-        train.choose(MONTH, settings, policy, mode="guess")
-    with pytest.raises(ModelError, match="a model version can be applied, not retrained"):
-        train.choose(MONTH, settings, policy, mode="retrain", model_version="r1")
-    with pytest.raises(ModelError, match="model nobody is not registered"):
-        train.apply(MONTH, settings, policy, model_version="nobody")
+def test_what_cannot_be_fitted_names_the_column(learnt, policy):
+    broken = [part.assign(arrears_ratio=np.inf) for part in (learnt.fit, learnt.calibration, learnt.test)]
+    with pytest.raises(ModelFitError, match="arrears_ratio"):
+        train.fit(train.Samples(*broken, learnt.default_share), policy)

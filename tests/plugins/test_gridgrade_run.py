@@ -11,7 +11,7 @@ from airflow.sdk import Connection, RetryAction
 from airflow.sdk.exceptions import AirflowNotFoundException
 from gridgrade_run import TASK_DEFAULTS, Run, resolve
 
-from pipeline import errors
+from pipeline import channels, errors
 from pipeline.month import RatingMonth
 
 
@@ -126,6 +126,24 @@ def test_a_connection_without_a_type_is_refused(connections):
     connections["gridgrade_warehouse"] = Connection(conn_id="gridgrade_warehouse", conn_type="", host="h")
     with pytest.raises(errors.ConfigError, match="gridgrade_warehouse has no type"):
         _ = RUN.settings
+
+
+def test_channels_are_connections_too(connections, monkeypatch):
+    monkeypatch.setenv("GRIDGRADE_MAIL_FROM", "environment@utility.example")
+    assert (RUN.settings.webhook_url, RUN.settings.smtp_url) == (None, None)
+    connections["gridgrade_webhook"] = Connection(
+        conn_id="gridgrade_webhook", conn_type="http", host="https://crm.example/actions", password="0123456789abcdef"
+    )
+    smtp = {"conn_id": "gridgrade_smtp", "conn_type": "smtp", "host": "mail.example", "login": "u@x", "password": "p/w"}
+    connections["gridgrade_smtp"] = Connection(**smtp)
+    webhook, mail = channels.webhook(RUN.settings), channels.mail_server(RUN.settings)
+    assert (webhook.url, webhook.secret) == ("https://crm.example/actions", b"0123456789abcdef")
+    assert (mail.host, mail.port, mail.tls, mail.login) == ("mail.example", 587, "starttls", ("u@x", "p/w"))
+    assert mail.sender.addr_spec == "environment@utility.example"
+    extra = json.dumps({"from_email": "power@utility.example"})
+    connections["gridgrade_smtp"] = Connection(**smtp, port=465, extra=extra)
+    mail = channels.mail_server(RUN.settings)
+    assert (mail.port, mail.tls, mail.sender.addr_spec) == (465, "implicit", "power@utility.example")
 
 
 def test_the_run_of_the_task_that_calls(monkeypatch):

@@ -8,22 +8,70 @@ import pyarrow as pa
 from pipeline.source import contract
 from pipeline.source.write import arrow_schema
 
-COHORT = {"customer_id": pa.string(), "segment": pa.string(), "bills": pa.int64(), "is_in_default": pa.bool_()}
+COHORT = {
+    "customer_id": pa.string(),
+    "segment": pa.string(),
+    "family": pa.string(),
+    "bills": pa.int64(),
+    "is_in_default": pa.bool_(),
+}
 MEMBERS = {
     "customer_id": pa.string(),
     "connected_on": pa.date32(),
     "is_closed": pa.bool_(),
     "consumption_trend": pa.float64(),
 }
+RATED = {
+    "customer_id": pa.string(),
+    "segment": pa.string(),
+    "grade": pa.string(),
+    "value_group": pa.string(),
+    "outage_sensitivity": pa.float64(),
+    "revenue": pa.float64(),
+    "consumption_trend": pa.float64(),
+}
+IN_ARREARS = {
+    "customer_id": pa.string(),
+    "amount_overdue": pa.decimal128(18, 2),
+    "overdue_since": pa.date32(),
+    "days_past_due": pa.int64(),
+}
+MANAGERS = dict.fromkeys(("customer_id", "manager", "since", "customer_group"), pa.string())
+RATED_OUTCOMES = {
+    "model_version": pa.string(),
+    "score": pa.float64(),
+    "default_probability": pa.float64(),
+    "is_default": pa.bool_(),
+}
+GRADE_BOUNDS = {"grade": pa.string(), "from_probability": pa.float64(), "below_probability": pa.float64()}
+SLOPES = {"segment": pa.string(), "slope": pa.float64()}
 SCHEMAS = {name: arrow_schema(name) for name in contract()}
-SCHEMAS |= {"cohort": pa.schema(COHORT), "members": pa.schema(MEMBERS)}
+SCHEMAS |= {"cohort": pa.schema(COHORT), "members": pa.schema(MEMBERS), "segment_slopes": pa.schema(SLOPES)}
+SCHEMAS |= {"rated_outcomes": pa.schema(RATED_OUTCOMES), "grade_bounds": pa.schema(GRADE_BOUNDS)}
+SCHEMAS |= {"rated": pa.schema(RATED), "in_arrears": pa.schema(IN_ARREARS), "managers": pa.schema(MANAGERS)}
 USUAL = {
     "customers": {"segment": "residential", "region": "north", "connected_on": "2015-01-01"},
     "bills": {"amount": "100", "is_estimated": "false"},
     "arrears": {"amount_overdue": "100", "is_disputed": "false", "recorded_at": "2015-01-01 00:00Z"},
-    "outages": {"is_planned": "false"},
-    "service_contacts": {"contact_type": "complaint"},
-    "cohort": {"segment": "residential", "bills": "6", "is_in_default": "false"},
+    "financial_statements": {
+        "total_assets": "100",
+        "total_liabilities": "50",
+        "current_assets": "40",
+        "current_liabilities": "20",
+        "net_profit": "5",
+        "average_net_assets": "50",
+        "recorded_at": "2015-01-01 00:00Z",
+    },
+    "grid_accidents": {"is_customer_caused": "true"},
+    "social_credit_ratings": {"recorded_at": "2015-01-01 00:00Z"},
+    "satisfaction_surveys": {"dimension": "reliability", "expectation": "5"},
+    "outages": {"feeder_id": "f", "is_planned": "false"},
+    "service_contacts": {"contact_type": "outage_report"},
+    "cohort": {"segment": "residential", "family": "residential", "bills": "6", "is_in_default": "false"},
+    "rated": {"segment": "residential", "grade": "B", "value_group": "medium value"},
+    "in_arrears": {"amount_overdue": "100", "overdue_since": "2026-01-31", "days_past_due": "60"},
+    "managers": {"manager": "desk-1", "since": "2026-01", "customer_group": "high value"},
+    "violations": {"violation_type": "theft"},
     "members": {"connected_on": "2015-01-01", "is_closed": "false"},
 }
 
@@ -47,8 +95,8 @@ def _complete(name: str, row: dict[str, str], number: int) -> dict[str, str]:
         if "issued_on" not in row:
             row["issued_on"] = row["billing_month"][:8] + "05" if "billing_month" in row else _day(row["due_on"], -20)
         row = {"due_on": _day(row["issued_on"], 20), "billing_month": row["issued_on"][:8] + "01"} | row
-    if name in ("bills", "payments"):
-        row = {name[:-1] + "_id": str(number)} | row
+    if name in contract() and contract()[name].key[0] != "customer_id":
+        row = {contract()[name].key[0]: str(number)} | row
     return row
 
 

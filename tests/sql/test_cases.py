@@ -1,12 +1,13 @@
-"""Each query of sql/derived, indices, labels, groups and rules on tables small enough to work its answer out by hand.
+"""Each query of sql/derived, indices, labels, monitoring, groups, rules and measures on tables worked out by hand.
 
 A case is cases/<query>/<case>.yaml: why (what it shows), month (the rating month; cohort instead where the query labels
-one), basis (as_known_then unless it says so), policy (what differs from the default), tables and expected (see
-small_tables.py). What is expected of a number
-may be a sum to do: 2/3, ln(101).
+one), basis (as_known_then unless it says so), policy (what differs from the default, or from the policy that based_on
+names), tables and expected (see small_tables.py). What is expected of a number may be a sum to do: 2/3, ln(101).
 """
 
 import math
+import re
+import shutil
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,13 +17,15 @@ import yaml
 from small_tables import SCHEMAS, rows, table
 
 from pipeline import measure, queries
+from pipeline.actions import circumstances
 from pipeline.engine import open_engine
+from pipeline.index_query import indices_query
 from pipeline.month import RatingMonth
-from pipeline.policy import Policy
-from pipeline.settings import SQL, Settings
+from pipeline.policy import Policy, merged
+from pipeline.settings import PROJECT, SQL, Settings
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
-FOLDERS = ("derived", "indices", "labels", "groups", "rules")
+FOLDERS = ("derived", "indices", "labels", "monitoring", "groups", "rules", "measures")
 ARITHMETIC = {"ln": math.log, "sqrt": math.sqrt}
 
 
@@ -35,7 +38,8 @@ def engine(tmp_path_factory):
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_query_gives_what_was_worked_out_by_hand(engine, path, tmp_path):
     case = yaml.safe_load(path.read_text())
-    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(case.get("policy", {})))
+    based_on = yaml.safe_load((PROJECT / case["based_on"]).read_text()) if "based_on" in case else {}
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(merged(based_on, case.get("policy", {}))))
     policy = Policy.load(tmp_path / "policy.yaml")
     for name in SCHEMAS:
         engine.bind_table(name, table(name, case["tables"].get(name, "")))
@@ -44,7 +48,10 @@ def test_a_query_gives_what_was_worked_out_by_hand(engine, path, tmp_path):
         parameters = measure.label_parameters(policy, RatingMonth.parse(case["cohort"]))
     else:
         basis = case.get("basis", measure.AS_KNOWN_THEN)
-        parameters = measure.group_parameters(policy, RatingMonth.parse(case["month"]), basis)
+        month = RatingMonth.parse(case["month"])
+        parameters = measure.group_parameters(policy, month, basis) | circumstances.parameters(policy, month)
+        for name, rows_of_policy in circumstances.policy_tables(policy, month).items():
+            engine.bind_table(name, rows_of_policy)
 
     expected = sorted(rows(case["expected"]), key=lambda row: tuple(row.values()))
     text = f"select {', '.join(expected[0])} from {path.parent.name} order by all"
@@ -52,6 +59,25 @@ def test_a_query_gives_what_was_worked_out_by_hand(engine, path, tmp_path):
     assert len(found) == len(expected), found
     for row, answer in zip(found, expected, strict=True):
         assert row == {name: _value(cell, row[name]) for name, cell in answer.items()}
+
+
+def test_the_index_of_the_documentation_can_be_added(engine, tmp_path, monkeypatch):
+    """docs/policy.md, Adding an index: the query, the policy entry and the case, as they stand there."""
+    chapter = (PROJECT / "docs" / "policy.md").read_text().partition("## Adding an index")[2].partition("\n## ")[0]
+    query, entry, case = re.findall(r"```(?:sql|yaml)\n(.*?)```", chapter, re.DOTALL)
+    [(name, index)] = yaml.safe_load(entry)["indices"].items()
+    assert name not in Policy.load().indices
+    shutil.copytree(SQL, tmp_path / "sql")
+    (tmp_path / "sql" / "indices" / f"{index['group']}.sql").write_text(query)
+    monkeypatch.setattr(queries, "SQL", tmp_path / "sql")
+    case = yaml.safe_load(case) | {"policy": yaml.safe_load(entry)}
+    (tmp_path / index["group"]).mkdir()
+    (tmp_path / index["group"] / "case.yaml").write_text(yaml.safe_dump(case))
+    test_a_query_gives_what_was_worked_out_by_hand(engine, tmp_path / index["group"] / "case.yaml", tmp_path)
+    policy = Policy.load(tmp_path / "policy.yaml")
+    assert engine.fetch(indices_query(policy, [name]), measure.parameters(policy, RatingMonth(2026, 3)))[
+        name
+    ].to_pylist()
 
 
 def test_every_query_has_cases_and_every_case_a_query():

@@ -1,18 +1,21 @@
-"""What must hold of the payment indices whatever the bills and the payments are."""
+"""What must hold of the indices whatever the records are."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
+import pandas as pd
 import pyarrow as pa
 import pytest
-from billing_simulation import bill, histories, payment
-from hypothesis import given
+from billing_simulation import bill, histories, payment, simulated
+from hypothesis import assume, given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 from small_tables import SCHEMAS
 
 from pipeline import measure, queries
 from pipeline.engine import open_engine
+from pipeline.index_query import indices_query
+from pipeline.model import ExpertScorecard
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 
@@ -44,6 +47,22 @@ def indices(tmp_path_factory, policy):
                 engine.bind_table(name, pa.Table.from_pylist(list(rows), SCHEMAS[name]))
             found = engine.fetch(query, measure.parameters(policy, MONTH)).to_pylist()
             return {row.pop("customer_id"): row for row in found}
+
+        yield run
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, policy):
+    """Tables in; one row a customer out, of every index of the policy with flag and band, or of another query."""
+    everything = indices_query(policy, policy.indices)
+    with open_engine(Settings(home=tmp_path_factory.mktemp("engine"), threads=2)) as engine:
+        engine.bind_table("families", measure.families(policy))
+
+        def run(customers, query=everything, **tables):
+            tables["customers"] = [{"connected_on": AS_OF.replace(2010), **row} for row in customers]
+            for name, schema in SCHEMAS.items():
+                engine.bind_table(name, pa.Table.from_pylist(tables.get(name, []), schema))
+            return engine.fetch(query, measure.parameters(policy, MONTH)).to_pandas().set_index("customer_id")
 
         yield run
 
@@ -91,6 +110,87 @@ def test_to_pay_later_or_not_at_all_never_improves_an_index(indices, payer, data
     if delay is None and all(row["bill_id"] for row in payments):
         recovered = [1 if row["arrears_recovery_rate"] is None else row["arrears_recovery_rate"] for row in (was, now)]
         assert recovered[1] <= recovered[0]
+
+
+def repayment(data, bills, payments):
+    """Half or all of what an overdue bill lacks, on a day after it was due; None where nothing is overdue."""
+    status = simulated(bills, payments, AS_OF, AS_OF.replace(AS_OF.year - 2))
+    overdue = [b for b in bills if b["due_on"] < AS_OF - timedelta(days=1) and status[b["bill_id"]]["unpaid"]]
+    if not overdue:
+        return None
+    late = data.draw(st.sampled_from(overdue))
+    paid_on = data.draw(st.dates(late["due_on"] + timedelta(days=1), AS_OF - timedelta(days=1)))
+    amount = status[late["bill_id"]]["unpaid"] / data.draw(st.sampled_from([1, 2]))
+    names = late["bill_id"] if all(row["bill_id"] for row in payments) else None
+    return payment("repaid", "c", amount, paid_on, names=names)
+
+
+@trials(max_examples=8, deadline=None)
+@given(st.lists(payers(), min_size=8, max_size=8), st.data())
+def test_to_repay_arrears_worsens_no_index_and_lowers_no_score(measured, policy, several, data):
+    tables, debtors = {"bills": [], "payments": []}, []
+    for number, (bills, payments) in enumerate(several):
+        if repaid := repayment(data, bills, payments):
+            debtors.append(f"{number}-c")
+            for whose, money in (("owes", payments), ("repays", [*payments, repaid])):
+                tables["bills"] += of(f"{whose}-{number}", bills)
+                tables["payments"] += of(f"{whose}-{number}", money)
+    assume(debtors)
+    everybody = [f"{whose}-{name}" for name in debtors for whose in ("owes", "repays")]
+    found = measured([{"customer_id": name, "segment": "residential"} for name in everybody], **tables)
+    owes, repays = (found.loc[[f"{whose}-{name}" for name in debtors]] for whose in ("owes", "repays"))
+    for name in policy.scored("residential"):
+        sign = 1 if policy.indices[name].direction == "+" else -1
+        better = sign * (repays[name].to_numpy() - owes[name].to_numpy())
+        assert not (better < 0).any(), name
+    assert not (repays["is_in_default"].to_numpy() & ~owes["is_in_default"].to_numpy()).any()
+    weights = {f"{name}_band": weight for name, weight in policy.expert_weights("residential").items()}
+    scorecard = ExpertScorecard(policy.expert.intercept, weights, policy.expert.missing_band)
+    assert (scorecard.score(repays) >= scorecard.score(owes)).all()
+
+
+MONEY = (
+    "total_assets",
+    "total_liabilities",
+    "current_assets",
+    "current_liabilities",
+    "net_profit",
+    "average_net_assets",
+    "loans_due",
+    "loans_repaid_on_schedule",
+)
+
+
+@st.composite
+def statements(draw):
+    """Up to five statements of one customer, some for the same year, some not valid."""
+    amounts = st.integers(0, 5).map(lambda n: Decimal(n) * 25)
+    signed = st.integers(-2, 3).map(lambda n: Decimal(n) * 25)
+    rows = []
+    for n in range(draw(st.integers(1, 5))):
+        year_end = draw(st.sampled_from([AS_OF.replace(year, 1, 1) - timedelta(days=1) for year in (2024, 2025, 2026)]))
+        published = year_end + timedelta(days=draw(st.integers(30, 200)))
+        rows.append(
+            {"statement_id": f"s{n}", "customer_id": "c", "period_end": year_end, "published_on": published}
+            | {"recorded_at": datetime.combine(published, time(12), UTC)}
+            | {name: draw(signed if name in ("net_profit", "average_net_assets") else amounts) for name in MONEY}
+        )
+    return rows
+
+
+@trials(max_examples=50, deadline=None)
+@given(statements(), st.randoms(use_true_random=False))
+def test_finance_depends_neither_on_the_currency_nor_on_the_order_of_rows(measured, rows, random):
+    tenfold = [row | {name: row[name] * 10 for name in MONEY} for row in rows]
+    for number, row in enumerate(tenfold):
+        row |= {"customer_id": "tenfold", "statement_id": f"t{number}"}
+    shuffled = [row | {"customer_id": "shuffled", "statement_id": f"u{row['statement_id']}"} for row in rows]
+    random.shuffle(shuffled)
+    customers = [{"customer_id": name, "segment": "industrial"} for name in ("c", "tenfold", "shuffled")]
+    finance = queries.compose("select * from finance")
+    found = measured(customers, finance, financial_statements=rows + tenfold + shuffled)
+    for same in ("tenfold", "shuffled"):
+        pd.testing.assert_series_equal(found.loc[same], found.loc["c"], check_names=False, rtol=1e-12)
 
 
 @trials(max_examples=15, deadline=None)

@@ -1,8 +1,10 @@
 """Rebates worked out by hand, and against plain Python over random histories."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
+from fractions import Fraction
 
 import pytest
 from billing_simulation import bill, histories, payment, simulated
@@ -17,6 +19,7 @@ from pipeline.month import RatingMonth
 JANUARY, MARCH, APRIL, MAY = (RatingMonth(2026, number) for number in (1, 3, 4, 5))
 ISSUED, DUE = date(2026, 1, 10), date(2026, 2, 10)
 LEDGER = "select customer_id, opening_arrears, repaid, rebate from ops.arrears_rebates order by 1"
+GRANTS = "select customer_id, earned, rebate from ops.arrears_rebates order by 1"
 
 
 def money(*texts):
@@ -85,6 +88,7 @@ def test_a_month_worked_out_by_hand(utility, settings, holding, sql):
         "month": "2026-03",
         "campaigns": ["monthly-2026-03"],
         "customers_in_arrears": 9,
+        "received": "2408.32",
         "repaid": "2308.32",
         "proposed": 5,
         "proposed_amount": "60.41",
@@ -111,6 +115,7 @@ def test_a_month_worked_out_by_hand(utility, settings, holding, sql):
                 },
                 "opening_arrears": "150.00",
                 "repaid": "90.00",
+                "earned": "4.50",
                 "rebate": "4.50",
             },
         )
@@ -151,8 +156,67 @@ def test_a_month_that_is_not_published_has_no_rebates(settings, policy):
         propose_rebates(MARCH, settings, policy)
 
 
+class TestBudget:
+    """Of arrears of 100 each: all repaid 100% but c (60%) and d (80%), at a rate of 10%."""
+
+    @pytest.fixture
+    def repaid(self, utility):
+        shares = {"a": "100", "b": "100", "c": "60", "d": "80", "e": "100"}
+        bills = [bill(f"b{name}", name, "100", ISSUED, DUE) for name in shares]
+        payments = [payment(f"p{name}", name, amount, in_march(5)) for name, amount in shares.items()]
+        payments.append(payment("back", "b", "50", date(2026, 4, 3), reverses="pb"))
+        utility.record(JANUARY, APRIL, bills, payments)
+        utility.publish(MARCH)
+        return utility
+
+    def test_who_repaid_the_larger_share_comes_first_and_the_last_gets_the_rest(self, repaid, holding, sql):
+        propose_rebates(MARCH, repaid.settings, holding({"rate": 0.1, "budget": 33}))
+        assert sql(GRANTS) == [
+            ("a", *money("10", "10")),
+            ("b", *money("10", "10")),
+            ("c", *money("6", "0")),
+            ("d", *money("8", "3")),
+            ("e", *money("10", "10")),
+        ]
+        assert sql(
+            "select customer_id, payload ->> 'earned', payload ->> 'rebate' from ops.service_actions "
+            "where customer_id >= 'c' order by 1"
+        ) == [("d", "8.00", "3.00"), ("e", "10.00", "10.00")]
+
+    def test_what_stands_is_paid_from_the_budget_before(self, repaid, holding, sql):
+        propose_rebates(MARCH, repaid.settings, holding({"rate": 0.1, "budget": 18}))
+        sql("update ops.service_actions set status = 'approved' where customer_id = 'b'")
+        assert sql(GRANTS)[:2] == [("a", *money("10", "10")), ("b", *money("10", "8"))]
+        propose_rebates(MARCH, repaid.settings, holding({"rate": 0.2, "budget": 30}))
+        assert sql(GRANTS) == [
+            ("a", *money("20", "20")),
+            ("b", *money("10", "8")),
+            ("c", *money("12", "0")),
+            ("d", *money("16", "0")),
+            ("e", *money("20", "2")),
+        ]
+        propose_rebates(MARCH, repaid.settings, holding({"rate": 0.2, "budget": 5}))
+        assert sql("select customer_id, rebate from ops.arrears_rebates where rebate > 0") == [("b", 8)]
+
+    def test_a_reversal_takes_back_no_more_than_was_granted(self, repaid, holding, sql):
+        policy = holding({"rate": 0.1, "budget": 18})
+        propose_rebates(MARCH, repaid.settings, policy)
+        repaid.publish(APRIL)
+        propose_rebates(APRIL, repaid.settings, policy)
+        assert sql(
+            "select customer_id, rebate, clawback from ops.arrears_rebates where campaign like '%%03' and rebate > 0"
+        ) == [("a", 10, 0), ("b", 8, 3)]
+
+
 MONTHS = (MARCH, APRIL, MAY)
-SHARE, RATE, CAP = Decimal("0.2"), Decimal("0.07"), Decimal(6)
+
+
+@dataclass(frozen=True)
+class Terms:
+    share: Decimal
+    rate: Decimal
+    cap: Decimal
+    budget: Decimal | None
 
 
 @st.composite
@@ -166,22 +230,41 @@ def utilities(draw):
     return bills, payments
 
 
-def worked_out(bills, payments):
-    """The ledger after all of MONTHS, by campaign and customer: opening arrears, repaid, rebate, clawback."""
+def hundredths(low, high):
+    return st.integers(low, high).map(lambda n: Decimal(n) / 100)
+
+
+TERMS = st.builds(
+    Terms,
+    share=hundredths(0, 100),
+    rate=hundredths(1, 100),
+    cap=hundredths(0, 2000),
+    budget=st.none() | hundredths(0, 6000),
+)
+
+
+def worked_out(bills, payments, terms):
+    """The ledger after all of MONTHS, by campaign and customer: opening arrears, received, repaid, earned, rebate,
+    clawback."""
     ledger, clawbacks = {}, defaultdict(lambda: Decimal(0))
     for month in MONTHS:
         known = [[row for row in rows if RatingMonth.of(row["recorded_at"]) <= month] for rows in (bills, payments)]
-        ledger |= {(str(month), name): terms for name, terms in granted(*known, month).items()}
+        found = earned(*known, month, terms)
+        grants = within_budget(found, terms.budget)
+        cash = received(known[1], month)
+        for name, (opening, repaid, credit) in found.items():
+            ledger[str(month), name] = (opening, cash[name], repaid, credit, grants[name])
         for ended in (earlier for earlier in MONTHS if earlier < month):
-            again = granted(known[0], net_of_reversals(known[1], ended, month), ended)
+            again = earned(known[0], net_of_reversals(known[1], ended, month), ended, terms)
             for name in customers_of_reversals(known[1], ended, month):
-                before = ledger.get((str(ended), name), (0, 0, 0))[2]
-                now = again.get(name, (0, 0, 0))[2]
+                before = ledger.get((str(ended), name), [0])[-1]
+                now = again.get(name, [0])[-1]
                 clawbacks[str(ended), name] = max(clawbacks[str(ended), name], before - now)
-    return {key: (*terms, clawbacks[key]) for key, terms in ledger.items()}
+    return {key: (*row, clawbacks[key]) for key, row in ledger.items()}
 
 
-def granted(bills, payments, month):
+def earned(bills, payments, month, terms):
+    """By customer in arrears: opening arrears, repaid, and the credit before the budget."""
     start, end = month.first_day, (month + 1).first_day
     due = {b["bill_id"]: b for b in bills if b["due_on"] < start}
     then, now = (simulated(bills, payments, day, (month - 23).first_day) for day in (start, end))
@@ -193,9 +276,28 @@ def granted(bills, payments, month):
     found = {}
     for customer, arrears in opening.items():
         paid = max(repaid[customer], Decimal(0))
-        earned = min(CAP, RATE * paid).quantize(Decimal("0.01"), ROUND_DOWN)
-        found[customer] = (arrears, paid, earned if paid >= SHARE * arrears else Decimal(0))
+        credit = min(terms.cap, terms.rate * paid).quantize(Decimal("0.01"), ROUND_DOWN)
+        found[customer] = (arrears, paid, credit if paid >= terms.share * arrears else Decimal(0))
     return found
+
+
+def within_budget(found, budget):
+    """Of what each earned, what is granted: the larger share repaid first, then by name, until the budget is gone."""
+    left = Decimal("Infinity") if budget is None else budget
+    grants = {}
+    for name in sorted(found, key=lambda name: (-Fraction(found[name][1]) / Fraction(found[name][0]), name)):
+        grants[name] = min(found[name][2], left)
+        left -= grants[name]
+    return grants
+
+
+def received(payments, month):
+    """By customer: all that was paid in the month, less what was taken back in it."""
+    cash = defaultdict(Decimal)
+    for p in payments:
+        if RatingMonth.of(p["paid_on"]) == month:
+            cash[p["customer_id"]] += -p["amount"] if p["reverses_payment_id"] else p["amount"]
+    return cash
 
 
 def net_of_reversals(payments, ended, month):
@@ -227,34 +329,39 @@ def customers_of_reversals(payments, ended, month):
 
 
 @trials(max_examples=4, deadline=None, suppress_health_check=[*HealthCheck])
-@given(utilities(), st.randoms(use_true_random=False))
-def test_the_ledger_is_as_worked_out_in_plain_python(utility, holding, sql, records, random):
+@given(utilities(), TERMS, st.randoms(use_true_random=False))
+def test_the_ledger_is_as_worked_out_in_plain_python(utility, holding, sql, records, terms, random):
     bills, payments = records
-    expected = worked_out(bills, payments)
+    expected = worked_out(bills, payments, terms)
     random.shuffle(bills)
     random.shuffle(payments)
     sql("truncate ops.arrears_rebates, ops.service_actions, ops.publications")
     fresh = utility.anew()
     fresh.record(JANUARY, MAY, bills, payments)
-    policy = holding({"share": float(SHARE), "rate": float(RATE), "cap": float(CAP)})
+    policy = holding({name: value and float(value) for name, value in vars(terms).items()})
     for month in MONTHS:
         fresh.publish(month)
         propose_rebates(month, fresh.settings, policy)
     rows = sql(
-        "select right(campaign, 7), customer_id, opening_arrears, repaid, rebate, clawback from ops.arrears_rebates"
+        "select right(campaign, 7), customer_id, opening_arrears, received, repaid, earned, rebate, clawback "
+        "from ops.arrears_rebates"
     )
     assert {row[:2]: row[2:] for row in rows} == expected
-    for _, _, opening, repaid, rebate, clawback in rows:
-        assert 0 <= clawback <= rebate <= min(CAP, RATE * repaid)
+    granted = defaultdict(Decimal)
+    for campaign, _, opening, _, repaid, credit, rebate, clawback in rows:
+        assert 0 <= clawback <= rebate <= credit <= min(terms.cap, terms.rate * repaid)
         assert 0 <= repaid <= opening
+        granted[campaign] += rebate
+    if terms.budget is not None:
+        assert all(total <= terms.budget for total in granted.values())
     assert sql(
         "select action_type, sum(cast(payload ->> case action_type when 'arrears_rebate' then 'rebate' else 'clawback' "
         "end as numeric)) from ops.service_actions group by 1 order by 1"
     ) == [
         (kind, total)
         for kind, total in (
-            ("arrears_rebate", sum(row[4] for row in rows)),
-            ("rebate_clawback", sum(row[5] for row in rows)),
+            ("arrears_rebate", sum(row[6] for row in rows)),
+            ("rebate_clawback", sum(row[7] for row in rows)),
         )
         if total
     ]

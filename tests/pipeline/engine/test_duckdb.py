@@ -1,11 +1,14 @@
 """The engine: views over files, parameters, streams, and its bounds."""
 
+from datetime import date
+
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.engine import open_engine
+from pipeline.engine.session import open_connection
 from pipeline.errors import LakeError
 from pipeline.queries import compose
 from pipeline.settings import Settings
@@ -46,10 +49,18 @@ def fetch(engine, text, **parameters):
 
 
 def test_facts_are_the_rows_of_all_files_less_those_to_leave_out(engine, file):
-    left_out = file("left out", [{"file_row_number": 1}], {"file_row_number": pa.int64()})
-    pairs = [(file("a", facts(1, 2, 3)), None), (file("b", facts(4, 5, 6)), left_out), (file("c", facts(7)), None)]
+    def left_out(*rows):
+        numbers = [{"file_row_number": row} for row in rows]
+        return file(f"left out {rows}", numbers, {"file_row_number": pa.int64()})
+
+    pairs = [
+        (file("a", facts(1, 2, 3)), None),
+        (file("b", facts(4, 5, 6)), left_out(1)),
+        (file("c", facts(7)), None),
+        (file("d", facts(8, 9, 10)), left_out(0, 2)),
+    ]
     engine.bind_facts("bills", COLUMNS, pairs)
-    assert [row["amount"] for row in fetch(engine, "select * from bills order by amount")] == [1, 2, 3, 4, 6, 7]
+    assert [row["amount"] for row in fetch(engine, "select * from bills order by amount")] == [1, 2, 3, 4, 6, 7, 9]
     assert list(fetch(engine, "select * from bills limit 1")[0]) == list(COLUMNS)
 
 
@@ -76,6 +87,8 @@ def test_a_name_can_be_bound_again(engine, file):
         assert len(fetch(engine, "select * from bills")) == len(amounts)
         engine.bind_table("few", pa.table({"n": list(amounts)}))
         assert [row["n"] for row in fetch(engine, "select n from few order by n")] == list(amounts)
+    engine.bind_files("few", [file("few", [{"n": 7}], {"n": pa.int64()})])
+    assert fetch(engine, "select n from few") == [{"n": 7}]
 
 
 def test_parameters_are_bound_and_never_read_as_sql(engine):
@@ -97,6 +110,18 @@ def test_a_stream_gives_every_row_in_order_and_can_be_left(engine):
     assert sum(batch.num_rows for batch in engine.batches(query)) == 250_000
 
 
+def test_streams_are_read_side_by_side(engine, file):
+    engine.bind_table("chosen", pa.table({"customer_id": [f"C{number}" for number in range(0, 200_000, 2)]}))
+    engine.bind_facts("bills", COLUMNS, [(file("many", facts(*range(200_000))), None)], only="chosen")
+    query = compose("select customer_id from bills order by amount")
+    streams = [engine.batches(query) for _ in range(2)]
+    firsts = [stream.read_next_batch() for stream in streams]
+    assert len(fetch(engine, "select * from chosen")) == 100_000
+    rest = [pa.Table.from_batches([first, *stream]) for first, stream in zip(firsts, streams, strict=True)]
+    assert rest[0].equals(rest[1])
+    assert rest[0]["customer_id"][-1].as_py() == "C199998"
+
+
 def test_what_is_written_is_one_parquet_file(engine, tmp_path):
     engine.bind_table("numbers", pa.table({"n": range(1000)}))
     path = tmp_path / "it's here.parquet"
@@ -113,6 +138,14 @@ def test_a_sort_that_does_not_fit_in_memory_is_done_on_disk(home):
         text = "select md5(cast(a.n * 1000 + b.n as varchar)) as h from seed as a, seed as b order by h"
         assert sum(batch.num_rows for batch in engine.batches(compose(text))) == 1_000_000
     assert list(narrow.scratch_path.iterdir()) == []
+
+
+def test_an_instant_has_the_same_date_in_every_session(home):
+    with open_connection(home, "Asia/Shanghai") as connection, connection.cursor() as beside:
+        for session in (connection, beside):
+            assert session.execute("select cast(timestamptz '2026-10-31 17:00Z' as date)").fetchone() == (
+                date(2026, 11, 1),
+            )
 
 
 def test_nothing_is_fetched_from_outside(engine):

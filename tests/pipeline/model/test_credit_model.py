@@ -118,11 +118,12 @@ def test_a_fixed_fill_and_another_scorecard_are_kept(customers):
     assert through_json(model).scorecard == Scorecard(points=500, pdo=40)
 
 
-def test_five_defaults_give_a_finite_cautious_model(customers):
+@pytest.mark.parametrize("binned", [(), ("on_time_rate", "arrears_ratio", "monthly_kwh")])
+def test_five_defaults_give_a_finite_cautious_model(customers, binned):
     frame = customers[0][:400]
     default = np.zeros(400, int)
     default[frame["monthly_kwh"].nlargest(5).index] = 1
-    model = CreditModel().fit(frame, default)
+    model = CreditModel().fit(frame, default, binned=binned)
     probability = model.default_probability(frame)
     assert probability.sum() == pytest.approx(5, abs=1.5)
     assert probability.max() < 1
@@ -155,6 +156,99 @@ def test_scores_a_million_rows_in_seconds(model):
     assert time.perf_counter() - start < 3
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_shuffled_labels_give_an_auc_of_a_half(customers, seed):
+    frame, default = customers
+    shuffled = np.random.default_rng(seed).permutation(default)
+    found = [
+        auc(shuffled[test], CreditModel().fit(frame[fit], shuffled[fit], **options).log_odds(frame[test])).value
+        for fit, test in ((slice(0, 1500), slice(1500, None)), (slice(1500, None), slice(0, 1500)))
+        for options in ({}, {"binned": tuple(frame)})
+    ]
+    assert np.mean(found) == pytest.approx(0.5, abs=0.03)
+
+
+def test_binned_and_coded_indices_keep_every_promise(customers):
+    frame, default = customers
+    frame = frame.assign(calls=np.where(frame.index % 50 == 0, 96.0, frame.index % 7))
+    options = {"binned": ("arrears_ratio",), "sentinels": {"calls": (96,)}, "directions": {"arrears_ratio": "-"}}
+    model = CreditModel().fit(frame, default, **options)
+    assert model.columns == tuple(frame)
+    kinds = model.coefficients()["kind"].to_dict()
+    assert kinds == {
+        "on_time_rate": "value",
+        "arrears_ratio": "woe",
+        "monthly_kwh": "value",
+        "calls": "value",
+        "calls_96": "sentinel",
+    }
+    contributions = model.contributions(frame)
+    assert list(contributions) == list(frame)
+    np.testing.assert_allclose(model.base_score_ + contributions.sum(axis=1), model.score(frame), atol=1e-9)
+    assert through_json(model).to_dict() == model.to_dict()
+    order = np.random.default_rng(1).permutation(len(frame))
+    assert CreditModel().fit(frame.iloc[order], default[order], **options).to_dict() == model.to_dict()
+    alone = np.concatenate([model.score(frame[at : at + 1]) for at in range(0, 3000, 61)])
+    assert (alone == model.score(frame)[::61]).all()
+
+
+def test_points_are_what_one_standard_deviation_more_is_worth(customers, model):
+    frame, _ = customers
+    table = model.coefficients()
+    step = model.transformer_.features_["on_time_rate"]["scale"]
+    middle = frame.assign(on_time_rate=0.8)
+    moved = model.score(middle.assign(on_time_rate=0.8 + step / 10)) - model.score(middle)
+    np.testing.assert_allclose(moved, table.loc["on_time_rate", "points"] / 10, rtol=1e-9)
+    assert table["direction"].to_dict() == {
+        "on_time_rate": "+",
+        "arrears_ratio": "-",
+        "monthly_kwh": table.loc["monthly_kwh", "direction"],
+        "arrears_ratio_missing": None,
+    }
+
+
+def test_recalibrating_moves_probabilities_and_nobodys_place(customers, model):
+    frame, default = customers
+    before = model.to_dict()
+    harder = np.maximum(default, np.random.default_rng(5).random(3000) < 0.1).astype(int)
+    again = model.recalibrated(frame, harder)
+    assert model.to_dict() == before
+    assert again.to_dict() | {key: before[key] for key in ("calibration", "monitoring")} == before
+    assert again.default_probability(frame).sum() == pytest.approx(harder.sum(), abs=1)
+    assert (np.argsort(again.score(frame)) == np.argsort(model.score(frame))).all()
+    assert again.count(frame) == model.count(frame)
+    assert through_json(again).to_dict() == again.to_dict()
+
+
+def test_columns_that_nearly_repeat_are_shrunk_by_rule(customers):
+    frame, default = customers
+    late = frame["on_time_rate"] + 0.002 * np.random.default_rng(2).normal(size=3000)
+    nearly = frame.assign(on_time_rate_by_count=late)
+    assert CreditModel().fit(frame, default).discriminant_.shrinkage_ == 0
+    model = CreditModel().fit(nearly, default)
+    assert 0 < model.discriminant_.shrinkage_ < 0.02
+    points = model.coefficients()["points"]
+    assert points["on_time_rate"] == pytest.approx(points["on_time_rate_by_count"], rel=0.35)
+    assert auc(default, model.log_odds(nearly)).value == pytest.approx(
+        auc(default, CreditModel().fit(frame, default).log_odds(frame)).value, abs=0.003
+    )
+    assert CreditModel(shrinkage=None).fit(nearly, default).discriminant_.shrinkage_ == 0
+
+
+def test_reads_a_model_of_format_1(model, customers):
+    old = model.to_dict() | {"format": 1}
+    del old["monitoring"], old["discriminant"]["shrinkage"]
+    again = model_from_dict(old)
+    assert (again.score(customers[0]) == model.score(customers[0])).all()
+    assert again.monitoring is None
+    assert again.to_dict()["monitoring"] is None
+
+
+def test_refuses_a_column_called_as_the_score_is(customers):
+    with pytest.raises(ModelFitError, match="called score"):
+        CreditModel().fit(customers[0].assign(score=1.0), customers[1])
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
@@ -175,6 +269,20 @@ def test_refuses_a_column_that_gives_the_label_away(customers):
         CreditModel().fit(frame.assign(written_off=default), default)
 
 
+def changed(*path, **values):
+    """A change of a part deep in a document."""
+
+    def change(document):
+        document = json.loads(json.dumps(document))
+        part = document
+        for key in path:
+            part = part[key]
+        part.update(values)
+        return document
+
+    return change
+
+
 def without(key):
     return lambda d: {k: v for k, v in d.items() if k != key}
 
@@ -182,15 +290,21 @@ def without(key):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d | {"format": 2}, "format 1 is expected, not 2"),
-        (without("format"), "format 1 is expected, not None"),
-        (lambda d: "a text", "format 1 is expected, not 'str'"),
+        (lambda d: d | {"format": 3}, "format 1 or 2 is expected, not 3"),
+        (without("format"), "format 1 or 2 is expected, not None"),
+        (lambda d: "a text", "format 1 or 2 is expected, not 'str'"),
         (lambda d: d | {"kind": "forest"}, "kind 'forest'"),
         (without("calibration"), "lacks 'calibration'"),
         (lambda d: d | {"calibration": d["calibration"] | {"slope": -1.0}}, "must be positive"),
         (lambda d: d | {"calibration": d["calibration"] | {"intercept": float("nan")}}, "cannot be read"),
         (lambda d: d | {"discriminant": d["discriminant"] | {"features": ["x"]}}, "different features"),
         (lambda d: d | {"transform": 3}, "cannot be read"),
+        (changed("transform", "indices", "arrears_ratio", lower="low"), "cannot be read"),
+        (changed("transform", "indices", "arrears_ratio", lower=None), "cannot be read"),
+        (changed("transform", "features", "monthly_kwh", kind="spline"), "kind 'spline', which this version lacks"),
+        (changed("transform", "features", "monthly_kwh", scale=0.0), "gives no score"),
+        (changed("discriminant", coefficients=[1.0]), "cannot be read"),
+        (changed("monitoring", "score", counts=None), "cannot be read"),
     ],
 )
 def test_refuses_a_stored_model_it_cannot_trust(model, change, message):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.special import logit
+from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
@@ -140,6 +141,65 @@ def test_a_discriminant_read_back_is_the_same_to_the_bit():
     again = FisherLDA.from_dict(json.loads(json.dumps(model.to_dict())))
     assert (again.predict_proba(table) == model.predict_proba(table)).all()
     assert again.to_dict() == model.to_dict()
+
+
+def nearly_repeating(seed, rows=300, copies=3):
+    """Two clouds, and copies of their first column with a little noise."""
+    X, y = two_clouds(seed, rows=rows)
+    noise = np.random.default_rng(seed).normal(size=(rows, copies))
+    return np.column_stack([X, X[:, :1] + 0.01 * noise]), y
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 1.0])
+def test_shrinkage_draws_the_covariance_towards_its_diagonal(share):
+    X, y = two_clouds(8)
+    plain, shrunk = FisherLDA().fit(X, y), FisherLDA(shrinkage=share).fit(X, y)
+    S = plain.covariance_
+    np.testing.assert_allclose(shrunk.covariance_, (1 - share) * S + share * np.diag(np.diag(S)), rtol=1e-12)
+    np.testing.assert_allclose(shrunk.coef_[0] @ shrunk.covariance_, np.diff(shrunk.means_, axis=0)[0], atol=1e-10)
+
+
+def test_ledoit_and_wolfs_share_does_not_depend_on_units():
+    X, y = two_clouds(9)
+    ours = FisherLDA(shrinkage="ledoit_wolf").fit(X, y)
+    standardised = (X - ours.means_[y]) / np.sqrt(np.diag(FisherLDA().fit(X, y).covariance_))
+    assert ours.shrinkage_ == pytest.approx(ledoit_wolf_shrinkage(standardised, assume_centered=True), rel=1e-12)
+    assert 0 < ours.shrinkage_ < 1
+    moved = FisherLDA(shrinkage="ledoit_wolf").fit(X * [1e-3, 1, 1e4], y)
+    assert moved.shrinkage_ == pytest.approx(ours.shrinkage_, rel=1e-9)
+
+
+def test_auto_leaves_columns_alone_until_they_nearly_repeat():
+    X, y = two_clouds(10)
+    assert FisherLDA(shrinkage="auto").fit(X, y).to_dict() == FisherLDA().fit(X, y).to_dict()
+    model = FisherLDA(shrinkage="auto").fit(*nearly_repeating(10))
+    spread = np.sqrt(np.diag(model.covariance_))
+    smallest = np.linalg.eigvalsh(model.covariance_ / np.outer(spread, spread))[0]
+    assert model.shrinkage_ > 0
+    assert smallest >= 0.01 - 1e-9
+    assert FisherLDA.from_dict(json.loads(json.dumps(model.to_dict()))).to_dict() == model.to_dict()
+
+
+def test_shrinkage_keeps_the_weights_of_copies_together():
+    def weights(shrinkage, seed):
+        model = FisherLDA(shrinkage=shrinkage).fit(*nearly_repeating(seed))
+        spread = np.sqrt(np.diag(model.covariance_))
+        return (model.coef_[0] * spread)[[0, 3, 4, 5]]
+
+    for seed in range(5):
+        assert np.ptp(weights("auto", seed)) < np.ptp(weights(None, seed)) / 4
+
+
+@pytest.mark.parametrize("shrinkage", [-0.1, 1.1, "some", float("nan")])
+def test_refuses_a_shrinkage_that_is_none(shrinkage):
+    with pytest.raises(ModelFitError, match="shrinkage is"):
+        FisherLDA(shrinkage=shrinkage).fit(*two_clouds(6))
+
+
+def test_a_stored_discriminant_without_shrinkage_had_none():
+    model = FisherLDA().fit(*two_clouds(6))
+    old = {key: value for key, value in model.to_dict().items() if key != "shrinkage"}
+    assert FisherLDA.from_dict(old).shrinkage_ == 0
 
 
 def test_labels_may_be_text():

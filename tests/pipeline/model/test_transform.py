@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from pipeline.model import FisherLDA, IndexTransformer, ModelFitError
+from pipeline.model import FisherLDA, IndexTransformer, ModelFitError, WoeBins
 
 
 @pytest.fixture
@@ -97,6 +97,67 @@ def test_reads_any_numeric_dtype(dtype):
     frame = pd.DataFrame({"a": plain.astype("boolean" if dtype == "boolean" else dtype)})
     expected = IndexTransformer().fit_transform(pd.DataFrame({"a": plain}))
     pd.testing.assert_frame_equal(IndexTransformer().fit_transform(frame), expected)
+
+
+@pytest.fixture
+def coded(table):
+    """The table with 96 and 98 in place of some of b's values."""
+    table.loc[1:60:5, "b"] = 96.0
+    table.loc[3:60:5, "b"] = 98.0
+    return table
+
+
+def test_a_sentinel_is_a_gap_with_a_flag_of_its_own(coded):
+    transformer = IndexTransformer(sentinels={"b": (96, 98, 99)}).fit(coded)
+    features = transformer.transform(coded)
+    assert list(features) == ["a", "b", "c", "b_missing", "b_96", "b_98"]
+    usual = coded["b"].where(coded["b"] < 90)
+    plain = IndexTransformer().fit(coded.assign(b=usual))
+    limits = {name: value for name, value in transformer.indices_["b"].items() if name != "sentinels"}
+    assert limits == plain.indices_["b"]
+    pd.testing.assert_series_equal(features["b"], plain.transform(coded.assign(b=usual))["b"])
+    assert (features["b_96"].to_numpy() > 0).tolist() == (coded["b"] == 96).tolist()
+    assert features["b_missing"][coded["b"] >= 96].nunique() == 1
+
+
+def test_a_sentinel_that_training_had_not_is_filled_later(coded):
+    transformer = IndexTransformer(sentinels={"b": (96, 98, 99)}).fit(coded)
+    like_a_gap = transformer.transform(coded.assign(b=np.nan))["b"]
+    np.testing.assert_array_equal(transformer.transform(coded.assign(b=99.0))["b"], like_a_gap)
+
+
+def test_a_binned_column_is_one_standardised_weight_of_evidence(coded):
+    y = ((coded["b"] > 1) & (coded["b"] < 90) | (coded["c"] > 1)).astype(int).to_numpy()
+    transformer = IndexTransformer(binned=("b",), sentinels={"b": (96, 98)}, directions={"b": "-"}).fit(coded, y)
+    features = transformer.transform(coded)
+    assert list(features) == ["a", "b", "c"]
+    worth = WoeBins.fit(coded["b"], y, direction="-", sentinels=(96, 98)).transform(coded["b"])
+    np.testing.assert_allclose(features["b"], (worth - worth.mean()) / worth.std(), atol=1e-12)
+    again = IndexTransformer.from_dict(json.loads(json.dumps(transformer.to_dict(), allow_nan=False)))
+    pd.testing.assert_frame_equal(again.transform(coded), features, check_exact=True)
+
+
+def test_a_binned_column_without_an_order_is_left_out(table):
+    y = (table["a"] > 10).astype(int).to_numpy()
+    transformer = IndexTransformer(binned=("a",), directions={"a": "+"}).fit(table, y)
+    assert transformer.dropped_ == {"a": "constant in training after binning"}
+    assert "a" not in transformer.indices_
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"binned": ("z",)}, "binned names z,"),
+        ({"sentinels": {"z": (1,)}}, "sentinels names z,"),
+        ({"sentinels": {"a": (np.nan,)}}, "a sentinel of a "),
+        ({"directions": {"a": "up"}}, "the direction of a must be"),
+        ({"lower": 0.9, "upper": 0.1}, "must be quantiles"),
+        ({"binned": ("a",)}, "one label a row"),
+    ],
+)
+def test_refuses_parameters_by_name(table, parameters, message):
+    with pytest.raises(ModelFitError, match=message):
+        IndexTransformer(**parameters).fit(table)
 
 
 @pytest.mark.parametrize(

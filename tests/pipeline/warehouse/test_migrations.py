@@ -89,17 +89,38 @@ def test_every_table_and_column_says_what_it_is(sql):
     assert silent == []
 
 
-def test_a_new_index_gets_its_columns_once_and_in_published_months_too(settings, sql):
+def test_a_new_index_gets_its_columns_once_and_in_published_months_too(settings, sql, policy):
     sql("create table rating.month partition of rating.credit_indices for values from ('2026-01-01') to ('2026-02-01')")
-    assert ensure_index_columns(settings, ["moon_phase", "arrears_ratio"]) == ["moon_phase"]
-    assert ensure_index_columns(settings, ["moon_phase", "arrears_ratio"]) == []
+    indices = {"moon_phase": policy.indices["arrears_ratio"], "arrears_ratio": policy.indices["arrears_ratio"]}
+    assert ensure_index_columns(settings, indices) == ["moon_phase"]
+    assert ensure_index_columns(settings, indices) == []
     assert sql("select moon_phase, moon_phase_band from rating.month") == []
 
 
+def test_the_columns_of_indices_say_what_the_policy_says(settings, sql, policy):
+    def said():
+        return dict(
+            sql(
+                "select attname, col_description(attrelid, attnum) from pg_attribute "
+                "where attrelid = 'rating.credit_indices'::regclass and attname like 'arrears_ratio%'"
+            )
+        )
+
+    index = policy.indices["arrears_ratio"]
+    own = index.model_copy(update={"meaning": "what's overdue: 50% or :more", "window_months": 0})
+    ensure_index_columns(settings, {"arrears_ratio": own})
+    assert said() == {
+        "arrears_ratio": "P4: what's overdue: 50% or :more; average monthly bills.",
+        "arrears_ratio_band": "Band of arrears_ratio, A best to D.",
+    }
+    ensure_index_columns(settings, policy.indices)
+    assert said()["arrears_ratio"] == f"P4: {index.meaning}; average monthly bills, 12 months."
+
+
 @pytest.mark.parametrize("name", ["Moon", "x; drop table rating.models", "", "a" * 60])
-def test_an_index_that_cannot_be_a_column_is_refused(settings, name):
+def test_an_index_that_cannot_be_a_column_is_refused(settings, policy, name):
     with pytest.raises(ConfigError, match="cannot be a column"):
-        ensure_index_columns(settings, [name])
+        ensure_index_columns(settings, {name: policy.indices["arrears_ratio"]})
 
 
 def test_a_warehouse_that_is_away_is_one_line_without_the_password(tmp_path):

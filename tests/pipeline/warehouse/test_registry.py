@@ -1,16 +1,23 @@
 """The model registry: nothing is lost, nothing changes, each month has its model."""
 
+import json
 import struct
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import pandas as pd
 import pytest
+from alembic import command
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from pipeline.errors import ModelError
+from pipeline.model import CreditModel, ExpertScorecard
 from pipeline.month import RatingMonth
-from pipeline.warehouse import registry
+from pipeline.warehouse import migrations, registry
+from pipeline.warehouse.connection import transaction
 
 JANUARY, JUNE = RatingMonth(2026, 1), RatingMonth(2026, 6)
 
@@ -59,17 +66,77 @@ def test_a_number_that_is_not_finite_is_refused(settings, number):
         register(settings, parameters={"a": [number]})
 
 
-def test_coefficients_can_be_read_in_sql(settings, sql):
-    discriminant = {"features": ["a", "b"], "coefficients": [0.5, -1.25], "intercept": 3.0}
-    register(settings, parameters={"discriminant": discriminant})
-    register(settings, "expert", parameters={"intercept": -5.0, "weights": {"a": 0.5}})
-    assert sql("select version, term, coefficient from rating.model_coefficients order by 1, 2") == [
-        ("expert", "a", 0.5),
-        ("expert", "intercept", -5.0),
-        ("v1", "a", 0.5),
-        ("v1", "b", -1.25),
-        ("v1", "intercept", 3.0),
+@pytest.fixture(scope="module")
+def fisher():
+    """A discriminant of two indices, one of them with gaps."""
+    rng = np.random.default_rng(8)
+    frame = pd.DataFrame({"a": rng.normal(size=300), "b": rng.normal(size=300)})
+    default = (frame["a"] + rng.logistic(size=300) > 1).astype(int)
+    frame.loc[::7, "b"] = np.nan
+    return CreditModel().fit(frame, default)
+
+
+EXPERT = ExpertScorecard(-5.0, {"a_band": 0.5}, missing_level=1.5)
+TERMS = "select * from rating.model_coefficients order by version, term"
+
+
+def test_the_terms_of_a_score_can_be_read_in_sql(settings, sql, fisher):
+    register(settings, "expert", parameters=EXPERT.to_dict())
+    register(settings, "v1", parameters=fisher.to_dict())
+    assert sql(
+        "select term, kind, index_name, coefficient, points_per_unit from rating.model_coefficients "
+        "where version = 'v1' and index_name is distinct from 'a' order by term"
+    ) == [
+        ("b", "value", "b", fisher.discriminant_.coef_[0][1], pytest.approx(-points(fisher, "b"))),
+        ("b_missing", "missing", "b", fisher.discriminant_.coef_[0][2], pytest.approx(-points(fisher, "b_missing"))),
+        ("intercept", "base", None, fisher.discriminant_.intercept_[0], fisher.base_score_),
     ]
+    factor = EXPERT.scorecard.factor
+    assert sql(
+        "select term, index_name, coefficient, points, points_missing from rating.model_coefficients "
+        "where version = 'expert' and kind = 'band'"
+    ) == [("a_band", "a", 0.5, pytest.approx([0, -0.5 * factor, -factor, -1.5 * factor]), -0.75 * factor)]
+
+
+def points(model, feature):
+    """What one more standard deviation of a feature takes from the score."""
+    weight = model.discriminant_.coef_[0][list(model.transformer_.features_).index(feature)]
+    return model.scorecard.factor * model.calibrator_.slope_ * weight
+
+
+def test_a_document_that_says_it_is_a_model_and_is_none_is_refused(settings, sql):
+    with pytest.raises(ModelError, match=r"model v1 cannot be used: .* lacks 'transform'"):
+        register(settings, parameters={"format": 1, "kind": "fisher_lda", "scorecard": {}})
+    assert registry.models(settings) == []
+
+
+def test_models_of_an_older_warehouse_get_their_terms_when_it_is_migrated(settings, sql, fisher):
+    """Registered in the old warehouse as the old registry did, and in the new one: the same terms."""
+    register(settings, "expert", parameters=EXPERT.to_dict())
+    register(settings, "v1", parameters=fisher.to_dict())
+    register(settings, "odd", parameters={"version": "odd"})
+    models, terms = sql("select * from rating.models order by version"), sql(TERMS)
+    sql("drop schema rating, ops, report cascade")
+    migrate_to(settings, "0001_initial")
+    for model in models:
+        sql(
+            "insert into rating.models (version, segment, status, effective_from_month, parameters, parameters_sha256, "
+            "metrics, input_sha256, policy_sha256) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            *[json.dumps(value) if isinstance(value, dict) else value for value in model[:9]],
+        )
+    for version, term, coefficient, *_ in terms:
+        sql("insert into rating.model_coefficients values (%s, %s, %s)", version, term, coefficient)
+    migrations.migrate(settings)
+    backfilled = sql(TERMS)
+    assert len(backfilled) == len(terms) == 6
+    for old, new in zip(backfilled, terms, strict=True):
+        assert old == tuple(pytest.approx(v, rel=1e-12) if isinstance(v, float | list) else v for v in new)
+
+
+def migrate_to(settings, revision):
+    with transaction(settings) as connection:
+        connection.execute(text("create schema ops"))
+        command.upgrade(migrations._config(connection), revision)
 
 
 def test_an_old_month_keeps_the_model_that_was_in_force(settings):
@@ -101,3 +168,87 @@ def test_promoting_at_once_leaves_one_champion(settings):
 def test_an_unknown_version_cannot_be_promoted(settings):
     with pytest.raises(ModelError, match="v9 is not registered"):
         registry.promote(settings, "v9", "policy")
+
+
+def test_a_promotion_takes_effect_from_its_month_until_the_next(settings):
+    for version in ("v1", "v2"):
+        register(settings, version)
+    registry.promote(settings, "v1", "policy", from_month=JANUARY)
+    registry.promote(settings, "v2", "A. Person", from_month=JUNE, reason="better")
+    assert registry.promotions(settings, "v2") == [
+        registry.Promotion("v2", JUNE, "A. Person", registry.model(settings, "v2").approved_at, "better")
+    ]
+    assert registry.model(settings, "v1").retired_from_month == JUNE
+    assert registry.model(settings, "v2").effective_from == JUNE
+
+    registry.promote(settings, "v1", "B. Person", from_month=JUNE + 6)  # back to the old one
+    in_force = [registry.champion(settings, "residential", month).version for month in (JUNE - 1, JUNE, JUNE + 6)]
+    assert in_force == ["v1", "v2", "v1"]
+    first, second = registry.models(settings)
+    assert (first.status, first.effective_from, first.retired_from_month) == ("champion", JANUARY, None)
+    assert (second.status, second.retired_from_month) == ("retired", JUNE + 6)
+    assert second.retired_at is not None
+
+
+def test_an_older_month_gets_a_model_of_its_own_without_a_second_champion(settings):
+    for version in ("v1", "v2"):
+        register(settings, version)
+    registry.promote(settings, "v1", "policy", from_month=JUNE)
+    older = registry.promote(settings, "v2", "policy", from_month=JANUARY)
+    assert (older.status, older.retired_from_month) == ("retired", JUNE)
+    assert registry.champion(settings, "residential", JUNE - 1).version == "v2"
+    assert registry.champion(settings, "residential", JUNE).version == "v1"
+
+
+def test_without_a_month_no_published_month_is_rated_otherwise(settings, sql):
+    publish(sql, JUNE + 2)
+    register(settings, "v1", month=JANUARY)
+    assert registry.promote(settings, "v1", "A. Person").effective_from == JUNE + 3
+    register(settings, "v2", month=JUNE + 9)
+    assert registry.promote(settings, "v2", "A. Person").effective_from == JUNE + 9
+
+
+def test_a_verdict_is_kept_with_the_version(settings):
+    gates = [{"gate": "auc", "passed": False, "is_hard": True, "value": 0.5, "limit": 0.6, "detail": ""}]
+    assert register(settings).gates is None
+    judged = registry.judge(settings, "v1", gates, False)
+    assert (judged.gates, judged.has_passed) == (gates, False)
+    assert registry.model(settings, "v1") == judged
+
+
+def test_who_may_take_over_passed_is_younger_and_no_trial(settings, sql):
+    def pending(month, shadow_months=0):
+        found = registry.pending(settings, "residential", month, shadow_months)
+        return found and found.version
+
+    register(settings, "old", month=JANUARY)
+    registry.promote(settings, "old", "policy")
+    for version, month, has_passed in (("failed", JUNE, False), ("older", JANUARY - 1, True), ("fit", JUNE, True)):
+        register(settings, version, month=month)
+        registry.judge(settings, version, [], has_passed)
+    registry.register(
+        settings,
+        version="trial",
+        family="residential",
+        effective_from=JUNE + 1,
+        parameters={"a": 1},
+        metrics={},
+        input_sha256="i",
+        policy_sha256="p",
+        is_trial=True,
+    )
+    registry.judge(settings, "trial", [], True)
+    assert pending(JUNE - 1) is None
+    assert [pending(JUNE + months) for months in (0, 1, 9)] == ["fit"] * 3
+    assert [pending(JUNE + months, 2) for months in (1, 2)] == [None, "fit"]
+    publish(sql, JUNE + 3)
+    assert [pending(JUNE + months) for months in (2, 3, 4)] == [None, None, "fit"]
+
+
+def publish(sql, month):
+    sql(
+        "insert into ops.publications (publication_id, rating_month, revision, basis, rows, content_sha256, "
+        "input_sha256, policy_sha256, model_sha256, model_versions, run_id, run_kind, is_latest_month) "
+        "values (gen_random_uuid(), %s, 1, 'as_known_then', 1, 'c', 'i', 'p', 'm', '{}', 't', 'command', true)",
+        month.first_day,
+    )

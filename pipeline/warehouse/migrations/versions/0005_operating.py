@@ -6,7 +6,7 @@ from pipeline.settings import SQL
 from pipeline.warehouse.migrations import run_file
 
 revision = "0005_operating"
-down_revision = "0002_customer_groups"
+down_revision = "0004_model_life"
 
 
 def upgrade() -> None:

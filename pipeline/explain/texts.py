@@ -1,0 +1,110 @@
+"""What an explanation says, in English and Chinese."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.explain.counterfactual import Move
+    from pipeline.explain.explanation import Explanation
+    from pipeline.explain.published import Definition
+
+LANGUAGES = ("en", "zh")
+
+_BASIS = {
+    "model": ("The model set the grade.", "等级由模型评定。"),
+    "expert": (
+        "The expert scorecard set the grade: too few customers defaulted to learn a model from.",
+        "等级由专家评分卡评定：违约样本不足，无法训练模型。",
+    ),
+    "thin_file": (
+        "Little is known of the customer yet: what is not is taken as that of a typical customer.",
+        "客户记录较少：缺失的指标按典型客户取值。",
+    ),
+    "default": (
+        "In default at the cut-off, which sets the worst grade whatever the score.",
+        "截止日处于违约状态，无论得分如何均评为最低等级。",
+    ),
+    "veto": ("A veto bars a better grade, whatever the score.", "因一票否决，无论得分如何不得评为更高等级。"),
+    "override": ("A person set the grade.", "等级由人工设定。"),
+    "new": ("A new customer has a fixed grade at first.", "新客户暂按固定等级评定。"),
+}
+_RULES = {
+    "default": (
+        "First the default has to end, by paying the debt that is overdue.",
+        "首先须清偿逾期欠费，解除违约状态。",
+    ),
+    "veto": ("First the veto has to end.", "首先须解除一票否决。"),
+    "override": ("The grade set by hand has to end or be changed.", "须解除或修改人工设定的等级。"),
+    "new": ("A grade of its own comes with time.", "须待新客户期满后按得分评级。"),
+}
+_A_RULE = ("A rule of the policy holds the grade.", "等级受评级规则限制。")
+_SENTENCES = {
+    "then": ("By its score it would have {grade}.", "按其得分应为{grade}级。"),
+    "best": ("No grade is better.", "已是最高等级。"),
+    "short": ("{grade} needs {points:.1f} points more.", "升至{grade}级还需{points:.1f}分。"),
+    "one": ("It is enough that {moves}.", "只需：{moves}。"),
+    "all": ("It takes all of this: {moves}.", "须同时做到：{moves}。"),
+    "not enough": (
+        "What the customer can act on is not enough: {moves}, and {points:.1f} points are still missing.",
+        "仅靠客户可改变的指标尚不足够：{moves}，之后仍差{points:.1f}分。",
+    ),
+    "nothing": ("Nothing that the customer can act on brings it nearer.", "客户可改变的指标均无法使其更接近。"),
+    "move": (
+        "{code} ({index}) goes from {value:.2f} to {needed:.2f}",
+        "{code}（{index}）由{value:.2f}变为{needed:.2f}",
+    ),
+    "missing": ("Nothing is known of it", "暂无数据"),
+    "policy": (
+        "The policy has changed since: the scale and what is attainable are today's.",
+        "此后评级政策已变更：等级标准与可达值按现行政策。",
+    ),
+}
+_JOINED = ("; ", "；")
+
+
+def basis(rating_basis: str, lang: str) -> str:
+    return _in(lang, _BASIS[rating_basis])
+
+
+def reason(definition: "Definition", lang: str, is_missing: bool) -> str | None:
+    """Why an index counts against a customer."""
+    if is_missing:
+        return _say(lang, "missing")
+    return _in(lang, (definition.reason_en, definition.reason_zh)) or definition.meaning
+
+
+def needs(explanation: "Explanation") -> list[str]:
+    """What has to come about for a better grade, a sentence each."""
+    lang, grade = explanation.lang, explanation.published.grade
+    sentences = []
+    if grade["rating_basis"] in _RULES or grade["grade"] != explanation.model_grade:
+        rule = _in(lang, _RULES.get(grade["rating_basis"], _A_RULE))
+        sentences = [rule, _say(lang, "then", grade=explanation.model_grade)]
+    sentences += _by_score(explanation)
+    return sentences + ([] if explanation.is_policy_of_today else [_say(lang, "policy")])
+
+
+def _by_score(explanation: "Explanation") -> list[str]:
+    lang, above = explanation.lang, explanation.next_grade
+    if above is None:
+        return [_say(lang, "best")]
+    sentences = [_say(lang, "short", grade=above.grade, points=above.points_needed)]
+    if not above.moves:
+        return [*sentences, _say(lang, "nothing")]
+    moves = _in(lang, _JOINED).join(_move(lang, move, explanation) for move in above.moves)
+    if not above.is_reached:
+        left = above.points_needed - sum(move.points for move in above.moves)
+        return [*sentences, _say(lang, "not enough", moves=moves, points=left)]
+    return [*sentences, _say(lang, "one" if len(above.moves) == 1 else "all", moves=moves)]
+
+
+def _move(lang: str, move: "Move", explanation: "Explanation") -> str:
+    code = explanation.published.definitions[move.index].code
+    return _say(lang, "move", code=code, index=move.index, value=move.value, needed=move.needed)
+
+
+def _say(lang: str, what: str, **values) -> str:
+    return _in(lang, _SENTENCES[what]).format(**values)
+
+
+def _in(lang: str, both):
+    return both[LANGUAGES.index(lang)]
