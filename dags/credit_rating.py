@@ -141,7 +141,8 @@ def sensitivity(graded):
     from pipeline import sensitivity
 
     run = current_run()
-    return sensitivity.sensitivity(*run.inputs, basis=run.params["basis"], models=graded["models"])
+    with run.turn(is_shared=True):
+        return sensitivity.sensitivity(*run.inputs, basis=run.params["basis"], models=graded["models"])
 
 
 @task(outlets=[credit_grades])

@@ -273,13 +273,14 @@ def grades(
         Format.table
     ),
     out: Annotated[Path | None, typer.Option(metavar="F", help="write to this file")] = None,
+    revision: Annotated[int | None, typer.Option(metavar="N", help="one that was replaced since")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The published grades of a month."""
     from pipeline.export import export_grades
 
     wanted = Format.json if as_json else output
-    export_grades(Settings.load(), month, wanted.value, out)
+    export_grades(Settings.load(), month, wanted.value, out, revision=revision)
 
 
 @app.command()
@@ -439,9 +440,9 @@ def rate_month(
         if not dry_run:
             step("decide_actions", lambda: decide.decide_actions(*inputs))
             step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
+            step("monitor", lambda: monitor.monitor(*inputs))
             with transaction(settings) as connection:
                 publications.record_follow_up(connection, published["publication_id"])
-            step("monitor", lambda: monitor.monitor(*inputs))
     advance(STEPS, STEPS, f"{month} done")
     return done
 
@@ -469,9 +470,10 @@ def _as_it_stands(publication, settings: Settings, policy: Policy) -> dict[str, 
 
 def _require_passed(outcomes: list[dict[str, Any]]) -> None:
     """MonitoringError, once all is done and shown, where the models of a month passed a limit."""
-    from pipeline import monitor
+    if monitored := [outcome["monitor"] for outcome in outcomes if "monitor" in outcome]:
+        from pipeline import monitor
 
-    monitor.require_passed(*(outcome["monitor"] for outcome in outcomes if "monitor" in outcome))
+        monitor.require_passed(*monitored)
 
 
 def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:

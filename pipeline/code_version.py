@@ -5,10 +5,11 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from pipeline.queries import FOLDERS
 from pipeline.settings import SQL
 
 _PACKAGE = Path(__file__).parent
-_QUERIES = ("derived", "indices", "labels", "rules", "source")
+_QUERIES = sorted(set(FOLDERS) | {"source"})
 _LIBRARIES = ("duckdb", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 
 

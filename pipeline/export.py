@@ -1,5 +1,6 @@
 """``gridgrade grades``: what is published for a month, as a table, CSV or JSON."""
 
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -9,34 +10,46 @@ from rich.table import Table
 from pipeline.errors import ConfigError, NotPublishedError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
-from pipeline.warehouse.connection import bulk_transaction
+from pipeline.warehouse import publications, revisions
+from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.migrations import migrate
+from pipeline.warehouse.publications import Publication
 
 SHOWN_ROWS = 20
 _COLUMNS = (
-    "customer_id, segment, region, grade, score, default_probability, previous_grade, notch_change, rating_basis, "
-    "model_grade, grade_rule, reason_1, reason_2, reason_3, reason_4, model_version"
+    *("customer_id", "segment", "region", "grade", "score", "default_probability", "previous_grade", "notch_change"),
+    *("rating_basis", "model_grade", "grade_rule", "reason_1", "reason_2", "reason_3", "reason_4", "model_version"),
 )
 
 
-def export_grades(settings: Settings, month: RatingMonth, output: str, target: Path | None) -> None:
+def export_grades(
+    settings: Settings, month: RatingMonth, output: str, target: Path | None, *, revision: int | None = None
+) -> None:
     """Write the published grades by customer_id, streamed: ``csv`` or ``json`` whole, ``table`` its first rows.
 
-    ``target`` None is standard output.
+    ``target`` None is standard output; ``revision`` None is what readers see.
     """
     migrate(settings)
-    query = f"select {_COLUMNS} from rating.credit_grades where rating_month = $1 order by customer_id"
-    with bulk_transaction(settings) as connection, connection.cursor() as cursor:
-        cursor.execute("select count(*) from rating.credit_grades where rating_month = $1", [month.first_day])
-        [published] = cursor.fetchone()
-        if not published:
-            raise NotPublishedError(f"nothing is published for {month}: gridgrade rate {month} rates it")
-        cursor.execute(query + (f" limit {SHOWN_ROWS}" if output == "table" else ""), [month.first_day])
-        rows = cursor.fetch_record_batch()
+    publication = _publication(settings, month, revision)
+    with revisions.rows(settings, publication, "credit_grades", _COLUMNS, by="customer_id") as rows:
         if output == "table":
-            _show(rows.read_all().to_pylist(), published, month, target)
+            shown = list(islice((row for batch in rows for row in batch.to_pylist()), SHOWN_ROWS))
+            _show(shown, publication.rows, month, target)
         else:
             _copy(rows, output, target)
+
+
+def _publication(settings: Settings, month: RatingMonth, revision: int | None) -> Publication:
+    with transaction(settings) as connection:
+        if revision is None:
+            found = publications.current(connection, month)
+        else:
+            found = next((p for p in publications.revisions_of(connection, month) if p.revision == revision), None)
+    if found is None and revision is not None:
+        raise NotPublishedError(f"{month} has no revision {revision}: report.publications lists those it has")
+    if found is None:
+        raise NotPublishedError(f"nothing is published for {month}: gridgrade rate {month} rates it")
+    return found
 
 
 def _copy(rows, output: str, target: Path | None) -> None:

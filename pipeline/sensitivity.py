@@ -72,6 +72,9 @@ def sensitivity(
         family: _Shaker(model_from_dict(registry.model(settings, version).parameters), family, policy)
         for family, version in models.items()
     }
+    made_from = {
+        table: lake.manifest(table, rating_month=month, basis=basis)["sha256"] for table in ("indices", "grades")
+    }
     graded = lake.manifest("grades", rating_month=month, basis=basis)
     totals: dict[tuple, Counter] = defaultdict(Counter)
     with (
@@ -87,6 +90,7 @@ def sensitivity(
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partition.folder / "part-0.parquet", compression="zstd")
         partition.manifest(
             rows=len(rows),
+            made_from=made_from,
             input_sha256=graded["input_sha256"],
             policy_sha256=policy.sha256,
             model_versions=models,

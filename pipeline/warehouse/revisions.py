@@ -161,9 +161,11 @@ def swap(
 
 @contextmanager
 def rows(
-    settings: Settings, publication: Publication, table: str, columns: Iterable[str]
+    settings: Settings, publication: Publication, table: str, columns: Iterable[str], *, by: str | None = None
 ) -> Iterator["pa.RecordBatchReader"]:
     """The rows of a revision, whether readers see it or it was replaced; a column it does not have yet is null.
+
+    ``by``: the column to sort by.
 
     NotPublishedError when the rows of a replaced revision were removed.
     """
@@ -179,7 +181,7 @@ def rows(
                 f"gridgrade rate {publication.rating_month} --basis {publication.basis} makes them again"
             )
         listed = (f'"{column}"' if column in held else f'cast(null as text) as "{column}"' for column in columns)
-        cursor.execute(f"select {', '.join(listed)} from rating.{name}")
+        cursor.execute(f"select {', '.join(listed)} from rating.{name}" + (f" order by {by}" if by else ""))
         yield cursor.fetch_record_batch()
 
 

@@ -1,8 +1,7 @@
 -- Measure: follow up on habitual default, once a period. One row per customer with so many delinquencies in 12 months:
 -- collection events of the kinds to which the policy gives a weight.
 -- Reads rated, in_arrears, collection_events. Parameters: as_of, months_ago_12, habitual_default_followup_period,
--- habitual_default_followup_delinquencies, severity_overdue_notice, severity_returned_payment, severity_plan_broken,
--- severity_disconnection, severity_write_off.
+-- habitual_default_followup_delinquencies, delinquency_severity_*.
 with counted as (
     select
         customer_id,
@@ -11,11 +10,11 @@ with counted as (
     where occurred_on >= :months_ago_12
         and occurred_on < :as_of
         and case event_type
-            when 'overdue_notice' then :severity_overdue_notice
-            when 'returned_payment' then :severity_returned_payment
-            when 'plan_broken' then :severity_plan_broken
-            when 'disconnection' then :severity_disconnection
-            when 'write_off' then :severity_write_off
+            when 'overdue_notice' then :delinquency_severity_overdue_notice
+            when 'returned_payment' then :delinquency_severity_returned_payment
+            when 'plan_broken' then :delinquency_severity_plan_broken
+            when 'disconnection' then :delinquency_severity_disconnection
+            when 'write_off' then :delinquency_severity_write_off
             else 0
         end > 0
     group by customer_id

@@ -26,20 +26,22 @@ KEPT = PUBLISHED[-2:]
 @pytest.fixture(scope="module")
 def brief(policy) -> Policy:
     """Two published months can be repeated: they read 17 months of bills, and learn from cohorts 1 and 2 months ago."""
-    document = policy.model_dump(mode="json")
-    document["extract"]["history_months"] = 15
-    document["index_parameters"]["bill_history_months"] = 15
-    document["grade_rules"]["vetoes"]["theft"]["months"] = 12
-    document["label"] |= {"horizon_months": 1, "embargo_months": 0}
-    document["training"]["cohorts"] = 2
-    document["retention"] = {
-        "repeatable_months": 2,
-        "derived_months": 2,
-        "replaced_revisions": 1,
-        "data_docs_months": 2,
-        "min_age_days": 0,
+    changes = {
+        "extract": {"history_months": 15},
+        "index_parameters": {"bill_history_months": 15},
+        "label": {"horizon_months": 1, "embargo_months": 0},
+        "training": {"cohorts": 2},
+        "retention": {
+            "repeatable_months": 2,
+            "derived_months": 2,
+            "replaced_revisions": 1,
+            "data_docs_months": 2,
+            "min_age_days": 0,
+        },
     }
-    return Policy(**document)
+    return policy.model_copy(
+        update={name: getattr(policy, name).model_copy(update=section) for name, section in changes.items()}
+    )
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,14 @@ def test_a_month_without_a_publication_says_how_to_rate_it(published):
         export_grades(published, OCTOBER + 1, "csv", None)
 
 
+def test_a_revision_is_asked_for_by_its_number(published, tmp_path):
+    for revision in (None, 1):
+        export_grades(published, OCTOBER, "csv", tmp_path / str(revision), revision=revision)
+    assert (tmp_path / "1").read_text() == (tmp_path / "None").read_text()
+    with pytest.raises(NotPublishedError, match="2026-10 has no revision 2: report.publications lists those it has"):
+        export_grades(published, OCTOBER, "csv", None, revision=2)
+
+
 @pytest.mark.parametrize("output", ["csv", "json", "table"])
 def test_a_file_that_cannot_be_written_is_one_clear_line(published, tmp_path, output):
     with pytest.raises(ConfigError, match=r"none.*it's here cannot be written") as raised:
