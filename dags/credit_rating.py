@@ -79,7 +79,8 @@ def compute_indices():
     from pipeline import indices
 
     run = current_run()
-    return indices.compute_indices(*run.inputs, basis=run.params["basis"])
+    with run.turn():
+        return indices.compute_indices(*run.inputs, basis=run.params["basis"])
 
 
 @task
@@ -88,7 +89,8 @@ def group():
     from pipeline import group
 
     run = current_run()
-    return group.group(*run.inputs, basis=run.params["basis"])
+    with run.turn(is_shared=True):
+        return group.group(*run.inputs, basis=run.params["basis"])
 
 
 @task.branch
@@ -129,7 +131,8 @@ def grade(retrained, applied):
 
     run, chosen = current_run(), retrained or applied
     rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
-    return grade.grade(*run.inputs, basis=run.params["basis"], **rated_by)
+    with run.turn(is_shared=True):
+        return grade.grade(*run.inputs, basis=run.params["basis"], **rated_by)
 
 
 @task
@@ -147,8 +150,10 @@ def publish(outlet_events=None):
     from pipeline import publish
 
     run = current_run()
-    asked = {name: run.params[name] for name in ("basis", "dry_run")}
-    outcome = publish.publish(*run.inputs, run_id=run.id, run_kind=run.kind, **asked)
+    asked = {name: run.params[name] for name in ("basis", "dry_run", "accept_moves")}
+    who = {"run_id": run.id, "run_kind": run.kind, "published_by": run.started_by}
+    with run.turn():
+        outcome = publish.publish(*run.inputs, **who, **asked)
     if asked["dry_run"]:
         raise AirflowSkipException(f"{run.month} dry run, nothing published: {outcome}")
     outlet_events[credit_grades].add_partitions(str(run.month))
@@ -178,6 +183,9 @@ def monitor():
         "model_version": Param(None, type=["null", "string"], description="apply this version"),
         "basis": Param("as_known_then", enum=["as_known_then", "as_known_now"]),
         "dry_run": Param(False, type="boolean", description="do everything but publish"),
+        "accept_moves": Param(
+            False, type="boolean", description="publish even if more grades change than the policy lets pass"
+        ),
     },
 )
 def credit_rating():

@@ -4,6 +4,7 @@
 
 | task | leaves |
 |---|---|
+| `decide_actions` | service measures, proposed or blocked by a protection; `ops.account_managers` and figures |
 | `propose_rebates` | arrears rebates in the ledger `ops.arrears_rebates`, each with a proposed action |
 | `dispatch` | approved actions in the work queue, at the webhook or in the mail; what has to wait, with the reason |
 
@@ -20,7 +21,15 @@ that could not be sent fails no task: it is tried again by the next `dispatch`, 
 
 from airflow.sdk import PartitionedAssetTimetable, dag, task
 from gridgrade_assets import credit_grades
-from gridgrade_run import RATING_MONTH, TASK_DEFAULTS, current_run
+from gridgrade_run import RATING_MONTH, TASK_DEFAULTS, current_run, settings_and_policy
+
+
+@task(inlets=[credit_grades])
+def decide_actions():
+    """Decide who gets which service measure, and withdraw what is no longer due."""
+    from pipeline.actions import decide
+
+    return decide.decide_actions(*current_run().inputs)
 
 
 @task(inlets=[credit_grades])
@@ -36,8 +45,7 @@ def dispatch():
     """Send everything that is approved and can go now, whatever its month."""
     from pipeline.actions import dispatch
 
-    _, settings, policy = current_run().inputs
-    return dispatch.dispatch(settings, policy)
+    return dispatch.dispatch(*settings_and_policy())
 
 
 @dag(
@@ -50,7 +58,7 @@ def dispatch():
     params={"rating_month": RATING_MONTH},
 )
 def service_actions():
-    propose_rebates() >> dispatch()
+    decide_actions() >> propose_rebates() >> dispatch()
 
 
 service_actions()

@@ -11,7 +11,7 @@
           | sensitivity       what a change of one risk factor at a time does to them
           | publish           stage, audit, swap: one transaction, one revision of one month
     warehouse (PostgreSQL)    rating.*, ops.*, and the views in report.*
-          | actions           rebates on repaid arrears, into the outbox
+          | actions           rebates on repaid arrears, into the outbox; sent once they are let go
 
 A step reads what the step before it left for the month, replaces its own output for the month and returns a small
 summary. Steps do not know each other: dags/ and cli.py alone know the order. Nothing here imports Airflow.

@@ -1,5 +1,6 @@
 """``gridgrade actions`` and ``gridgrade rebates``: what is to be done, who says so, and what a campaign would cost."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
@@ -15,7 +16,7 @@ from pipeline.errors import ActionError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.terminal import AsJson, Language, inputs, parse_month, print_json, print_rows, progress
+from pipeline.terminal import AsJson, Language, Month, inputs, parse_month, print_json, print_rows, progress
 
 actions = typer.Typer(help="The outbox: what is to be done, who lets it go, and sending it.", no_args_is_help=True)
 rebates = typer.Typer(help="Rebates on repaid arrears.", no_args_is_help=True)
@@ -38,6 +39,16 @@ def _person(name: str) -> str:
     if not name.strip() or not name.isprintable():
         raise typer.BadParameter("say who decides, by a name on one line")
     return name.strip()
+
+
+def _instant(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not an instant, for example 2026-10-20T08:00+08:00") from None
+    if moment.tzinfo is None:
+        raise typer.BadParameter(f"{text} has no time zone: write 2026-10-20T08:00+08:00, or Z for UTC")
+    return moment
 
 
 Ids = Annotated[
@@ -144,6 +155,42 @@ def ack(by: By, ids: Ids = None, month: OfMonth = None, action_type: OfType = No
 
     settings, _ = _ready()
     _say("acknowledged", approval.acknowledge(settings, _chosen(ids, month, action_type), by))
+
+
+@actions.command()
+def decide(month: Month, as_json: AsJson = False) -> None:
+    """Decide who gets which service measure, from what is published of a month."""
+    from pipeline.actions import decide as decider
+
+    outcome = decider.decide_actions(month, *_ready())
+    if as_json:
+        print_json(outcome)
+        return
+    rows = [(name, count, outcome["blocked"].get(name, 0)) for name, count in outcome["decided"].items()]
+    print_rows(False, ("measure", "actions", "of these blocked"), rows)
+    _say("changed", outcome["changed"])
+
+
+@actions.command()
+def notices(
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=_instant, metavar="ISO", help="the moment, with its zone: 2026-10-20T08:00+08:00 (default: now)"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell of planned outages, and escalate reports of trouble, as of a moment. They wait for a person to approve."""
+    from pipeline.actions import outage
+
+    settings, policy = _ready()
+    moment = at or datetime.now(UTC)
+    found = outage.escalate_repairs(moment, settings, policy) | outage.notify_outages(moment, settings, policy)
+    if as_json:
+        print_json(found)
+    else:
+        print_rows(False, ("what", "number"), [(name, count) for name, count in found.items() if name != "at"])
 
 
 @actions.command()

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 
 from pipeline.errors import ConfigError, GridgradeError
 
-DAGS = ("credit_rating", "service_actions")
+DAGS = ("credit_rating", "service_actions", "outage_notices")
 ADMIN = "admin"
 _POLL_SECONDS = 0.5
 
@@ -60,8 +60,8 @@ class AirflowApi:
             return "waiting for the scheduler"
         return None
 
-    def trigger(self, dag_id: str, month: str, **params) -> str:
-        """Start a run of a month's partition, as a person would; returns its run id."""
+    def trigger(self, dag_id: str, month: str | None, **params) -> str:
+        """Start a run of a month's partition (None: of a DAG without months), as a person would; returns its run id."""
         body = {"logical_date": None, "partition_key": month, "conf": params}
         return self.call("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"]
 

@@ -53,6 +53,8 @@ class TableCheck:
         self._lake, self._known, self._policy = lake, known, policy
         self._key = fact_key(suite.table.name)
         self._months = months_read(lake, suite.table, known)
+        tables = {suite.table.name, *(reference.table for reference in suite.table.references)} - {"customers"}
+        self._beginnings = {name: str(lake.beginning(name) or "") for name in sorted(tables)}
 
     def run(self, database: duckdb.DuckDBPyConnection, store: Store) -> int:
         """Check what was not checked yet, or against something else, and write its quarantine; returns the partitions.
@@ -105,15 +107,12 @@ class TableCheck:
 
     def _fingerprint(self, facts: dict[str, Any]) -> str:
         """Of all that decides which rows fail: the rows, the expectations, and from when on the lake remembers."""
-        beginnings = {self._table.name, *(reference.table for reference in self._table.references)}
         content = {
             "facts": facts["sha256"],
             "suite": self._suite.sha256,
             "grace": self._policy.validation.reference_grace_months,
             "timezone": self._policy.timezone,
-            "beginnings": {
-                name: str(min(self._lake.facts(name), default="")) for name in sorted(beginnings - {"customers"})
-            },
+            "beginnings": self._beginnings,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -164,7 +163,8 @@ class TableCheck:
             since, in_time = "1900-01", ""
         else:
             months = [month for month in self._lake.facts(to.name) if month <= self._known]
-            since = str(months[0] + self._policy.validation.reference_grace_months) if months else "1900-01"
+            beginning = self._lake.beginning(to.name)
+            since = str(beginning + self._policy.validation.reference_grace_months) if beginning else "1900-01"
             in_time = "and known.month <= facts.month"
         _bind_files(database, "known", self._files(to, months), dict.fromkeys(months, 0))
         # Most of the lake is named by nobody now: what is, is picked out before anything else is asked of it.

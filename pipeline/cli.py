@@ -3,11 +3,13 @@
 Exit code 0: done. 1: refused or failed, with one line on stderr. 2: the call itself is wrong.
 """
 
+import getpass
 import json
 import sys
 import uuid
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +17,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import actions_cli, models_cli
+from pipeline import actions_cli, models_cli, overrides_cli
 from pipeline.errors import ConfigError, GridgradeError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
+from pipeline.show import show_difference
 from pipeline.terminal import AsJson, Language, Month, inputs, parse_month, print_json, print_rows, progress, status
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -27,9 +30,10 @@ source = typer.Typer(help="Fill a source database: for trying, and for tests.", 
 app.add_typer(source, name="source")
 app.add_typer(actions_cli.actions, name="actions")
 app.add_typer(actions_cli.rebates, name="rebates")
+app.add_typer(overrides_cli.app, name="override")
 app.add_typer(models_cli.app, name="models")
 
-STEPS = 11  # of a month: for the progress bar
+STEPS = 12  # of a month: for the progress bar
 
 
 class Mode(StrEnum):
@@ -53,6 +57,9 @@ ModeOption = Annotated[Mode, typer.Option(help="train a new model, apply the one
 ModelOption = Annotated[str | None, typer.Option("--model", metavar="V", help="apply this model version")]
 BasisOption = Annotated[Basis, typer.Option(help="records as known at the cut-off, or as known now")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="do everything but publish, and say what would change")]
+AcceptMoves = Annotated[
+    bool, typer.Option("--accept-moves", help="publish even if more grades change than the policy lets pass")
+]
 
 
 @app.command()
@@ -141,47 +148,121 @@ def rate(
     model: ModelOption = None,
     basis: BasisOption = Basis.as_known_then,
     dry_run: DryRun = False,
+    accept_moves: AcceptMoves = False,
     as_json: AsJson = False,
 ) -> None:
     """Rate one month, from extraction to publication and the actions that follow from it."""
     settings, policy = inputs()
+    asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run, "accept_moves": accept_moves}
     with progress() as advance:
-        outcome = rate_month(
-            month, settings, policy, mode=mode, model_version=model, basis=basis, dry_run=dry_run, advance=advance
-        )
+        outcome = rate_month(month, settings, policy, **asked, advance=advance)
     if as_json:
         print_json(outcome)
     else:
         _show_outcomes([outcome])
+        if dry_run:
+            show_difference(outcome["publish"])
+    _tell_stale([outcome])
     _require_passed([outcome])
 
 
 @app.command()
-def backfill(
-    first: Annotated[RatingMonth, typer.Argument(parser=parse_month, metavar="FROM", help="YYYY-MM")],
-    last: Annotated[RatingMonth, typer.Argument(parser=parse_month, metavar="TO", help="YYYY-MM, included")],
+def diff(
+    month: Month,
     mode: ModeOption = Mode.auto,
     model: ModelOption = None,
     basis: BasisOption = Basis.as_known_then,
-    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rate a range of months, oldest first; none of them fires an action."""
-    if last < first:
-        raise typer.BadParameter(f"{first} is after {last}: give the oldest month first")
+    """What publishing a month now would change against what is published: who moves, how far, and why."""
     settings, policy = inputs()
-    months = list(RatingMonth.span(first, last))
-    outcomes = []
     with progress() as advance:
-        for done, month in enumerate(months):
-            advance(done, len(months), str(month))
-            asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run}
-            outcomes.append(rate_month(month, settings, policy, run_kind="backfill", **asked))
-        advance(len(months), len(months), "done")
+        asked = {"mode": mode, "model_version": model, "basis": basis}
+        outcome = rate_month(month, settings, policy, **asked, dry_run=True, advance=advance)["publish"]
     if as_json:
-        print_json(outcomes)
+        print_json(outcome)
     else:
-        _show_outcomes(outcomes)
+        show_difference(outcome)
+
+
+@app.command()
+def late(month: Month, as_json: AsJson = False) -> None:
+    """What late records changed of a month that was published on both bases: who, how, and by which indices."""
+    from pipeline import late_records
+    from pipeline.warehouse import migrations
+
+    settings, policy = inputs()
+    migrations.migrate(settings)
+    found = late_records.late_records(month, settings, policy)
+    if as_json:
+        print_json(found)
+    else:
+        show_difference(found)
+
+
+@app.command()
+def backfill(
+    first: Annotated[
+        RatingMonth | None, typer.Argument(parser=parse_month, metavar="FROM", help="YYYY-MM", show_default=False)
+    ] = None,
+    last: Annotated[
+        RatingMonth | None,
+        typer.Argument(parser=parse_month, metavar="TO", help="YYYY-MM, included", show_default=False),
+    ] = None,
+    mode: ModeOption = Mode.auto,
+    model: ModelOption = None,
+    basis: BasisOption = Basis.as_known_then,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="only months built on what has changed since, by the models they have")
+    ] = False,
+    dry_run: DryRun = False,
+    accept_moves: AcceptMoves = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rate a range of months, oldest first; none of them fires an action.
+
+    A month is left as it is where rating it again can only give what is published, so a backfill that broke off goes on
+    where it was. --stale goes without a range too.
+    """
+    from pipeline.backfill import in_order, mend
+    from pipeline.warehouse import migrations
+
+    if last is None and not stale:
+        raise typer.BadParameter("give the oldest month and the newest, FROM and TO")
+    if first and last and last < first:
+        raise typer.BadParameter(f"{first} is after {last}: give the oldest month first")
+    if stale and (dry_run or model or mode is not Mode.auto or basis is not Basis.as_known_then):
+        raise typer.BadParameter("--stale rates a month as it was rated: leave out mode, model, basis and dry run")
+    settings, policy = inputs()
+    migrations.migrate(settings)
+    same = {"run_kind": "backfill", "accept_moves": accept_moves}
+    asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run}
+
+    def again(month: RatingMonth) -> dict:
+        return rate_month(month, settings, policy, **asked, **same, leave_standing=not dry_run)
+
+    def as_it_was(publication) -> dict:
+        models = publication.model_versions
+        return rate_month(publication.rating_month, settings, policy, basis=publication.basis, models=models, **same)
+
+    outcomes: list[dict[str, Any]] = []
+    try:
+        with progress() as advance:
+            told = partial(_told, advance)
+            if stale:
+                rated = mend(settings, as_it_was, told, first=first, last=last)
+            else:
+                rated = in_order(list(RatingMonth.span(first, last)), again, told)
+            for outcome in rated:
+                outcomes.append(outcome)
+    finally:
+        if as_json:
+            print_json(outcomes)
+        elif outcomes:
+            _show_outcomes(outcomes)
+        elif stale:
+            Console(stderr=True).print("no month is stale")
+    _tell_stale(outcomes)
     _require_passed(outcomes)
 
 
@@ -251,6 +332,28 @@ def dictionary(
 
 
 @app.command()
+def clean(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="remove nothing, and say what would go")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what the policy's retention no longer keeps: old partitions of the lake, replaced revisions, Data Docs."""
+    from pipeline.clean import clean as cleaned
+    from pipeline.warehouse import migrations
+
+    settings, policy = inputs()
+    migrations.migrate(settings)
+    found = cleaned(settings, policy, dry_run=dry_run)
+    if as_json:
+        print_json([{name: getattr(one, name) for name in ("kind", "name", "size_bytes")} for one in found])
+        return
+    table = Table("kind", "would go" if dry_run else "removed", "MB")
+    for kind in dict.fromkeys(one.kind for one in found):
+        sizes = [one.size_bytes for one in found if one.kind == kind]
+        table.add_row(kind, f"{len(sizes):,}", f"{sum(sizes) / 1e6:,.1f}")
+    Console().print(table if found else "there is nothing to remove")
+
+
+@app.command()
 def migrate() -> None:
     """Bring the warehouse's tables and views up to date; ``rate`` and ``backfill`` do so by themselves."""
     from pipeline.warehouse import migrations
@@ -278,15 +381,22 @@ def rate_month(
     *,
     mode: str = "auto",
     model_version: str | None = None,
+    models: dict[str, str] | None = None,
     basis: str = "as_known_then",
     dry_run: bool = False,
+    accept_moves: bool = False,
+    leave_standing: bool = False,
     run_kind: str = "command",
     advance: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> dict[str, Any]:
-    """The cycle in the order of the DAGs; the summaries of its steps by name."""
-    from pipeline import choose, extract, grade, group, indices, monitor, publish, sensitivity, train, validate
-    from pipeline.actions import rebate
-    from pipeline.warehouse import migrations
+    """The cycle in the order of the DAGs, alone at its month; the summaries of its steps by name.
+
+    ``models``: the version of each family, in place of ``mode`` and ``model_version``. ``leave_standing``: stop after
+    extraction where rating the month again could only give what is published.
+    """
+    from pipeline import extract, recipe
+    from pipeline.warehouse import migrations, publications, turns
+    from pipeline.warehouse.connection import transaction
 
     inputs = (month, settings, policy)
     done: dict[str, Any] = {"month": str(month), "basis": str(basis)}
@@ -297,27 +407,64 @@ def rate_month(
         return done[name]
 
     migrations.migrate(settings)
-    step("extract", lambda: extract.extract(*inputs, basis=basis))
-    step("validate", lambda: validate.validate(*inputs, basis=basis))
-    step("compute_indices", lambda: indices.compute_indices(*inputs, basis=basis))
-    step("group", lambda: group.group(*inputs, basis=basis))
-    asked = {"mode": mode, "model_version": model_version, "basis": basis}
-    decision = step("choose_model", lambda: choose.choose(*inputs, **asked))
-    if decision["mode"] == "retrain":
-        asked = {"families": decision["families"], "why": decision["why"], "basis": basis, "dry_run": dry_run}
-        chosen = step("retrain", lambda: train.retrain(*inputs, **asked))
-    else:
-        chosen = step("apply", lambda: choose.apply(*inputs, model_version=model_version, why=decision["why"]))
-    rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
-    step("grade", lambda: grade.grade(*inputs, basis=basis, **rated_by))
-    step("sensitivity", lambda: sensitivity.sensitivity(*inputs, basis=basis, models=chosen["models"]))
-    run_id = f"{run_kind}__{uuid.uuid4()}"
-    step("publish", lambda: publish.publish(*inputs, basis=basis, run_id=run_id, run_kind=run_kind, dry_run=dry_run))
-    if not dry_run:
-        step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
-        step("monitor", lambda: monitor.monitor(*inputs))
+    with turns.rating(settings, month, policy.publish.lock_timeout_seconds, f"gridgrade {run_kind} {month}"):
+        step("extract", lambda: extract.extract(*inputs, basis=basis))
+        asked = {"mode": mode, "model_version": model_version}
+        if leave_standing and (published := recipe.standing(*inputs, basis=basis, **asked)):
+            return done | _as_it_stands(published, settings, policy)
+
+        from pipeline import choose, grade, group, indices, monitor, publish, sensitivity, train, validate
+        from pipeline.actions import decide, rebate
+
+        step("validate", lambda: validate.validate(*inputs, basis=basis))
+        step("compute_indices", lambda: indices.compute_indices(*inputs, basis=basis))
+        step("group", lambda: group.group(*inputs, basis=basis))
+        if models:
+            why = "applied: the models it was rated by"
+            chosen = step("apply", lambda: {"mode": "apply", "models": models, "promotes": {}, "decision": why})
+        else:
+            decision = step("choose_model", lambda: choose.choose(*inputs, **asked, basis=basis))
+            if decision["mode"] == "retrain":
+                given = {"families": decision["families"], "why": decision["why"], "basis": basis, "dry_run": dry_run}
+                chosen = step("retrain", lambda: train.retrain(*inputs, **given))
+            else:
+                given = {"model_version": model_version, "why": decision["why"]}
+                chosen = step("apply", lambda: choose.apply(*inputs, **given))
+        rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
+        step("grade", lambda: grade.grade(*inputs, basis=basis, **rated_by))
+        step("sensitivity", lambda: sensitivity.sensitivity(*inputs, basis=basis, models=chosen["models"]))
+        run = {"run_id": f"{run_kind}__{uuid.uuid4()}", "run_kind": run_kind, "published_by": getpass.getuser()}
+        asked = {"basis": basis, "dry_run": dry_run, "accept_moves": accept_moves}
+        published = step("publish", lambda: publish.publish(*inputs, **run, **asked))
+        if not dry_run:
+            step("decide_actions", lambda: decide.decide_actions(*inputs))
+            step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
+            with transaction(settings) as connection:
+                publications.record_follow_up(connection, published["publication_id"])
+            step("monitor", lambda: monitor.monitor(*inputs))
     advance(STEPS, STEPS, f"{month} done")
     return done
+
+
+def _as_it_stands(publication, settings: Settings, policy: Policy) -> dict[str, dict[str, Any]]:
+    """What the steps would say of a month that is published already, with nothing new about it."""
+    from pipeline.warehouse import publications
+    from pipeline.warehouse.connection import transaction
+
+    with transaction(settings) as connection:
+        counts = publications.customers_by_grade(connection, publication.rating_month)
+    return {
+        "grade": {"grades": {name: counts.get(name, 0) for name in policy.grades.names}},
+        "publish": {
+            "stands": True,
+            "changed": False,
+            "rows": publication.rows,
+            "content_sha256": publication.content_sha256,
+            "revision": publication.revision,
+            "publication_id": str(publication.publication_id),
+            "is_latest_month": publication.is_latest_month,
+        },
+    }
 
 
 def _require_passed(outcomes: list[dict[str, Any]]) -> None:
@@ -332,7 +479,7 @@ def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
     table = Table("month", *names, "models", "publication")
     for outcome in outcomes:
         published = outcome["publish"]
-        state = "changed" if published["changed"] else "unchanged"
+        state = "changed" if published["changed"] else "as it stands" if published.get("stands") else "unchanged"
         if published.get("dry_run"):
             state = f"dry run: would be {state}"
         else:
@@ -340,6 +487,21 @@ def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
         models = "retrained" if "retrain" in outcome else "applied"
         table.add_row(outcome["month"], *(f"{count:,}" for count in outcome["grade"]["grades"].values()), models, state)
     Console().print(table)
+
+
+def _told(advance: Callable[[int, int, str], None], done: int, total: int, what: str) -> None:
+    """How far a backfill is: in the bar where somebody looks, else a line a month."""
+    advance(done, total, what)
+    if not sys.stderr.isatty():
+        Console(stderr=True).print(f"{done} of {total} done: {what}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _tell_stale(outcomes: list[dict[str, Any]]) -> None:
+    """Which months are stale after the last of these."""
+    stale = [months for outcome in outcomes if (months := outcome["publish"].get("stale_months")) is not None]
+    if stale and stale[-1]:
+        line = f"built on what has changed since: {', '.join(stale[-1])}; gridgrade backfill --stale rates them again"
+        Console(stderr=True).print(line, soft_wrap=True)
 
 
 def main() -> None:

@@ -30,10 +30,12 @@ class ContentHash:
                 plain = pc.fill_null(column, pa.scalar(0, pa.int8()).cast(column.type)).to_numpy(zero_copy_only=False)
                 values.update(np.ascontiguousarray(plain + 0.0 if pa.types.is_floating(column.type) else plain))
 
-    def hexdigest(self) -> str:
+    def hexdigest(self, *names: str) -> str:
+        """Of these columns; without names, of all."""
         described = [
             [field.name, str(field.type), *(part.hexdigest() for part in parts)]
             for field, parts in zip(self._schema, self._columns, strict=True)
+            if not names or field.name in names
         ]
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()
 

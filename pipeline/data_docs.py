@@ -1,8 +1,11 @@
 """Great Expectations' Data Docs: one page a table and rating month, with the numbers of all its partitions together."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import MonthError
 from pipeline.expectations import Rule, Suite, as_expectation, great_expectations, in_memory, total_suite
 from pipeline.month import RatingMonth
 
@@ -44,6 +47,21 @@ def write_pages(
         identifiers += [suite_key, key]
     context.build_data_docs(site_names=[_SITE], resource_identifiers=identifiers)
     return folder / "index.html"
+
+
+def runs(folder: Path) -> Iterator[tuple[RatingMonth, Path]]:
+    """The rating month of each run of each table, and its folder: of pages, and of the results they were made from."""
+    for run in sorted((*folder.glob("validations/*/*"), *folder.glob("results/*/*"))):
+        with suppress(MonthError):
+            yield RatingMonth.parse(run.name.split()[0]), run
+
+
+def rebuild_index(folder: Path) -> None:
+    """Make the index of all runs anew, after pages were removed."""
+    context = great_expectations().get_context(mode="ephemeral", project_config=_configuration(folder))
+    from great_expectations.data_context.types.resource_identifiers import ExpectationSuiteIdentifier
+
+    context.build_data_docs(site_names=[_SITE], resource_identifiers=[ExpectationSuiteIdentifier("no page at all")])
 
 
 def _run_name(month: RatingMonth, basis: str) -> str:

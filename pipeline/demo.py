@@ -6,6 +6,7 @@ Everything lies under GRIDGRADE_HOME. A second run finds the sample, rates the s
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from pipeline.month import RatingMonth
 from pipeline.settings import Settings, connect
 
 LAST_MONTH = RatingMonth(2026, 10)
+TOLD_AT = datetime(2026, 10, 16, 8, tzinfo=UTC)  # planned outages are told of as if it were then
 UI_PORT = 8080
 RUN_SECONDS = 3600
 
@@ -27,6 +29,24 @@ select p.grade, sum(p.customers) as customers
 from report.portfolio_summary as p
 where p.rating_month = :month
 group by p.grade
+""")
+_ACTIONS = text("""
+select action_type, status, count(*) as actions, count(*) filter (where blocked_by is not null) as blocked
+from ops.service_actions
+group by action_type, status
+order by action_type, status
+""")
+_NOTICES = text("""
+select
+    n.outage_id,
+    to_char(n.starts_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as starts_at,
+    cast(min(n.hours_ahead) as float8) as hours_ahead,
+    count(*) as customers,
+    count(*) filter (where a.status in ('dispatched', 'acknowledged')) as told
+from ops.outage_notices as n
+inner join ops.service_actions as a on a.action_id = n.action_id
+group by n.outage_id, n.starts_at
+order by n.starts_at, n.outage_id
 """)
 _REBATES = text("""
 select count(*) as customers, coalesce(sum(r.rebate), 0) as rebate
@@ -45,8 +65,9 @@ def run(
 ) -> dict:
     """Rate the last months of the sample utility; what came out, JSON-safe:
 
-    ``{"months": {month: {"changed", "grades": {grade: customers}, "rebates", "rebate_amount"}}, "data_docs", "logs",
-    "home", "seconds"}``. ConfigError where the home holds something else, AirflowError with the failed task's own line.
+    ``{"months": {month: {"changed", "grades": {grade: customers}, "rebates", "rebate_amount"}}, "actions": [{type,
+    status, number}], "outage_notices": [{outage, start, hours ahead, customers, told}], "data_docs", "logs", "home",
+    "seconds"}``. ConfigError where the home holds something else, AirflowError with the failed task's own line.
     """
     started = time.monotonic()
     _prepare_sample(settings, customers, months_of_history, echo)
@@ -55,9 +76,12 @@ def run(
     with local_airflow.running(settings, echo=echo) as airflow:
         airflow.give_up_unfinished()
         outcome = {str(month): _rate(airflow, month, settings, echo) for month in months}
+        _tell_of_outages(airflow, settings, echo)
         echo("stopping Airflow")
     return {
         "months": outcome,
+        "actions": _rows(settings, _ACTIONS),
+        "outage_notices": _rows(settings, _NOTICES),
         "data_docs": str(settings.data_docs_path / "index.html"),
         "logs": str(settings.home / "logs"),
         "home": str(settings.home),
@@ -82,6 +106,18 @@ def show(summary: dict, console: Console) -> None:
     console.print(table)
     if not any(month["changed"] for month in months.values()):
         console.print("Nothing changed: these months were published already, with the same content.")
+    actions = Table(title="Actions in the outbox")
+    for heading in ("type", "status", "actions"):
+        actions.add_column(heading, justify="right" if heading == "actions" else "left")
+    for row in summary["actions"]:
+        actions.add_row(row["action_type"], row["status"], f"{row['actions']:,}")
+    console.print(actions)
+    for row in summary["outage_notices"]:
+        console.print(
+            f"outage      {row['outage_id']} starts {row['starts_at']} UTC: "
+            f"{row['told']} of {row['customers']} customers told, {row['hours_ahead']:g} hours ahead",
+            soft_wrap=True,
+        )
     console.print(f"Data Docs   {summary['data_docs']}", soft_wrap=True)
     console.print(f"task logs   {summary['logs']}", soft_wrap=True)
     console.print("next        make up: Airflow's own pages", soft_wrap=True)
@@ -156,6 +192,23 @@ def _rate(airflow: AirflowApi, month: RatingMonth, settings: Settings, echo: Cal
     follow("credit_rating", rating)
     follow("service_actions", airflow.wait_for_run("service_actions", name, earlier))
     return {"changed": airflow.result("credit_rating", rating, "publish")["changed"], **_published(month, settings)}
+
+
+def _tell_of_outages(airflow: AirflowApi, settings: Settings, echo: Callable[[str], None]) -> None:
+    """Notices as of a moment within the last month; what a run by hand decides is let go as a person would."""
+    from pipeline.actions import approval, dispatch
+    from pipeline.policy import Policy
+
+    run = airflow.trigger("outage_notices", None, at=TOLD_AT.isoformat())
+    airflow.wait("outage_notices", run, RUN_SECONDS, lambda tasks: echo(f"outages: {_progress(tasks)}"))
+    policy = Policy.load(settings.policy)
+    approval.approve(settings, policy, approval.Chosen(action_type="outage_notice"), "demo")
+    dispatch.dispatch(settings, policy)
+
+
+def _rows(settings: Settings, query) -> list[dict]:
+    with connect(settings.warehouse).connect() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def _progress(tasks: dict[str, dict]) -> str:

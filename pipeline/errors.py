@@ -45,16 +45,20 @@ class MonitoringError(GridgradeError):
     """A limit that the policy sets for the models in use is passed; the month is published all the same."""
 
 
-class NothingPublishedError(GridgradeError):
-    """The month has no publication."""
-
-
 class NotRatedError(GridgradeError):
     """The month is published, and the customer is not in it."""
 
 
 class AuditError(GridgradeError):
     """A staged revision failed its audit; readers stay on the last good publication."""
+
+
+class NotPublishedError(GridgradeError):
+    """Nothing is published of a month, or no longer what was asked for."""
+
+
+class MovesError(GridgradeError):
+    """A published month would change for more customers than the policy lets pass without a person's word."""
 
 
 class WarehouseUnavailableError(GridgradeError):

@@ -6,7 +6,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.errors import ConfigError, NothingPublishedError
+from pipeline.errors import ConfigError, NotPublishedError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import bulk_transaction
@@ -15,7 +15,7 @@ from pipeline.warehouse.migrations import migrate
 SHOWN_ROWS = 20
 _COLUMNS = (
     "customer_id, segment, region, grade, score, default_probability, previous_grade, notch_change, rating_basis, "
-    "reason_1, reason_2, reason_3, reason_4, model_version"
+    "model_grade, grade_rule, reason_1, reason_2, reason_3, reason_4, model_version"
 )
 
 
@@ -30,7 +30,7 @@ def export_grades(settings: Settings, month: RatingMonth, output: str, target: P
         cursor.execute("select count(*) from rating.credit_grades where rating_month = $1", [month.first_day])
         [published] = cursor.fetchone()
         if not published:
-            raise NothingPublishedError(f"nothing is published for {month}: gridgrade rate {month} rates it")
+            raise NotPublishedError(f"nothing is published for {month}: gridgrade rate {month} rates it")
         cursor.execute(query + (f" limit {SHOWN_ROWS}" if output == "table" else ""), [month.first_day])
         rows = cursor.fetch_record_batch()
         if output == "table":
@@ -63,7 +63,7 @@ def _show(rows: list[dict], published: int, month: RatingMonth, target: Path | N
             f"{row['score']:.0f}",
             f"{row['default_probability']:.2%}",
             row["previous_grade"] or "",
-            row["rating_basis"],
+            row["grade_rule"] or row["rating_basis"],
             " ".join(reason for reason in reasons if reason),
         )
     if published > len(rows):

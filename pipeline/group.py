@@ -23,7 +23,8 @@ from pipeline.model.grouping import NamedKMeans
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.warehouse import group_profiles
+from pipeline.warehouse import group_profiles, takeover
+from pipeline.warehouse.connection import transaction
 
 ASPECTS = ("value", "demand", "behaviour")
 GROUPS = pa.schema(
@@ -66,8 +67,15 @@ def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str 
     lake, keys = Lake(settings.lake_path), {"rating_month": month, "basis": basis}
     known = measure.known_in(lake, month, basis)
     without = [table for table in _MADE_FROM if not any(recorded <= known for recorded in lake.facts(table))]
-    made_of = {"input_sha256": lake.manifest("indices", **keys)["input_sha256"], "policy_sha256": policy.sha256}
-    before = group_profiles.centroids_before(settings, month)
+    measured = lake.manifest("indices", **keys)
+    with transaction(settings) as connection:
+        before = group_profiles.centroids_before(connection, month)
+    made_of = {
+        "made_from": {"indices": measured["sha256"]},
+        "input_sha256": measured["input_sha256"],
+        "policy_sha256": policy.sha256,
+        "taken_over": {takeover.CENTROIDS: group_profiles.sha256(before)},
+    }
     parameters = measure.group_parameters(policy, month, basis)
     with (
         open_engine(settings) as engine,

@@ -12,9 +12,12 @@ from pipeline.source import contract
 UNSCORED_TABLES = frozenset({"outages", "satisfaction_surveys", "service_contacts"})
 
 
-def indices_query(policy: Policy, names: Iterable[str], absent: Collection[str] = ()) -> Query:
-    """One row per rated customer: segment, family, region, bills, is_in_default, is_thin_file, and of each index of
-    ``names`` the value, ``_missing`` and ``_band``; see ``measure.write_indices``.
+def indices_query(
+    policy: Policy, names: Iterable[str], absent: Collection[str] = (), facts: Collection[str] = ()
+) -> Query:
+    """One row per rated customer: segment, family, region, bills, is_in_default, is_thin_file, ``facts`` (columns of
+    sql/rules/grade_facts.sql), and of each index of ``names`` the value, ``_missing`` and ``_band``; see
+    ``measure.write_indices``.
 
     ``absent``: source tables that are not there; an index that needs one has no value. Parameters are those of
     ``measure.parameters``. ConfigError where the policy's indices and their queries do not fit together.
@@ -24,7 +27,9 @@ def indices_query(policy: Policy, names: Iterable[str], absent: Collection[str] 
     columns = {name: _IndexColumn(name, policy, absent) for name in policy.indices}
     required = [name for name, index in policy.indices.items() if index.group in policy.required_groups]
     groups = sorted({"payment", *(policy.indices[name].group for name in (*names, *required))})
-    joins = "\n".join(f"left join {group} on {group}.customer_id = p.customer_id" for group in groups)
+    joined = [*groups, "grade_facts"] if facts else groups
+    joins = "\n".join(f"left join {name} on {name}.customer_id = p.customer_id" for name in joined)
+    known = "".join(f"coalesce(grade_facts.{fact}, false) as {fact}, " for fact in facts)
     unknown = [_nothing_is_known(group, policy, columns) for group in policy.required_groups]
     return compose(f"""
         with measured as (
@@ -36,6 +41,7 @@ def indices_query(policy: Policy, names: Iterable[str], absent: Collection[str] 
                 coalesce(b.bills, 0) as bills,
                 d.customer_id is not null as is_in_default,
                 {" or ".join(["payment.on_time_payment_rate is null", *unknown])} as is_thin_file,
+                {known}
                 {", ".join(columns[name].value_and_flag() for name in names)}
             from population as p
             {joins}
@@ -53,6 +59,7 @@ def indices_query(policy: Policy, names: Iterable[str], absent: Collection[str] 
             bills,
             is_in_default,
             is_thin_file,
+            {"".join(f"{fact}, " for fact in facts)}
             {", ".join(f"{name}, {name}_missing, {columns[name].band()}" for name in names)}
         from measured
         order by customer_id

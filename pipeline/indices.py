@@ -15,6 +15,14 @@ def compute_indices(
     lake = Lake(settings.lake_path)
     known = measure.known_in(lake, month, basis)
     with open_engine(settings) as engine, lake.writing("indices", rating_month=month, basis=basis) as partition:
-        measured = measure.write_indices(engine, lake, policy, month, partition.folder, known_in=known)
-        partition.manifest(rows=measured.rows, input_sha256=measured.input_sha256, policy_sha256=policy.sha256)
+        measured = measure.write_indices(
+            engine, lake, policy, month, partition.folder, known_in=known, with_grade_facts=True
+        )
+        partition.manifest(
+            rows=measured.rows,
+            input_sha256=measured.input_sha256,
+            inputs=measure.inputs(lake, policy, month, known_in=known).hashes(),
+            known_in=str(known),
+            policy_sha256=policy.sha256,
+        )
     return {"month": str(month), "basis": basis, "customers": measured.rows, "indices": len(policy.indices)}

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from pipeline.month import RatingMonth
 
 MANIFEST = "_manifest.json"
 QUARANTINE = "quarantine/"
+_BEGINNING = "_beginning"
 _DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
 
 
@@ -67,7 +69,8 @@ class Lake:
         """The manifest of a partition; LakeError when there is no such partition or it cannot be read."""
         folder = self.path(table, **keys)
         try:
-            return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            stat = (folder / MANIFEST).stat()
+            return dict(_parsed(folder / MANIFEST, stat.st_ino, stat.st_mtime_ns))
         except FileNotFoundError:
             raise LakeError(f"the lake has no partition {folder}: run the step that writes {table} first") from None
         except (OSError, ValueError) as error:
@@ -90,6 +93,31 @@ class Lake:
             if (folder / MANIFEST).is_file():
                 months.append(month)
         return sorted(months)
+
+    def derived(self) -> Iterator[tuple[str, RatingMonth, str]]:
+        """Table, rating month and basis of every derived partition, by table and month."""
+        for manifest in sorted(self.root.glob(f"*/rating_month=*/basis=*/{MANIFEST}")):
+            table, month, basis = (part.rpartition("=")[2] for part in manifest.parts[-4:-1])
+            yield table, RatingMonth.parse(month), basis
+
+    def beginning(self, table: str) -> RatingMonth | None:
+        """The first month that the lake has, or ever had, of a source table."""
+        months = self.facts(table)[:1]
+        with suppress(FileNotFoundError):
+            months.append(RatingMonth.parse((self.path(table) / _BEGINNING).read_text(encoding="utf-8").strip()))
+        return min(months, default=None)
+
+    def remember_beginning(self, table: str) -> None:
+        """Keep what ``beginning`` says, before the oldest partitions are removed."""
+        written = self.path(table) / f"{_BEGINNING}.{uuid.uuid4().hex}"
+        written.write_text(f"{self.beginning(table)}\n", encoding="utf-8")
+        written.rename(self.path(table) / _BEGINNING)
+
+    def remove(self, table: str, **keys: Any) -> None:
+        """Remove a partition; without its manifest it is none any more, wherever this is broken off."""
+        folder = self.path(table, **keys)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def fact_files(self, table: str, months: Iterable[RatingMonth]) -> list[tuple[str, str | None]]:
         """For those of ``months`` that are there, oldest first: the facts, and the rows to leave out of them.
@@ -167,6 +195,12 @@ class Lake:
                 raise
             return  # a concurrent writer of the same month was faster; both wrote the same rows
         _sync_folder(target.parent)
+
+
+@lru_cache(maxsize=8192)
+def _parsed(path: Path, inode: int, written_ns: int) -> dict[str, Any]:
+    """A manifest, of which a step asks again and again; its file is never changed, only replaced by another."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 class _Staging:

@@ -5,8 +5,9 @@ that a customer is measured in one way only.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from pipeline.errors import ConfigError, LakeError
 from pipeline.index_query import indices_query
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.month import RatingMonth
-from pipeline.policy import Policy
+from pipeline.policy import NewCustomer, Policy, Probation, Veto
 from pipeline.source import SourceTable, contract
 
 AS_KNOWN_THEN = "as_known_then"
@@ -34,6 +35,43 @@ class Measured(NamedTuple):
     files: list[Path]
     rows: int
     input_sha256: str
+
+
+class _Held(NamedTuple):
+    """A partition of facts: its file with that of the rows to leave out, and a hash of both."""
+
+    files: tuple[str, str | None]
+    sha256: str
+
+
+class Inputs(dict[str, dict[RatingMonth, _Held]]):
+    """By source table and month, the partitions that a rating reads."""
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(json.dumps(self.hashes()).encode()).hexdigest()
+
+    def hashes(self) -> dict[str, dict[str, str]]:
+        """The same as JSON: of each partition the hashes of its facts and of the rows to leave out of them."""
+        return {table: {str(month): part.sha256 for month, part in months.items()} for table, months in self.items()}
+
+
+def inputs(
+    lake: Lake,
+    policy: Policy,
+    month: RatingMonth,
+    *,
+    known_in: RatingMonth | None = None,
+    customers_of: RatingMonth | None = None,
+) -> Inputs:
+    """What ``known_in`` (default: the month itself) knew of the time before the cut-off; see ``bind``."""
+    known_in = known_in or month
+    customers_of = customers_of or known_in
+    found = Inputs()
+    for table in contract().values():
+        months = _months(table, lake, policy, month, customers_of if table.snapshot else known_in)
+        found[table.name] = {recorded: _held(lake, table.name, recorded) for recorded in months}
+    return found
 
 
 def bind(
@@ -53,25 +91,19 @@ def bind(
     bound view of customer_id, to measure just these. ``within``: only customers of this range. Returns the sha256 of
     the partitions that are bound.
     """
-    known_in = known_in or month
-    customers_of = customers_of or known_in
-    digest = hashlib.sha256()
+    parts = inputs(lake, policy, month, known_in=known_in, customers_of=customers_of)
     for table in contract().values():
-        months = _months(table, lake, policy, month, customers_of if table.snapshot else known_in)
-        held = [_held(lake, table.name, recorded) for recorded in months]
         columns = {column.name: column.sql_type for column in table.columns}
         by_customer = "customer_id" in columns
         engine.bind_facts(
             table.name,
             columns,
-            [part.files for part in held],
+            [part.files for part in parts[table.name].values()],
             only=only if by_customer else None,
             within=within if by_customer else None,
         )
-        for part in held:
-            digest.update(part.sha256.encode())
     engine.bind_table("families", families(policy))
-    return digest.hexdigest()
+    return parts.sha256
 
 
 def families(policy: Policy) -> pa.Table:
@@ -114,6 +146,11 @@ def known_in(lake: Lake, month: RatingMonth, basis: str) -> RatingMonth:
     raise ConfigError(f"{basis!r} is not a basis: choose {' or '.join(BASES)}")
 
 
+def known_before(policy: Policy, month: RatingMonth, basis: str) -> datetime | None:
+    """The instant before which a rating on this basis must have known of something; None: it may know of all."""
+    return month.cutoff(policy.timezone) if basis == AS_KNOWN_THEN else None
+
+
 def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
     """What the queries bind by name for a cut-off at the end of ``month``."""
     label, index = policy.label, policy.index_parameters
@@ -141,6 +178,25 @@ def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
             for position, bound in enumerate(definition.bands)
         },
         **{f"fill_{name}": d.missing for name, d in policy.indices.items() if isinstance(d.missing, float)},
+        **_rule_parameters(policy, month),
+    }
+
+
+def _rule_parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
+    """The memory of each grade rule as the day it begins; of a rule the policy does not have, the cut-off."""
+    rules = policy.grade_rules
+
+    def since(rule: NewCustomer | Probation | Veto | None) -> date:
+        return _cutoff_day(month - (rule.months if rule else 0))
+
+    months = policy.label.default_memory_months + (rules.probation.months if rules.probation else 0)
+    return {
+        "new_since": since(rules.new_customer),
+        "unpaid_above": rules.unpaid_balance.above if rules.unpaid_balance else 0,
+        "probation_since": since(rules.probation),
+        "probation_memory_start": _cutoff_day(month - months),
+        **{f"{name}_since": since(veto) for name, veto in rules.vetoes},
+        "long_arrears_days": rules.long_arrears_days,
     }
 
 
@@ -186,14 +242,17 @@ def write_indices(
     customers_of: RatingMonth | None = None,
     only: str | None = None,
     names: Iterable[str] | None = None,
+    with_grade_facts: bool = False,
 ) -> Measured:
     """One row per rated customer, by customer_id, in numbered files: segment, family, region, bills, is_in_default,
     is_thin_file and, for each index of ``names`` (default: all of the policy), its value, whether it was missing
     (``_missing``; the value is then what the policy puts in its place, or null for the median that only a model knows)
     and its band. An index of other families than the customer's, or one whose tables the lake lacks, is missing and
-    null. For the rest see ``bind``."""
+    null. ``with_grade_facts``: also the columns of sql/rules/grade_facts.sql. For the rest see ``bind``."""
     absent = absent_tables(lake, policy, month, known_in or month)
-    query = indices_query(policy, policy.indices if names is None else names, absent)
+    query = indices_query(
+        policy, policy.indices if names is None else names, absent, grade_facts() if with_grade_facts else ()
+    )
     bound = _with_empty_windows(parameters(policy, month), query)
     facts = {"known_in": known_in, "customers_of": customers_of, "only": only}
     if "segment_slopes" in query.tables:
@@ -267,6 +326,11 @@ def _members_query() -> queries.Query:
 """)
 
 
+def grade_facts() -> list[str]:
+    """What the grade rules go by: columns of booleans."""
+    return [name for name in queries.columns("grade_facts") if name != "customer_id"]
+
+
 class _Held(NamedTuple):
     """A partition of facts: its file with that of the rows to leave out, and a hash of both."""
 
@@ -295,10 +359,15 @@ def _months(
         if known not in held:
             raise LakeError(f"the lake has no {table.name} of {known}: extract {known} first")
         return [known]
+    return [recorded for recorded in held if first_read(table, policy, month) <= recorded <= known]
+
+
+def first_read(table: SourceTable, policy: Policy, month: RatingMonth) -> RatingMonth:
+    """The first recorded month of a table of facts that a rating reads."""
     history = (
         policy.index_parameters.bill_history_months + 2 if table.name in _BILLING else policy.extract.history_months
     )
-    return [recorded for recorded in held if month - history < recorded <= known]
+    return month - history + 1
 
 
 def _cutoff_day(month: RatingMonth) -> date:

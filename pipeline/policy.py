@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -311,10 +312,78 @@ class Sensitivity(_Section):
         return tuple(sorted({self.shock, *self.curve}))
 
 
+class GradePromotion(_Section):
+    """How fast a grade may get better than the one published for the month before."""
+
+    max_notches: Annotated[int, Field(ge=1)]
+    buffer: Annotated[float, Field(ge=0, lt=1)]
+
+
+class NewCustomer(_Section):
+    months: Annotated[int, Field(ge=1)]
+    grade: str
+
+
+class UnpaidBalance(_Section):
+    above: NotNegative
+    ceiling: str
+
+
+class Probation(_Section):
+    months: Annotated[int, Field(ge=1)]
+    ceiling: str
+
+
+class Veto(_Section):
+    """No promotion for so many months, and no grade better than the ceiling where there is one."""
+
+    months: Annotated[int, Field(ge=1)]
+    ceiling: str | None = None
+
+
+class Vetoes(_Section):
+    """In the order in which they are looked at: of two that bar the same, the first is named."""
+
+    theft: Veto | None = None
+    violation: Veto | None = None
+    broken_plan: Veto | None = None
+    long_arrears: Veto | None = None
+
+
+class GradeRules(_Section):
+    """What may change the grade that follows from the probability; a rule that is None does nothing."""
+
+    new_customer: NewCustomer | None = None
+    promotion: GradePromotion | None = None
+    unpaid_balance: UnpaidBalance | None = None
+    probation: Probation | None = None
+    vetoes: Vetoes
+    long_arrears_days: Annotated[int, Field(ge=1)]
+
+    def named_grades(self) -> dict[str, str]:
+        """Every grade that a rule names, by the key that names it."""
+        named = {
+            "new_customer.grade": self.new_customer and self.new_customer.grade,
+            "unpaid_balance.ceiling": self.unpaid_balance and self.unpaid_balance.ceiling,
+            "probation.ceiling": self.probation and self.probation.ceiling,
+            **{f"vetoes.{name}.ceiling": veto and veto.ceiling for name, veto in self.vetoes},
+        }
+        return {key: grade for key, grade in named.items() if grade is not None}
+
+
 class Publish(_Section):
     max_grade_share_change: Share
+    max_moved_share: Share
     min_rows_for_share_check: Count
     lock_timeout_seconds: Annotated[int, Field(ge=1)]
+
+
+class Retention(_Section):
+    repeatable_months: Annotated[int, Field(ge=1)]
+    derived_months: Annotated[int, Field(ge=1)]
+    replaced_revisions: Count
+    data_docs_months: Annotated[int, Field(ge=1)]
+    min_age_days: Count
 
 
 Level = float | dict[str, float]
@@ -439,6 +508,185 @@ class Actions(_Section):
         return (self.types[action_type].language if action_type in self.types else None) or self.language
 
 
+Months = Annotated[int, Field(ge=1)]
+GradeNames = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class ByTariff(_Section):
+    """A number for households, and one for everybody else."""
+
+    residential: NotNegative
+    others: NotNegative
+
+    def of(self, segment: str) -> float:
+        return self.residential if segment == "residential" else self.others
+
+
+class AccountManager(_Section):
+    value_group: str
+    managers: Annotated[dict[Annotated[str, Field(min_length=1)], Count], Field(min_length=1)]
+
+
+class OnsiteService(_Section):
+    every_months: Months
+
+
+class GridSupportReview(_Section):
+    every_months: Months
+    min_capacity_kva: NotNegative
+
+
+class RelationshipTask(_Section):
+    grades: GradeNames
+    value_groups: tuple[str, ...]
+    every_months: Months
+
+
+class CustomerRetention(_Section):
+    grades: GradeNames
+    every_months: Months
+
+
+class EmergencySupply(_Section):
+    share: Share
+    every_months: Months
+
+
+class RepairPriority(_Section):
+    look_back_hours: Positive
+    priority_hours: Positive
+    emergency_hours: Positive
+
+
+class OutageNotices(_Section):
+    schedule: str
+    hours_ahead: Positive
+    recipients: Literal["all", "sensitive"]
+    sensitive_from: Share
+    look_ahead_days: Months
+    look_back_days: Months
+
+
+class ResponsibilityNotice(_Section):
+    grades: GradeNames
+    every_months: Months
+
+
+class Visit(_Section):
+    grades: GradeNames
+    overdue_days: Count
+
+
+class Inspection(_Section):
+    grades: GradeNames
+    violations: Count
+    every_months: Months
+
+
+class Collection(_Section):
+    grades: GradeNames
+    overdue_days: Count
+
+
+class HabitualDefaultFollowup(_Section):
+    delinquencies: Annotated[int, Field(ge=1)]
+    every_months: Months
+
+
+class LateFee(_Section):
+    daily_rate: ByTariff
+    carried_over: ByTariff
+
+
+class DisconnectionProposal(_Section):
+    overdue_days: Annotated[int, Field(ge=1)]
+    notice_days: ByTariff
+
+
+class Moratorium(_Section):
+    """Days, both included, in which nothing punitive is done to customers of these segments."""
+
+    first_day: date
+    last_day: date
+    segments: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ends_after_it_began(self):
+        if self.last_day < self.first_day:
+            raise ValueError("last_day is before first_day")
+        return self
+
+
+class Protection(_Section):
+    blocks: tuple[str, ...]
+    plan_months: Months
+    moratoria: tuple[Moratorium, ...]
+
+    @model_validator(mode="after")
+    def _guards_what_punishes(self):
+        if absent := {"late_fee", "collection", "disconnection_proposal"} - set(self.blocks):
+            raise ValueError(f"blocks must name {', '.join(sorted(absent))}: nobody who is protected is punished")
+        return self
+
+
+class ServiceLevels(_Section):
+    """Levels of service, worst first, and who gets which."""
+
+    levels: Annotated[tuple[str, ...], Field(min_length=1)]
+    large_from_kva: Positive
+    required: dict[Literal["average", "large"], str]
+    managed: str
+    by_grade: dict[str, str]
+
+    @model_validator(mode="after")
+    def _levels_are_known(self):
+        if set(self.required) != {"average", "large"}:
+            raise ValueError("required must name average and large")
+        if unknown := {*self.required.values(), self.managed, *self.by_grade.values()} - set(self.levels):
+            raise ValueError(f"{min(unknown)} is not among the levels {', '.join(self.levels)}")
+        return self
+
+
+class Measures(_Section):
+    """Who gets what; None: nobody does. See policy.yaml."""
+
+    min_debt: NotNegative
+    account_manager: AccountManager | None = None
+    onsite_service: OnsiteService | None = None
+    grid_support_review: GridSupportReview | None = None
+    relationship_task: RelationshipTask | None = None
+    retention: CustomerRetention | None = None
+    emergency_supply: EmergencySupply | None = None
+    repair_priority: RepairPriority | None = None
+    outage_notices: OutageNotices
+    responsibility_notice: ResponsibilityNotice | None = None
+    visit: Visit | None = None
+    inspection: Inspection | None = None
+    collection: Collection | None = None
+    habitual_default_followup: HabitualDefaultFollowup | None = None
+    late_fee: LateFee | None = None
+    disconnection_proposal: DisconnectionProposal | None = None
+    protection: Protection
+    service_levels: ServiceLevels
+
+    @model_validator(mode="after")
+    def _blocks_are_measures(self):
+        if unknown := set(self.protection.blocks) - set(type(self).model_fields):
+            raise ValueError(f"protection.blocks: there is no measure {min(unknown)}")
+        return self
+
+    def graded(self) -> list[tuple[str, str]]:
+        """Each measure that goes by grade, with each of its grades."""
+        held = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return [(name, grade) for name, each in held for grade in getattr(each, "grades", ())]
+
+    def value_groups(self) -> list[tuple[str, str]]:
+        """Each measure that goes by the group of value, with each of its groups."""
+        managed = [("account_manager", self.account_manager.value_group)] if self.account_manager else []
+        cared_for = self.relationship_task.value_groups if self.relationship_task else ()
+        return managed + [("relationship_task", group) for group in cared_for]
+
+
 class Policy(_Section):
     timezone: str
     schedule: str
@@ -456,6 +704,7 @@ class Policy(_Section):
     monitoring: Monitoring
     scorecard: ScorecardTerms
     grades: Grades
+    grade_rules: GradeRules
     expert: Expert
     sensitivity: Sensitivity
     groups: Groups
@@ -463,6 +712,8 @@ class Policy(_Section):
     publish: Publish
     rebate: Rebate
     actions: Actions
+    measures: Measures
+    retention: Retention
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Policy":
@@ -488,6 +739,17 @@ class Policy(_Section):
         return name
 
     @model_validator(mode="after")
+    def _grade_rules_fit_in(self):
+        for key, grade in self.grade_rules.named_grades().items():
+            if grade not in self.grades.names:
+                raise ValueError(f"grade_rules.{key}: {grade} is not among grades.names {', '.join(self.grades.names)}")
+        for name, veto in self.grade_rules.vetoes:
+            if veto and veto.months > self.extract.history_months:
+                held = f"the lake {self.extract.history_months} (extract.history_months)"
+                raise ValueError(f"grade_rules.vetoes: {name} looks back {veto.months} months, {held}")
+        return self
+
+    @model_validator(mode="after")
     def _sections_agree(self):
         segments = [segment for family in self.families.values() for segment in family]
         if twice := sorted({segment for segment in segments if segments.count(segment) > 1}):
@@ -508,6 +770,21 @@ class Policy(_Section):
             for name, level in getattr(self.groups, aspect).items():
                 if isinstance(level, dict) and (unknown := set(level) - set(measures)):
                     raise ValueError(f"groups.{aspect}.{name}: {min(unknown)} is not among {', '.join(measures)}")
+        return self
+
+    @model_validator(mode="after")
+    def _measures_name_what_is_there(self):
+        named = [
+            *((f"{measure}.grades", grade, self.grades.names) for measure, grade in self.measures.graded()),
+            *(("service_levels.by_grade", grade, self.grades.names) for grade in self.measures.service_levels.by_grade),
+            *(
+                (f"{measure}: value group", name, tuple(self.groups.value))
+                for measure, name in self.measures.value_groups()
+            ),
+        ]
+        for where, name, known in named:
+            if name not in known:
+                raise ValueError(f"measures.{where} {name} is not among {', '.join(known)}")
         return self
 
     @model_validator(mode="after")

@@ -9,25 +9,27 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 from contextlib import closing
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from sqlalchemy import Connection
 
 from pipeline import cards
 from pipeline.content_hash import ContentHash
+from pipeline.difference import bind_revision, difference
 from pipeline.engine import Engine, open_engine
-from pipeline.errors import AuditError
+from pipeline.errors import AuditError, MovesError
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Index, Policy
 from pipeline.queries import compose
+from pipeline.recipe import Recipe
 from pipeline.settings import Settings
-from pipeline.warehouse import publications, registry, revisions
-from pipeline.warehouse.audit import Expected, audit
+from pipeline.warehouse import publications, registry, revisions, takeover
+from pipeline.warehouse.audit import Expected, audit, moves
 from pipeline.warehouse.connection import side_by_side, transaction
 from pipeline.warehouse.indices import define_indices, ensure_index_columns
 from pipeline.warehouse.publications import Publication
@@ -42,25 +44,23 @@ def publish(
     basis: str = "as_known_then",
     run_id: str,
     run_kind: str,
+    published_by: str | None = None,
     dry_run: bool = False,
+    accept_moves: bool = False,
 ) -> dict:
     """Publish what the lake has of a month for each of tables.TABLES; ``changed``: readers see something new.
 
-    ``run_kind`` is one of publications.RUN_KINDS. A dry run changes nothing and says what publishing would: customers
-    by grade, and by grade published now and then. AuditError names every check that failed; WarehouseUnavailableError
-    when the warehouse is away or stays locked. Either way readers keep what they see, and models stay as they are:
-    those that take over with the month are promoted in the transaction that shows it.
+    ``run_kind`` is one of publications.RUN_KINDS. A dry run changes nothing and says what publishing would: see
+    ``difference``. AuditError names every check that failed; MovesError when more customers of a published month would
+    move than the policy lets pass and nobody has accepted that; WarehouseUnavailableError when the warehouse is away
+    or stays locked. In any case readers keep what they see, and models stay as they are: those that take over with the
+    month are promoted in the transaction that shows it.
     """
     lake = Lake(settings.lake_path)
-    manifest = lake.manifest("grades", rating_month=month, basis=basis)
     with open_engine(settings) as engine:
         content = _Content(engine, lake, month, basis, policy)
-        content_sha256 = content.sha256()
-        summary = {"month": str(month), "basis": basis, "rows": manifest["rows"], "content_sha256": content_sha256}
         if dry_run:
-            with transaction(settings) as connection:
-                changed = not _is_same(publications.current(connection, month), basis, content_sha256)
-            return summary | {"changed": changed, "dry_run": True} | _difference(engine, settings, month)
+            return _summary(content) | {"dry_run": True} | _would_change(content, settings, policy)
 
         ensure_index_columns(settings, policy.indices)
         define_indices(settings, policy.indices)
@@ -68,38 +68,37 @@ def publish(
         with revisions.publishing(settings, month, timeout) as connection:
             with connection.begin():
                 published = publications.current(connection, month)
-                fresh = Publication(
-                    publication_id=uuid.uuid4(),
-                    rating_month=month,
-                    revision=publications.next_revision(connection, month),
-                    basis=basis,
-                    rows=manifest["rows"],
-                    content_sha256=content_sha256,
-                    input_sha256=manifest["input_sha256"],
-                    policy_sha256=manifest["policy_sha256"],
-                    model_sha256=registry.models_sha256(connection, manifest["model_versions"].values()),
-                    model_versions=manifest["model_versions"],
-                    run_id=run_id,
-                    run_kind=run_kind,
-                    model_decision=manifest.get("model_decision", ""),
-                )
-            promoted = manifest.get("promotes", {})
-            promote = partial(_promote, promoted, month)
-            changed = not _is_same(published, basis, content_sha256)
+                made = content.publication(connection, run_id=run_id, run_kind=run_kind, published_by=published_by)
+                publications.record_origin(connection, made, policy.model_dump(mode="json"), content.inputs)
+            promote = partial(_promote, content.promotes, month)
+            changed = not content.is_in(published)
             if changed:
-                _stage_and_audit(connection, policy, content, fresh)
-                published = revisions.swap(connection, fresh, timeout, promote)
-            else:
-                with connection.begin():
+                made = _stage_and_audit(connection, policy, content, made, published, accept_moves)
+                published = revisions.swap(connection, made, timeout, promote)
+            with connection.begin():
+                if not changed:
                     promote(connection)
-        for version in promoted:
+                    publications.confirm(connection, published, made)
+                    takeover.mark_stale(connection, month)
+                stale = [str(publication.rating_month) for publication in publications.stale(connection)]
+        for version in content.promotes:
             cards.write(settings, policy, registry.model(settings, version))
-    return summary | {
+    return _summary(content) | {
         "changed": changed,
         "revision": published.revision,
         "publication_id": str(published.publication_id),
         "is_latest_month": published.is_latest_month,
-        "promoted": list(promoted),
+        "promoted": list(content.promotes),
+        "stale_months": stale,
+    }
+
+
+def _summary(content: "_Content") -> dict:
+    return {
+        "month": str(content.month),
+        "basis": content.basis,
+        "rows": content.rows,
+        "content_sha256": content.sha256,
     }
 
 
@@ -111,32 +110,105 @@ def _promote(versions: Mapping[str, str], month: RatingMonth, connection: Connec
         )
 
 
-def _is_same(published: Publication | None, basis: str, content_sha256: str) -> bool:
-    return published is not None and (published.basis, published.content_sha256) == (basis, content_sha256)
-
-
 class _Content:
-    """The rows to publish, read from the lake as often as needed."""
+    """The rows to publish, read from the lake as often as needed, and what they were made from."""
 
     def __init__(self, engine: Engine, lake: Lake, month: RatingMonth, basis: str, policy: Policy):
-        self._engine = engine
+        self.month, self.basis = month, basis
+        self.engine, self.files = engine, {}
         keys = {"rating_month": month, "basis": basis}
-        manifests = {table.partition: lake.manifest(table.partition, **keys) for table in TABLES.values()}
-        grades = manifests["grades"]
-        for partition, manifest in manifests.items():
-            if manifest["input_sha256"] != grades["input_sha256"]:
-                raise AuditError(
-                    f"{month} is not published, readers keep what they see: {partition} were made from other records "
-                    "than grades: run every step from compute_indices on again"
-                )
-            engine.bind_files(partition, lake.files(partition, **keys))
-        self._population = grades["population"]
-        self._rows = {table.name: manifests[table.partition]["rows"] for table in TABLES.values()}
+        self._manifests = {table.partition: lake.manifest(table.partition, **keys) for table in TABLES.values()}
+        self._require_one_run()
+        for partition in self._manifests:
+            self.files[partition] = lake.files(partition, **keys)
+            engine.bind_files(partition, self.files[partition])
         held = self._fetch("select * from indices limit 0").column_names
         indices = [name for name in sorted(policy.indices) if name in held]
         self._columns = {table.name: table.loaded(indices) for table in TABLES.values()}
         flagged = {name: policy.indices[name] for name in indices if f"{name}_missing" in held}
         self._missing_indices = f'{_missing_codes(flagged)} as "missing_indices"'
+
+    def _require_one_run(self) -> None:
+        """AuditError when another run of the month has come in between the steps of this one."""
+        for partition, manifest in self._manifests.items():
+            other = None
+            if manifest["input_sha256"] != self._manifests["grades"]["input_sha256"]:
+                other = "records than grades"
+            for source, sha256 in manifest.get("made_from", {}).items():
+                if self._manifests[source]["sha256"] != sha256:
+                    other = f"{source} than are there now"
+            if other:
+                raise AuditError(
+                    f"{self.month} is not published, readers keep what they see: {partition} were made from other "
+                    f"{other}: run every step from compute_indices on again"
+                )
+
+    @property
+    def rows(self) -> int:
+        return self._manifests["grades"]["rows"]
+
+    @property
+    def promotes(self) -> dict[str, str]:
+        """The models that take over with the month, and why."""
+        return self._manifests["grades"].get("promotes", {})
+
+    @property
+    def inputs(self) -> dict:
+        """The partitions of facts that were read."""
+        return self._manifests["indices"]["inputs"]
+
+    @cached_property
+    def hashes(self) -> dict[str, ContentHash]:
+        """Of each table's values; file layout, row order, batches and threads do not enter them."""
+        found = {}
+        for table in TABLES:
+            with closing(self.batches(table)) as batches:
+                found[table] = ContentHash(batches.schema)
+                for batch in batches:
+                    found[table].update(batch)
+        return found
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all tables' values."""
+        lines = (f"{table} {content.hexdigest()}\n" for table, content in self.hashes.items())
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def is_in(self, published: Publication | None) -> bool:
+        """Whether a publication holds just this."""
+        return published is not None and (published.basis, published.content_sha256) == (self.basis, self.sha256)
+
+    def publication(self, connection: Connection, **run: str | None) -> Publication:
+        """The month's next publication, as it would be."""
+        grades, indices = self._manifests["grades"], self._manifests["indices"]
+        recipe = Recipe(
+            basis=self.basis,
+            input_sha256=indices["input_sha256"],
+            policy_sha256=grades["policy_sha256"],
+            model_sha256=registry.models_sha256(connection, grades["model_versions"].values()),
+            overrides_sha256=grades["overrides_sha256"],
+            code_sha256=grades["code_sha256"],
+            taken_over={
+                what: sha256
+                for manifest in self._manifests.values()
+                for what, sha256 in manifest.get("taken_over", {}).items()
+            },
+        )
+        return Publication(
+            publication_id=uuid.uuid4(),
+            rating_month=self.month,
+            revision=publications.next_revision(connection, self.month),
+            rows=self.rows,
+            content_sha256=self.sha256,
+            carried_sha256=self.hashes["credit_grades"].hexdigest("customer_id", "grade"),
+            known_in=RatingMonth.parse(indices["known_in"]).first_day,
+            model_versions=grades["model_versions"],
+            model_decision=grades.get("model_decision", ""),
+            previous_publication_id=grades["previous_publication_id"],
+            recipe_sha256=recipe.sha256,
+            **vars(recipe),
+            **run,
+        )
 
     def batches(self, table: str) -> pa.RecordBatchReader:
         """The rows of one of tables.TABLES by its key, without rating_month and publication_id."""
@@ -145,25 +217,14 @@ class _Content:
         if declared.has_indices:
             selected.append(self._missing_indices)
         query = f"select {', '.join(selected)} from {declared.partition} order by {', '.join(declared.key)}"
-        return self._engine.batches(compose(query))
-
-    def sha256(self) -> str:
-        """Hash of all tables' values; file layout, row order, batches and threads do not enter it."""
-        digest = hashlib.sha256()
-        for table in TABLES:
-            with closing(self.batches(table)) as batches:
-                content = ContentHash(batches.schema)
-                for batch in batches:
-                    content.update(batch)
-            digest.update(f"{table} {content.hexdigest()}\n".encode())
-        return digest.hexdigest()
+        return self.engine.batches(compose(query))
 
     def expected(self) -> Expected:
         """What the warehouse must hold once these rows are loaded."""
         return Expected(
-            population=self._population,
-            rows=self._rows,
-            grades=customers_by_grade(self._engine),
+            population=self._manifests["grades"]["population"],
+            rows={table.name: self._manifests[table.partition]["rows"] for table in TABLES.values()},
+            grades=customers_by_grade(self.engine),
             sums={table: self._sums(table) for table in TABLES},
         )
 
@@ -178,7 +239,7 @@ class _Content:
         return {name: (row[f"n_{name}"], row[f"s_{name}"] or 0.0) for name in columns}
 
     def _fetch(self, query: str) -> pa.Table:
-        return self._engine.fetch(compose(query))
+        return self.engine.fetch(compose(query))
 
 
 def _missing_codes(indices: dict[str, Index]) -> str:
@@ -199,8 +260,15 @@ def customers_by_grade(engine: Engine) -> dict[str, int]:
     return dict(zip(counted["grade"].to_pylist(), counted["customers"].to_pylist(), strict=True))
 
 
-def _stage_and_audit(connection: Connection, policy: Policy, content: _Content, publication: Publication) -> None:
-    """All tables loaded, audited and ready to attach; when the audit fails they are gone."""
+def _stage_and_audit(
+    connection: Connection,
+    policy: Policy,
+    content: _Content,
+    publication: Publication,
+    published: Publication | None,
+    accept_moves: bool,
+) -> Publication:
+    """All tables loaded, audited and ready to attach; when that fails they are gone. The publication with its moves."""
     month = publication.rating_month
     staged = {table: revisions.staged_name(table, month, publication.revision) for table in TABLES}
 
@@ -215,28 +283,45 @@ def _stage_and_audit(connection: Connection, policy: Policy, content: _Content, 
         side_by_side(connection, load, staged)
         if failures := audit(connection, month, staged, content.expected(), policy):
             raise AuditError(f"{month} is not published, readers keep what they see: {'; '.join(failures)}")
+        if published is not None:
+            customers, moved = moves(connection, month, staged["credit_grades"])
+            beyond = _beyond_limit(customers, moved, policy)
+            if beyond and not accept_moves:
+                raise MovesError(f"{month} is not published, readers keep what they see: {beyond}")
+            publication = replace(publication, moved=moved, moves_accepted=bool(beyond))
         side_by_side(connection, seal, staged)
-    except AuditError:
+    except (AuditError, MovesError):
         revisions.drop(connection, list(staged.values()))
         raise
+    return publication
 
 
-def _difference(engine: Engine, settings: Settings, month: RatingMonth) -> dict:
-    """Customers by grade, and by (grade published now, grade then); None stands for not rated."""
+def _beyond_limit(customers: int, moved: int, policy: Policy) -> str | None:
+    """What is too much where more of a published month's customers move than may without a person's word."""
+    limit = policy.publish.max_moved_share
+    if customers < policy.publish.min_rows_for_share_check or moved <= limit * customers:
+        return None
+    return (
+        f"{moved:,} of {customers:,} customers ({moved / customers:.1%}) would get another grade, more than policy "
+        f"publish.max_moved_share {limit:.1%}: look at gridgrade diff, and if that is right run again with "
+        "--accept-moves (in Airflow the param accept_moves)"
+    )
+
+
+def _would_change(content: _Content, settings: Settings, policy: Policy) -> dict:
+    """``difference`` of what is published and the content; ``stops``: why publishing it would take a person's word."""
+    engine = content.engine
     with TemporaryDirectory(dir=settings.scratch_path) as folder:
-        path = Path(folder) / "published.parquet"
-        with (
-            publications.published_grades(settings, month) as batches,
-            pq.ParquetWriter(path, batches.schema) as writer,
-        ):
-            for batch in batches:
-                writer.write_batch(batch)
-        engine.bind_files("published", [str(path)])
-        moves = engine.fetch(
-            compose(
-                "select p.grade as published, g.grade as then, count(*) as customers from grades as g "
-                "full join published as p on p.customer_id = g.customer_id "
-                "group by p.grade, g.grade order by p.grade, g.grade"
-            )
-        )
-    return {"grades": customers_by_grade(engine), "migration": moves.to_pylist()}
+        with transaction(settings) as connection:
+            published = publications.current(connection, content.month)
+        bind_revision(engine, "before", settings, published, Path(folder))
+        engine.bind_files("after", content.files["grades"])
+        found = difference(engine, policy)
+    totals = found["totals"]
+    return {
+        "changed": not content.is_in(published),
+        "published": published and {name: getattr(published, name) for name in ("revision", "basis", "rows")},
+        "grades": customers_by_grade(engine),
+        "stops": published and _beyond_limit(totals["customers"], totals["moved"], policy),
+        **found,
+    }

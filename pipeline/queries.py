@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError
 from pipeline.settings import SQL
 
 DIALECT = "duckdb"
-FOLDERS = ("derived", "indices", "labels", "groups", "monitoring", "actions")
+FOLDERS = ("derived", "indices", "labels", "groups", "rules", "monitoring", "actions", "measures")
 
 
 class Query:

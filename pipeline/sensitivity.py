@@ -18,7 +18,7 @@ from pipeline import measure, queries
 from pipeline.engine import Engine, open_engine
 from pipeline.lake import Lake
 from pipeline.model import CreditModel, ExpertScorecard, model_from_dict
-from pipeline.model.bands import band, evaluation
+from pipeline.model.bands import BANDS, band, evaluation
 from pipeline.model.shock import Change, ranks, shocked
 from pipeline.month import RatingMonth
 from pipeline.policy import Grades, Policy
@@ -83,7 +83,7 @@ def sensitivity(
         for frame in _customers(engine, shakers):
             for family, customers in frame.groupby("family", sort=False):
                 _add(totals, customers["segment"], shakers[family].shake(customers))
-        rows = [_row(*key, total, policy) for key, total in sorted(totals.items()) if total["evaluated"]]
+        rows = _rows(totals, policy)
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partition.folder / "part-0.parquet", compression="zstd")
         partition.manifest(
             rows=len(rows),
@@ -107,17 +107,17 @@ class _Shaker:
         self.names = {name for names in named.values() for name in names}
         self.bands = {f"{name}_band" for name in self.names} & set(model.columns)
 
-    def shake(self, frame: pd.DataFrame) -> Iterator[tuple[str, float, dict[str, np.ndarray]]]:
-        """Factor, shock and, of every customer, what is to be summed: whole numbers of fine units, or yes and no."""
+    def shake(self, frame: pd.DataFrame) -> Iterator[tuple[str, float | None, dict[str, np.ndarray]]]:
+        """Factor, shock and, of every customer, what is to be summed: whole numbers of fine units, or yes and no. A
+        shock of None is how things are, with how many customers are evaluated."""
         customers = _Rated(frame, self._model, self._grades)
         for factor, names in self._factors.items():
             value, points = self._shocked(frame, names, 0.0)
-            before = customers.measured(value, 0.0)
+            counted = {"customers": np.ones(len(frame)), "evaluated": ~np.isnan(value)}
+            yield factor, None, counted | customers.measured(value, 0.0)
             for shock in self._shocks:
                 value, points_after = self._shocked(frame, names, shock)
-                after = customers.measured(value, points_after - points)
-                moves = {"upgrades": after["level"] < before["level"], "downgrades": after["level"] > before["level"]}
-                yield factor, shock, before | {f"{name}_after": numbers for name, numbers in after.items()} | moves
+                yield factor, shock, customers.measured(value, points_after - points)
 
     def _shocked(self, frame: pd.DataFrame, names: tuple[str, ...], shock: float) -> tuple[np.ndarray, np.ndarray]:
         """Of every customer: the mean evaluation of the indices that have a value, NaN without any; and the points."""
@@ -130,7 +130,9 @@ class _Shaker:
             known += ~gap
             columns[name] = after
             if f"{name}_band" in self.bands:
-                columns[f"{name}_band"] = _bands(frame[f"{name}_band"], gap, band(after, index.bands, index.direction))
+                letters = band(after, index.bands, index.direction)  # that of a missing value is as it was
+                codes = np.where(gap, frame[f"{name}_band"], letters.codes)
+                columns[f"{name}_band"] = pd.Categorical.from_codes(codes, dtype=letters.dtype)
         points = self._model.contributions(pd.DataFrame(columns), columns).sum(axis=1).to_numpy(dtype=np.float64)
         with np.errstate(invalid="ignore"):
             return value / known, points
@@ -147,18 +149,19 @@ class _Rated:
         self._level = pd.Categorical(frame["grade"], categories=list(grades.names)).codes
         by_score = self._by(self._probability(self._score))
         self._ceiling = np.where(self._level > by_score, self._level, 0)
+        self._before = np.where(self._is_set, self._level, np.maximum(by_score, self._ceiling))
 
     def measured(self, value: np.ndarray, points: np.ndarray | float) -> dict[str, np.ndarray]:
         """Of every customer what is to be summed, with an evaluation of ``value`` and so many more ``points``."""
         score = self._score + points
         probability = self._probability(score)
+        level = np.where(self._is_set, self._level, np.maximum(self._by(probability), self._ceiling))
         return {
-            "customers": np.ones(len(score)),
-            "evaluated": ~np.isnan(value),
             "value": _fine(np.nan_to_num(value)),
             "score": _fine(score / _SCORE_UNIT),
             "probability": _fine(probability),
-            "level": np.where(self._is_set, self._level, np.maximum(self._by(probability), self._ceiling)),
+            "upgrades": level < self._before,
+            "downgrades": level > self._before,
         }
 
     def _probability(self, score: np.ndarray) -> np.ndarray:
@@ -169,27 +172,19 @@ class _Rated:
 
 
 def _customers(engine: Engine, shakers: dict[str, _Shaker]) -> Iterator[pd.DataFrame]:
-    """Grade and indices of the customers, an index null where it is missing; in no order, as none is needed."""
+    """Grade and indices of the customers, an index null where it is missing, a band as its place in BANDS or -1; in no
+    order, as none is needed."""
     names = sorted({name for shaker in shakers.values() for name in shaker.names})
     bands = sorted({column for shaker in shakers.values() for column in shaker.bands})
     selected = [
         *("i.segment", "i.family", "g.score", "g.grade", "g.rating_basis"),
         *([measure.model_columns(names)] if names else []),
-        *(f"i.{column}" for column in bands),
+        *(f"coalesce(strpos('{''.join(BANDS)}', i.{column}), 0) - 1 as {column}" for column in bands),
     ]
     query = f"select {', '.join(selected)} from indices as i inner join grades as g on g.customer_id = i.customer_id"
     with closing(engine.batches(queries.compose(query))) as batches:
         for batch in batches:
             yield batch.to_pandas()
-
-
-def _bands(measured: pd.Series, gap: np.ndarray, after: pd.Categorical) -> pd.Categorical:
-    """The letters after the shock; that of a missing value is as it was."""
-    if not gap.any():
-        return after
-    codes = after.codes.copy()
-    codes[gap] = pd.Categorical(measured[gap], categories=after.categories).codes
-    return pd.Categorical.from_codes(codes, dtype=after.dtype)
 
 
 def _fine(values: np.ndarray) -> np.ndarray:
@@ -204,27 +199,37 @@ def _add(totals: dict[tuple, Counter], segments: pd.Series, shaken: Iterator[tup
                 totals[segment, factor, shock][what] += int(total)
 
 
-def _row(segment: str, factor: str, shock: float, total: Counter, policy: Policy) -> dict:
-    evaluated = _FINE * total["evaluated"]
-    change = Change(total["value"] / evaluated, total["value_after"] / evaluated, shock)
+def _rows(totals: dict[tuple, Counter], policy: Policy) -> list[dict]:
+    analysed = sorted((segment, factor) for segment, factor, shock in totals if shock is None)
+    return [
+        _row(segment, factor, shock, totals[segment, factor, None], totals[segment, factor, shock])
+        | {"is_ranking_shock": shock == policy.sensitivity.shock}
+        for segment, factor in analysed
+        for shock in policy.sensitivity.shocks
+        if totals[segment, factor, None]["evaluated"]
+    ]
+
+
+def _row(segment: str, factor: str, shock: float, before: Counter, after: Counter) -> dict:
+    evaluated = _FINE * before["evaluated"]
+    change = Change(before["value"] / evaluated, after["value"] / evaluated, shock)
     return {
         "segment": segment,
         "risk_factor": factor,
         "shock": shock,
-        "is_ranking_shock": shock == policy.sensitivity.shock,
-        "customers": total["customers"],
+        "customers": before["customers"],
         "evaluation_value": change.before,
         "score_after_change": change.after,
         "absolute_change": change.absolute,
         "relative_change": change.relative,
         "elasticity": change.elasticity,
-        "grade_changes": total["upgrades"] + total["downgrades"],
-        "upgrades": total["upgrades"],
-        "downgrades": total["downgrades"],
-        "mean_credit_score": _SCORE_UNIT * total["score"] / _FINE / total["customers"],
-        "mean_credit_score_after": _SCORE_UNIT * total["score_after"] / _FINE / total["customers"],
-        "expected_defaults": total["probability"] / _FINE,
-        "expected_defaults_after": total["probability_after"] / _FINE,
+        "grade_changes": after["upgrades"] + after["downgrades"],
+        "upgrades": after["upgrades"],
+        "downgrades": after["downgrades"],
+        "mean_credit_score": _SCORE_UNIT * before["score"] / _FINE / before["customers"],
+        "mean_credit_score_after": _SCORE_UNIT * after["score"] / _FINE / before["customers"],
+        "expected_defaults": before["probability"] / _FINE,
+        "expected_defaults_after": after["probability"] / _FINE,
     }
 
 

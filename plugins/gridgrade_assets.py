@@ -5,7 +5,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import yaml
-from airflow.sdk import Asset, CronPartitionTimetable
+from airflow.sdk import Asset, CronPartitionTimetable, CronTriggerTimetable
 
 import pipeline.month
 
@@ -15,14 +15,28 @@ credit_grades = Asset(name="credit_grades", uri="gridgrade://warehouse/rating/cr
 
 
 def monthly() -> CronPartitionTimetable:
-    """The policy's schedule: the run that starts on 1 November carries the partition 2026-10.
+    """The policy's schedule: the run that starts on 1 November carries the partition 2026-10."""
+    schedule, zone = _of_policy("schedule"), _of_policy("timezone")
+    ZoneInfo(zone)  # an unknown one stops here, and not in the scheduler
+    return CronPartitionTimetable(schedule, timezone=zone, run_offset=-1, key_format="%Y-%m")
 
-    Every parse of a DAG comes through here, so only the two keys it needs are read. The rest of the policy is loaded
-    and checked by the tasks.
+
+def every_few_minutes() -> CronTriggerTimetable:
+    """When the policy looks at planned outages."""
+    return CronTriggerTimetable(_of_policy("measures", "outage_notices", "schedule"), timezone="UTC")
+
+
+def _of_policy(*keys: str) -> str:
+    """One key of the policy in force.
+
+    Every parse of a DAG comes through here, so nothing else of it is read: the tasks load and check the whole.
     """
     default = Path(pipeline.month.__file__).with_name("policy.yaml")
-    policy = yaml.safe_load(default.read_text(encoding="utf-8"))
-    if own := os.environ.get("GRIDGRADE_POLICY"):
-        policy |= yaml.safe_load(Path(own).expanduser().read_text(encoding="utf-8")) or {}
-    ZoneInfo(policy["timezone"])  # an unknown one stops here, and not in the scheduler
-    return CronPartitionTimetable(policy["schedule"], timezone=policy["timezone"], run_offset=-1, key_format="%Y-%m")
+    own = os.environ.get("GRIDGRADE_POLICY")
+    found = None
+    for path in filter(None, (default, own and Path(own).expanduser())):
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        found = value or found
+    return found

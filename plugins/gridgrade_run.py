@@ -1,7 +1,9 @@
 """What a task works with: its month, what the run was asked for, and where things are."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule, get_current_context
@@ -37,39 +39,73 @@ RATING_MONTH = Param(
 
 @dataclass(frozen=True)
 class Run:
-    """A DAG run as the steps see it. ``kind`` is "scheduled", "backfill" or "manual"."""
+    """A DAG run as the steps see it. ``kind`` is "scheduled", "backfill" or "manual", ``started_by`` a user's name."""
 
     month: RatingMonth
     id: str
     kind: str
     params: dict
+    started_by: str | None = None
 
     @property
     def settings(self):
-        """The settings of this process, with Airflow's connections in front of the environment."""
-        from pipeline.settings import Settings
-
-        found = {
-            "source_url": _connection_url("gridgrade_source"),
-            "warehouse_url": _connection_url("gridgrade_warehouse"),
-            **_webhook(),
-            **_mail(),
-        }
-        return Settings.load(**{name: value for name, value in found.items() if value})
+        """Where things are."""
+        return current_settings()
 
     @property
     def inputs(self) -> tuple:
         """What every step takes first: month, settings, policy."""
-        from pipeline.policy import Policy
+        return self.month, *settings_and_policy()
 
-        settings = self.settings
-        return self.month, settings, Policy.load(settings.policy)
+    @contextmanager
+    def turn(self, *, is_shared: bool = False) -> Iterator[None]:
+        """Work on the month while no other run does; shared, beside tasks that leave each other's output alone."""
+        from pipeline.warehouse import turns
+
+        month, settings, policy = self.inputs
+        who = f"Airflow run {self.id}"
+        with turns.rating(settings, month, policy.publish.lock_timeout_seconds, who, is_shared=is_shared):
+            yield
 
 
 def current_run() -> Run:
     """The run of the task that calls; MonthError when it has no month, or two."""
     context = get_current_context()
     return resolve(context["dag_run"], dict(context["params"]))
+
+
+def current_moment() -> tuple[datetime, str]:
+    """When the run of the task that calls is for, by its param ``at`` or else by its schedule, and its kind."""
+    context = get_current_context()
+    run, asked = context["dag_run"], context["params"].get("at")
+    return datetime.fromisoformat(asked) if asked else run.run_after, kind_of(run)
+
+
+def current_settings():
+    """The settings of this process, with Airflow's connections in front of the environment."""
+    from pipeline.settings import Settings
+
+    found = {
+        "source_url": _connection_url("gridgrade_source"),
+        "warehouse_url": _connection_url("gridgrade_warehouse"),
+        **_webhook(),
+        **_mail(),
+    }
+    return Settings.load(**{name: value for name, value in found.items() if value})
+
+
+def settings_and_policy() -> tuple:
+    """The settings, and the policy they name."""
+    from pipeline.policy import Policy
+
+    settings = current_settings()
+    return settings, Policy.load(settings.policy)
+
+
+def kind_of(dag_run) -> str:
+    """ "scheduled", "backfill", or "manual" for whatever else started it."""
+    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+    return run_type if run_type in ("scheduled", "backfill") else "manual"
 
 
 def resolve(dag_run, params: dict) -> Run:
@@ -85,12 +121,12 @@ def resolve(dag_run, params: dict) -> Run:
             f"run {dag_run.run_id} has no month: trigger it with the param rating_month, "
             f"""for example --conf '{{"rating_month": "2026-10"}}'"""
         )
-    run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
     return Run(
         month=RatingMonth.parse(asked or partition),
         id=dag_run.run_id,
-        kind=run_type if run_type in ("scheduled", "backfill") else "manual",
+        kind=kind_of(dag_run),
         params=params,
+        started_by=getattr(dag_run, "triggering_user_name", None),
     )
 
 

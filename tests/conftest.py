@@ -1,5 +1,6 @@
 """What tests of several parts need: one PostgreSQL a session, a fresh source and warehouse a test."""
 
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -59,20 +60,24 @@ def _migrated(postgres, tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="session")
-def databases(postgres, _migrated) -> Callable[[Path], AbstractContextManager[Settings]]:
+def databases(postgres, _migrated) -> Callable[..., AbstractContextManager[Settings]]:
     """``with databases(home) as settings``: an empty lake, an empty source and a migrated, empty warehouse.
 
-    ``settings.source`` is the owner, so that a test can fill it.
+    ``databases(home, like=others)``: copies of theirs, lake and databases. ``settings.source`` is the owner, so that a
+    test can fill it.
     """
 
     @contextmanager
-    def created(home: Path) -> Iterator[Settings]:
+    def created(home: Path, like: Settings | None = None) -> Iterator[Settings]:
         name = uuid.uuid4().hex[:12]
         source, warehouse = f"source_{name}", f"warehouse_{name}"
+        templates = (like.source.database, like.warehouse.database) if like else ("source", _migrated)
+        if like and like.lake_path.exists():
+            shutil.copytree(like.lake_path, home / "lake")
         _admin(
             postgres,
-            f"create database {source} template source owner {CIS}",
-            f"create database {warehouse} template {_migrated} owner {PIPELINE}",
+            f"create database {source} template {templates[0]} owner {CIS}",
+            f"create database {warehouse} template {templates[1]} owner {PIPELINE}",
         )
         yield _settings(
             postgres,

@@ -76,6 +76,13 @@ def test_months_go_through_the_scheduler_and_a_second_run_changes_nothing(folder
         assert month["changed"]
         assert sum(month["grades"].values()) > 150
     assert any(month["rebates"] for month in first["months"].values())
+    counts = {(row["action_type"], row["status"]): row["actions"] for row in first["actions"]}
+    assert {name for name, _ in counts} >= {"late_fee", "account_manager", "arrears_rebate", "outage_notice"}
+    assert counts["outage_notice", "dispatched"] > 200
+    notices = {row["outage_id"]: row for row in first["outage_notices"]}
+    maintenance = notices["O000001-202610M"]
+    assert maintenance["told"] == maintenance["customers"] > 200
+    assert maintenance["hours_ahead"] == 145  # from 16 October, 08:00, to 22 October, 09:00
     assert Path(first["data_docs"]).is_file()
 
     before = content(folder)

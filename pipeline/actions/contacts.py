@@ -1,6 +1,7 @@
 """Where a customer can be written to. It is looked up in the lake when something is sent, and kept nowhere else."""
 
 import re
+from collections.abc import Mapping
 from email.headerregistry import Address
 from typing import Self
 
@@ -31,7 +32,7 @@ class Contacts:
 
     def missing(self) -> str | None:
         """Why nobody can be looked up; None: they can."""
-        if self._snapshots():
+        if _snapshots(self._lake):
             return None
         return f"{self._lake.root} holds no customers to look addresses up from: check GRIDGRADE_LAKE"
 
@@ -48,13 +49,19 @@ class Contacts:
     def _open(self) -> Engine:
         if self._engine is None:
             self._engine = open_engine(self._settings)
-            self._engine.bind_facts("customers", _COLUMNS, self._lake.fact_files("customers", self._snapshots()[-1:]))
+            bind_latest_customers(self._engine, self._lake, _COLUMNS)
         return self._engine
 
-    def _snapshots(self) -> list[RatingMonth]:
-        """Months of which the lake holds checked customers."""
-        months = self._lake.facts("customers")
-        return [month for month in months if self._lake.has(QUARANTINE + "customers", snapshot_month=month)]
+
+def bind_latest_customers(engine: Engine, lake: Lake, columns: Mapping[str, str]) -> None:
+    """View ``customers`` of these columns: as last known and checked, empty where the lake holds none."""
+    engine.bind_facts("customers", columns, lake.fact_files("customers", _snapshots(lake)[-1:]))
+
+
+def _snapshots(lake: Lake) -> list[RatingMonth]:
+    """Months of which the lake holds checked customers."""
+    months = lake.facts("customers")
+    return [month for month in months if lake.has(QUARANTINE + "customers", snapshot_month=month)]
 
 
 def _is_address(text: str) -> bool:

@@ -9,6 +9,7 @@ an error and never an empty place.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,6 +39,8 @@ class Letters:
     """The letters of a policy, with a utility's own in front."""
 
     def __init__(self, settings: Settings, policy: Policy):
+        if settings.templates and not settings.templates.is_dir():
+            raise ConfigError(f"GRIDGRADE_TEMPLATES: {settings.templates} is not a folder")
         self._policy = policy
         self._environment = ImmutableSandboxedEnvironment(
             loader=FileSystemLoader([folder for folder in (settings.templates, TEMPLATES) if folder]),
@@ -126,7 +129,12 @@ class Letters:
 
 def sample(action_type: str) -> dict[str, Any]:
     """The documented payload of a type, with sample values; ConfigError for a type that is not documented."""
-    payloads = yaml.safe_load((TEMPLATES / "payloads.yaml").read_text(encoding="utf-8"))
+    payloads = _payloads()
     if action_type not in payloads:
         raise ConfigError(f"there is no action type {action_type}: choose one of {', '.join(payloads)}")
     return payloads[action_type]
+
+
+@cache
+def _payloads() -> dict[str, dict[str, Any]]:
+    return yaml.safe_load((TEMPLATES / "payloads.yaml").read_text(encoding="utf-8"))

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from pipeline.warehouse.connection import ingested
+from pipeline.errors import MonthError
+from pipeline.month import RatingMonth
+from pipeline.settings import Settings
+from pipeline.warehouse import publications
+from pipeline.warehouse.connection import ingested, transaction
 from pipeline.warehouse.publications import Publication
 
 if TYPE_CHECKING:
@@ -146,9 +150,18 @@ def action_id(action_type: str, *reference: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, json.dumps([action_type, *reference], ensure_ascii=False)))
 
 
-def may_fire(publication: Publication) -> bool:
+def published(month: RatingMonth, settings: Settings) -> Publication:
+    """The publication that a month's actions follow from; MonthError where there is none."""
+    with transaction(settings) as connection:
+        publication = publications.current(connection, month)
+    if publication is None:
+        raise MonthError(f"{month} is not published, so no actions follow from it: rate and publish {month} first")
+    return publication
+
+
+def may_fire(publication: Publication, run_kind: str) -> bool:
     """Only what follows from the latest month, and not from a backfill, is proposed; the rest is written suppressed."""
-    return publication.run_kind != "backfill" and bool(publication.is_latest_month)
+    return run_kind != "backfill" and bool(publication.is_latest_month)
 
 
 def propose(
@@ -159,6 +172,7 @@ def propose(
     parameters: Sequence = (),
     *,
     run_kind: str | None = None,
+    fires: bool | None = None,
 ) -> int:
     """Write the actions that the query ``decided`` returns; the rows that changed are counted.
 
@@ -167,10 +181,12 @@ def propose(
     of the action it takes back or amends), ``expires_at``, and in place of the policy's ``priority`` and ``due_at``.
 
     An action that was proposed stays so; one that was suppressed by its publication, withdrawn or blocked is judged
-    anew where it, or the publication it follows from, has changed. ``run_kind`` (default: the publication's) is that
-    of the run which decides; only scheduled ones may go out without a person. The temporary table ``decided`` holds
-    what was written, action_id included, until the transaction ends or the next call.
+    anew where it, or the publication it follows from, has changed. ``run_kind`` is that of the run which decides, where
+    it is another than the publication's own: only what a scheduled one decides may go out without a person. The
+    temporary table ``decided`` holds what was written, action_id included, until the next call or the end. ``fires``
+    (default: ``may_fire``): whether it is proposed at all.
     """
+    run_kind = run_kind or publication.run_kind
     take_turn(cursor)
     acts_as(cursor, "decision")
     _decide(cursor, action_type, decided, parameters)
@@ -180,10 +196,26 @@ def propose(
         [
             publication.rating_month.first_day,
             action_type,
-            may_fire(publication),
-            run_kind or publication.run_kind,
+            may_fire(publication, run_kind) if fires is None else fires,
+            run_kind,
             str(publication.publication_id),
         ],
+    )
+
+
+def begin_anew(cursor: "Cursor", run_kind: str) -> int:
+    """Propose what is in ``decided`` and was suppressed with its publication, as decided by a run of this kind.
+
+    For what does not follow from a publication: there a later run's word counts, whatever an earlier one was. A
+    scheduled run also takes over what was proposed by hand, so that it goes out without a person.
+    """
+    return written(
+        cursor,
+        "update ops.service_actions as s set status = 'proposed', suppressed_by = null, run_kind = $1, "
+        "updated_at = now() from decided as d where d.action_id = s.action_id and s.blocked_by is null and ("
+        "(s.status = 'suppressed' and s.suppressed_by = 'publication') "
+        "or (s.status = 'proposed' and $1 = 'scheduled' and s.run_kind <> 'scheduled')) returning 1",
+        [run_kind],
     )
 
 

@@ -14,18 +14,15 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import measure, queries
-from pipeline.actions import ledger
+from pipeline.actions import ledger, outbox
 from pipeline.actions.ledger import Campaign
 from pipeline.engine import Engine, open_engine
-from pipeline.errors import MonthError
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Campaign as CampaignTerms
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.warehouse import publications
-from pipeline.warehouse.connection import bulk_transaction, transaction
-from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.connection import bulk_transaction
 
 OVERDUE = "overdue_at_start"
 STANDING = "standing"
@@ -39,7 +36,7 @@ def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> d
     Everything is written in one transaction; the same again changes nothing. Returns the campaigns, what the ledger
     and the outbox then hold of the month, and ``changed``, the rows written. MonthError where nothing is published.
     """
-    publication = _publication(month, settings)
+    publication = outbox.published(month, settings)
     campaigns = ending(month, policy)
     lake = Lake(settings.lake_path)
     with (
@@ -87,14 +84,6 @@ def exact_terms(terms: CampaignTerms) -> dict[str, Decimal | None]:
     """Its numbers as they stand in the policy, to the digit."""
     numbers = {name: getattr(terms, name) for name in ("share", "rate", "cap", "budget")}
     return {name: None if value is None else Decimal(str(value)) for name, value in numbers.items()}
-
-
-def _publication(month: RatingMonth, settings: Settings) -> Publication:
-    with transaction(settings) as connection:
-        publication = publications.current(connection, month)
-    if publication is None:
-        raise MonthError(f"{month} is not published, so no rebates follow from it: rate and publish {month} first")
-    return publication
 
 
 class Computing:

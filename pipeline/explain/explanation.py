@@ -74,7 +74,7 @@ class Explanation:
 def explain(settings: Settings, policy: Policy, month: RatingMonth, customer_id: str, lang: str = "en") -> Explanation:
     """Why the customer has its published grade, and what the next needs; texts in ``lang``, en or zh.
 
-    The scale and what is attainable are today's policy; all else is as it was published. NothingPublishedError,
+    The scale and what is attainable are today's policy; all else is as it was published. NotPublishedError,
     NotRatedError, ModelError.
     """
     migrate(settings)

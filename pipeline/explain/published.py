@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, text
 
-from pipeline.errors import ModelError, NothingPublishedError, NotRatedError
+from pipeline.errors import ModelError, NotPublishedError, NotRatedError
 from pipeline.model import CreditModel, ExpertScorecard, model_from_dict
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -48,11 +48,11 @@ class Published:
 
 
 def read(settings: Settings, policy: Policy, month: RatingMonth, customer_id: str) -> Published:
-    """NothingPublishedError, NotRatedError, or ModelError when the model is gone or does not give the score."""
+    """NotPublishedError, NotRatedError, or ModelError when the model is gone or does not give the score."""
     with transaction(settings) as connection:
         publication = publications.current(connection, month)
         if publication is None:
-            raise NothingPublishedError(f"nothing is published for {month}: gridgrade rate {month} rates it")
+            raise NotPublishedError(f"nothing is published for {month}: gridgrade rate {month} rates it")
         asked = {"month": month.first_day, "customer_id": customer_id}
         grade = _one(connection, "credit_grades", asked)
         if grade is None:

@@ -8,13 +8,14 @@ import pandas as pd
 from pipeline.model.scorecard import BANDS
 
 Bounds = Sequence[float]
+_LETTERS = pd.CategoricalDtype(list(BANDS))
 
 
 def band(values, bounds: Bounds, direction: str) -> pd.Categorical:
     """The letter of each value, a gap's missing. ``bounds`` of A, B and C from good to bad, included; worse is D."""
     good = _goodness(values, direction)
-    levels = 3 - np.searchsorted(_goodness(bounds, direction)[::-1], good, side="right")
-    return pd.Categorical.from_codes(np.where(np.isnan(good), -1, levels), categories=list(BANDS))
+    levels = sum((good < bound).astype(np.int8) for bound in _goodness(bounds, direction))
+    return pd.Categorical.from_codes(np.where(np.isnan(good), np.int8(-1), levels), dtype=_LETTERS)
 
 
 def evaluation(values, bounds: Bounds, direction: str) -> np.ndarray:

@@ -13,6 +13,7 @@ from pipeline.sample.population import ACTIVE, Block
 DIMENSIONS = ("reliability", "billing", "contact")
 CONTACTS = ("outage_report", "voltage_complaint", "complaint", "enquiry")
 _UNPLANNED, _PLANNED = 0.25, 0.08  # outages per feeder and month
+_MAINTAINED_IN = 10  # October: the first feeder, then each a month after the one before, once a year
 _REPORTS = 0.02  # of the customers on a dark feeder
 _UNPROMPTED = 0.006  # contacts per customer and month
 _PANEL = 50  # of 1,000 customers; of these
@@ -34,14 +35,19 @@ def outages(feeders: int, now: Now) -> Outages:
     began = now.first_day * c.DAY + now.rng.integers(0, (now.next_first_day - now.first_day) * 24 - 12, n) * c.HOUR
     hours = np.minimum(now.rng.exponential(2.5, n) + 0.2, 11)
     ends = began + (hours * c.HOUR).astype(np.int64)
-    _put_outages(now, dark, announced=None, starts=began, ends=ends)
+    _put_outages(now, dark, announced=None, starts=began, ends=ends, letter=b"U")
 
     planned = np.flatnonzero(now.happens(_PLANNED, feeders))
     n = len(planned)
     announced = now.daytime(now.some_day(n))
     starts = announced // c.DAY * c.DAY + now.rng.integers(2, 11, n) * c.DAY + 9 * c.HOUR
     ends = starts + now.rng.integers(1, 7, n) * c.HOUR
-    _put_outages(now, planned, announced=announced, starts=starts, ends=ends)
+    _put_outages(now, planned, announced=announced, starts=starts, ends=ends, letter=b"P")
+
+    maintained = np.flatnonzero((np.arange(feeders) + _MAINTAINED_IN) % 12 == now.name.month % 12)
+    announced = np.full(len(maintained), (now.first_day + 13) * c.DAY + 10 * c.HOUR)
+    starts = announced // c.DAY * c.DAY + 8 * c.DAY + 9 * c.HOUR
+    _put_outages(now, maintained, announced=announced, starts=starts, ends=starts + 3 * c.HOUR, letter=b"M")
 
     found = Outages(np.full(feeders, NEVER, np.int64), np.zeros(feeders))
     found.began[dark], found.hours[dark] = began, hours
@@ -96,12 +102,11 @@ def _survey(block: Block, active: np.ndarray, dark: Outages, now: Now) -> None:
 
 
 def _put_outages(
-    now: Now, feeder: np.ndarray, *, announced: np.ndarray | None, starts: np.ndarray, ends: np.ndarray
+    now: Now, feeder: np.ndarray, *, announced: np.ndarray | None, starts: np.ndarray, ends: np.ndarray, letter: bytes
 ) -> None:
-    """Outages of feeders, at most one a month announced and one not; those are recorded once they are over."""
+    """Outages of feeders, at most one of a letter a month; one that was not announced is recorded once it is over."""
     n, code = len(feeder), c.digits(feeder + 1, 6)
     planned = np.full(n, announced is not None)
-    letter = b"U" if announced is None else b"P"
     now.put(
         "outages",
         c.text(c.joined(n, b"O", code, b"-", now.codes(n), letter)),

@@ -48,6 +48,20 @@ def audit(
         ]
 
 
+def moves(connection: Connection, month: RatingMonth, name: str) -> tuple[int, int]:
+    """Customers whom both the published month and the staged table ``name`` grade, and those whose grade differs."""
+    with connection.begin():
+        found = connection.execute(
+            text(
+                "select count(*), count(*) filter (where new.grade <> old.grade) "
+                f"from rating.{name} as new inner join rating.credit_grades as old "
+                "on old.customer_id = new.customer_id and old.rating_month = :month"
+            ),
+            {"month": month.first_day},
+        ).one()
+    return found[0], found[1]
+
+
 def _rows(connection: Connection, staged: Mapping[str, str], ambiguous: list[str], expected: Expected) -> Iterator[str]:
     for table, name in staged.items():
         [rows] = _one(connection, f"select count(*) from rating.{name}")

@@ -9,7 +9,7 @@ began before they were loaded would find the month empty. Hence COPY with FREEZE
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,18 +17,17 @@ import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from pipeline.errors import AuditError, WarehouseUnavailableError
+from pipeline.errors import AuditError, NotPublishedError, WarehouseUnavailableError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings, connect
-from pipeline.warehouse import publications
-from pipeline.warehouse.connection import side_by_side, unavailable, warehouse_url, where
+from pipeline.warehouse import publications, takeover, turns
+from pipeline.warehouse.connection import bulk_transaction, side_by_side, unavailable, warehouse_url, where
 from pipeline.warehouse.publications import Publication
 from pipeline.warehouse.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_LOCK = 7_269_462
 # Shorter than PostgreSQL's deadlock_timeout, so that in a deadlock it is publishing that steps back; and new readers
 # never queue behind a waiting swap for longer than this.
 _PATIENCE_MILLISECONDS = 800
@@ -47,7 +46,7 @@ def publishing(settings: Settings, month: RatingMonth, timeout_seconds: int) -> 
     url = warehouse_url(settings)
     try:
         with connect(url).connect() as connection:
-            _take_turn(connection, month, timeout_seconds)
+            turns.take(connection, turns.PUBLISHING, month, timeout_seconds)
             _drop_leftovers(connection, month)
             yield connection
     except OperationalError as error:
@@ -133,8 +132,9 @@ def swap(
     timeout_seconds: int,
     also: Callable[[Connection], None] = lambda connection: None,
 ) -> Publication:
-    """Readers see the new revision from here on: all tables and the publication in one transaction, and ``also`` what
-    else becomes true with them. What was recorded.
+    """Readers see the new revision from here on: all tables and the publication in one transaction, which also marks
+    the months after it that were built on what it replaces, and ``also`` what else becomes true with it. What was
+    recorded.
 
     WarehouseUnavailableError, which names who is reading, when the tables stay locked for longer than the timeout.
     """
@@ -148,13 +148,56 @@ def swap(
                 for table in TABLES:
                     _swap_partition(connection, table, publication)
                 also(connection)
-                return publications.record(connection, publication)
+                publications.record(connection, publication)
+                takeover.mark_stale(connection, publication.rating_month)
+                return publications.current(connection, publication.rating_month)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in ("55P03", "40P01"):
                 raise
             if time.monotonic() > deadline:
                 raise _locked(connection, publication.rating_month, timeout_seconds) from None
             time.sleep(0.2)
+
+
+@contextmanager
+def rows(
+    settings: Settings, publication: Publication, table: str, columns: Iterable[str]
+) -> Iterator["pa.RecordBatchReader"]:
+    """The rows of a revision, whether readers see it or it was replaced; a column it does not have yet is null.
+
+    NotPublishedError when the rows of a replaced revision were removed.
+    """
+    name = staged_name(table, publication.rating_month, publication.revision)
+    with bulk_transaction(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select attname from pg_attribute where attrelid = to_regclass($1) and attnum > 0", [f"rating.{name}"]
+        )
+        held = {column for (column,) in cursor.fetchall()}
+        if not held:
+            raise NotPublishedError(
+                f"the rows of revision {publication.revision} of {publication.rating_month} were removed: "
+                f"gridgrade rate {publication.rating_month} --basis {publication.basis} makes them again"
+            )
+        listed = (f'"{column}"' if column in held else f'cast(null as text) as "{column}"' for column in columns)
+        cursor.execute(f"select {', '.join(listed)} from rating.{name}")
+        yield cursor.fetch_record_batch()
+
+
+def size_bytes(connection: Connection, publication: Publication) -> int:
+    """What the tables of a revision take on disk."""
+    query = text("select sum(pg_total_relation_size(to_regclass(name))) from unnest(cast(:names as text[])) as name")
+    names = [f"rating.{name}" for name in _tables(publication)]
+    return int(connection.execute(query, {"names": names}).scalar() or 0)
+
+
+def drop_rows(connection: Connection, publication: Publication) -> None:
+    """Throw the tables of a replaced revision away, in the caller's transaction."""
+    for name in _tables(publication):
+        connection.execute(text(f"drop table if exists rating.{name}"))
+
+
+def _tables(publication: Publication) -> list[str]:
+    return [staged_name(table, publication.rating_month, publication.revision) for table in TABLES]
 
 
 def drop(connection: Connection, names: list[str]) -> None:
@@ -197,28 +240,6 @@ def _each_required_column(table: str, name: str, change: str) -> str:
     """
 
 
-def _take_turn(connection: Connection, month: RatingMonth, timeout_seconds: int) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        with connection.begin():
-            lock = {"lock": _LOCK, "month": _number(month)}
-            if connection.execute(text("select pg_try_advisory_lock(:lock, :month)"), lock).scalar_one():
-                return
-            if time.monotonic() > deadline:
-                holder = connection.execute(
-                    text(
-                        "select pid from pg_locks "
-                        "where locktype = 'advisory' and classid = :lock and objid = :month and granted"
-                    ),
-                    lock,
-                ).scalar()
-                raise WarehouseUnavailableError(
-                    f"{month}: another run (warehouse process {holder}) is publishing this month; "
-                    "run again when it is done"
-                )
-        time.sleep(0.2)
-
-
 def _drop_leftovers(connection: Connection, month: RatingMonth) -> None:
     """Staged tables that no publication names, of this month and of any other that nobody is publishing."""
     with connection.begin():
@@ -239,12 +260,11 @@ def _drop_leftovers(connection: Connection, month: RatingMonth) -> None:
             continue
         with connection.begin():
             free = text("select pg_try_advisory_xact_lock(:lock, :month)")
-            if of == month or connection.execute(free, {"lock": _LOCK, "month": _number(of)}).scalar_one():
+            if (
+                of == month
+                or connection.execute(free, {"lock": turns.PUBLISHING, "month": turns.number(of)}).scalar_one()
+            ):
                 connection.execute(text(f"drop table if exists rating.{name}"))
-
-
-def _number(month: RatingMonth) -> int:
-    return month.year * 100 + month.month
 
 
 def _locked(connection: Connection, month: RatingMonth, seconds: int) -> WarehouseUnavailableError:

@@ -5,7 +5,8 @@ select
     as_of,
     arg_max(amount_overdue, recorded_at) as amount_overdue,
     arg_max(days_past_due, recorded_at) as days_past_due,
-    arg_max(is_disputed, recorded_at) as is_disputed
+    arg_max(is_disputed, recorded_at) as is_disputed,
+    arg_max(is_on_payment_plan, recorded_at) as is_on_payment_plan
 from arrears
 where as_of < :as_of
 group by customer_id, as_of

@@ -1,18 +1,9 @@
 -- Who is in default at the cut-off: one row per such customer.
 -- In default: debt past the days of the customer's family and above the materiality threshold is still open; or the
 -- service was written off or disconnected within the policy's memory and not reconnected since.
--- Reads bill_status, late_debt, collection_events.
+-- Reads exposure, late_debt, collection_events.
 -- Parameters: as_of, history_start, months_ago_12, default_memory_start, materiality_floor, materiality_share.
-with exposure as (
-    select
-        customer_id,
-        sum(amount) as billed
-    from bill_status
-    where issued_on >= :months_ago_12
-    group by customer_id
-),
-
-open_debt as (
+with open_debt as (
     select
         customer_id,
         greatest(

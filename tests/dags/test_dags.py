@@ -59,10 +59,10 @@ def test_parsing_imports_no_step_and_nothing_heavy(parsed):
 
 def test_the_dags_load(bag):
     assert not bag.import_errors
-    assert set(bag.dags) == {"credit_rating", "service_actions"}
+    assert set(bag.dags) == {"credit_rating", "service_actions", "outage_notices"}
 
 
-@pytest.mark.parametrize("dag_id", ["credit_rating", "service_actions"])
+@pytest.mark.parametrize("dag_id", ["credit_rating", "service_actions", "outage_notices"])
 def test_house_rules(bag, dag_id):
     dag = bag.dags[dag_id]
     assert dag.tags
@@ -104,9 +104,21 @@ def test_the_cycle_of_a_month(bag):
 def test_what_follows_from_a_month(bag):
     dag = bag.dags["service_actions"]
     assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
+        "decide_actions": {"propose_rebates"},
         "propose_rebates": {"dispatch"},
         "dispatch": set(),
     }
+
+
+def test_what_cannot_wait_for_the_month(bag):
+    dag = bag.dags["outage_notices"]
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
+        "escalate_repairs": {"notify_outages"},
+        "notify_outages": {"dispatch"},
+        "dispatch": set(),
+    }
+    assert dag.params.dump() == {"at": None}
+    assert dag.timetable.expression == "*/5 * * * *"
 
 
 def test_the_params_of_a_month(bag):
@@ -116,4 +128,5 @@ def test_the_params_of_a_month(bag):
         "model_version": None,
         "basis": "as_known_then",
         "dry_run": False,
+        "accept_moves": False,
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from forks import Forks
 from indices_records import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
 from lake_records import Tables, fill_lake
 from people import LEARNT, drawn, fitted, table
@@ -84,6 +85,14 @@ def explained(databases, policy, people, tmp_path_factory) -> Iterator[Settings]
         grade(OCTOBER, settings, policy, **BASIS, models=LEARNT)
         publish(OCTOBER, settings, policy, **BASIS, run_id="test", run_kind="command")
         yield settings
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Runs of the pipeline in processes that can be killed."""
+    forks = Forks()
+    yield forks
+    forks.close()
 
 
 @pytest.fixture

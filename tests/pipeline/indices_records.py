@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 from groups_records import member, write_groups
 from sensitivity_records import write_sensitivity
 
+from pipeline import measure
 from pipeline.lake import Lake
 from pipeline.model import ExpertScorecard
 from pipeline.month import RatingMonth
@@ -26,6 +27,7 @@ def customer(number: int, policy: Policy, *, segment: str = "residential", band:
         "region": "north",
         "is_in_default": False,
         "is_thin_file": False,
+        **dict.fromkeys(measure.grade_facts(), False),
         **{name: 0.5 for name in policy.indices},
         **{f"{name}_missing": False for name in policy.indices},
         **{f"{name}_band": band for name in policy.indices},
@@ -37,7 +39,7 @@ def write_indices(settings: Settings, rows: pa.Table, month: RatingMonth = OCTOB
     lake = Lake(settings.lake_path)
     with lake.writing("indices", rating_month=month, **BASIS) as partition:
         pq.write_table(rows, partition.folder / "part-0.parquet")
-        partition.manifest(rows=len(rows), input_sha256="i" * 64)
+        partition.manifest(rows=len(rows), input_sha256="i" * 64, inputs={}, known_in=str(month))
     members = [member(row["customer_id"], row["segment"]) for row in rows.to_pylist()]
     write_groups(lake, members, month)
     write_sensitivity(lake, month)

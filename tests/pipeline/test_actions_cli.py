@@ -3,12 +3,31 @@
 import json
 import uuid
 
+import psycopg
 import pytest
 
 
+@pytest.fixture(scope="module")
+def warehouse(databases, tmp_path_factory):
+    with databases(tmp_path_factory.mktemp("acting")) as settings:
+        yield settings
+
+
 @pytest.fixture
-def acting(gridgrade, settings, sql):
+def acting(gridgrade, warehouse):
     """``acting("list")`` on an outbox of three actions: a rebate and a retention task proposed, a visit suppressed."""
+    url = warehouse.warehouse.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        connection.execute("truncate ops.service_actions, ops.service_action_events, ops.arrears_rebates")
+        fill(connection)
+
+    def run(*arguments):
+        return gridgrade("actions", *arguments, settings=warehouse)
+
+    return run
+
+
+def fill(connection):
     actions = {
         "arrears_rebate": ("proposed", None, {"campaign": "m", "opening_arrears": "9", "repaid": "9", "earned": "1",
                                               "rebate": "1", "terms": {}}),
@@ -16,16 +35,11 @@ def acting(gridgrade, settings, sql):
         "visit": ("suppressed", "publication", {"grade": "C", "amount_overdue": "5.00"}),
     }  # fmt: skip
     for number, (action_type, (status, suppressed_by, payload)) in enumerate(actions.items(), start=1):
-        sql(
+        connection.execute(
             "insert into ops.service_actions (action_id, rating_month, customer_id, action_type, reason, payload, "
             "status, suppressed_by, run_kind) values (%s, '2026-10-01', 'C1', %s, 'because', %s, %s, %s, 'scheduled')",
-            IDS[number - 1], action_type, json.dumps(payload), status, suppressed_by,
+            (IDS[number - 1], action_type, json.dumps(payload), status, suppressed_by),
         )  # fmt: skip
-
-    def run(*arguments):
-        return gridgrade("actions", *arguments, settings=settings)
-
-    return run
 
 
 IDS = [str(uuid.UUID(int=number)) for number in range(1, 4)]
@@ -95,22 +109,13 @@ def test_a_call_that_is_refused(acting, arguments, code, fault):
     assert "Traceback" not in err
 
 
-def test_a_campaign_is_tried(gridgrade, sample_lake, settings):
-    there = settings.model_copy(update={"lake": sample_lake})
-
-    def simulate(*arguments):
-        return gridgrade("rebates", "simulate", *arguments, settings=there)
-
-    code, out, _ = simulate("monthly", "--from", "2026-08", "--to", "2026-09", "--rate", "0.1", "--json")
-    outcome = json.loads(out)
-    assert code == 0
-    assert [row["first_month"] for row in outcome["campaigns"]] == ["2026-08", "2026-09"]
-    assert float(outcome["total"]["rebate"]) > 0
-    out = simulate("monthly", "--from", "2026-08", "--to", "2026-08")[1]
-    assert "2026-08" in out
-    assert "…" not in out
-    assert simulate("autumn", "--from", "2026-08", "--to", "2026-08")[::2] == (
+def test_measures_are_decided_and_outages_told_of_on_the_command_line(gridgrade, settings):
+    code, _, err = gridgrade("actions", "decide", "2026-10", settings=settings)
+    assert (code, err) == (
         1,
-        "gridgrade: the policy has no campaign autumn; it has: monthly\n",
+        "gridgrade: 2026-10 is not published, so no actions follow from it: rate and publish 2026-10 first\n",
     )
-    assert "--to" in simulate("monthly", "--from", "2026-08")[2]
+    code, out, _ = gridgrade("actions", "notices", "--at", "2026-10-20T08:00+08:00", "--json", settings=settings)
+    assert (code, json.loads(out)["because"]) == (0, "nothing is published yet")
+    for wrong in ("yesterday", "2026-10-20T08:00"):
+        assert gridgrade("actions", "notices", "--at", wrong, settings=settings)[0] == 2

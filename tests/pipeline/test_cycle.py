@@ -7,16 +7,18 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 import pytest
+from variables import variables
 
-from pipeline import cohorts, grade
+from pipeline import code_version, cohorts, grade, recipe
 from pipeline.cli import rate_month
 from pipeline.errors import MonthNotClosedError, WarehouseUnavailableError
-from pipeline.lake import Lake
+from pipeline.lake import QUARANTINE, Lake
 from pipeline.model import metrics
 from pipeline.month import RatingMonth
+from pipeline.policy import Policy
 from pipeline.sample import LAST, generate, hidden_state
 from pipeline.source.write import replace_tables
-from pipeline.warehouse import publications, registry
+from pipeline.warehouse import publications, registry, takeover
 from pipeline.warehouse.connection import transaction
 
 TRAINED = LAST - 1
@@ -25,6 +27,11 @@ TRAINED = LAST - 1
 def read(url, statement):
     with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
         return connection.execute(statement).fetchall()
+
+
+def write(url, statement):
+    with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
+        connection.execute(statement)
 
 
 def published(settings, month):
@@ -60,7 +67,7 @@ def test_every_customer_connected_at_the_cutoff_has_one_published_row(rated):
 def test_steps_tell_what_they_did_in_plain_json(rated):
     first, second = rated.outcomes[TRAINED], rated.outcomes[LAST]
     before = ["extract", "validate", "compute_indices", "group", "choose_model"]
-    after = ["grade", "sensitivity", "publish", "propose_rebates", "monitor"]
+    after = ["grade", "sensitivity", "publish", "decide_actions", "propose_rebates", "monitor"]
     assert [name for name in first if name not in ("month", "basis")] == [*before, "retrain", *after]
     assert [name for name in second if name not in ("month", "basis")] == [*before, "apply", *after]
     assert second["apply"]["models"] == first["retrain"]["models"]
@@ -95,7 +102,8 @@ def test_every_published_score_is_explained_and_every_segment_analysed(rated):
     segments = read(rated.settings.warehouse, "select distinct segment from rating.credit_grades")
     assert {segment for segment, *_ in shaken} == {segment for (segment,) in segments}
     assert sum(changes for _, factor, changes, _ in shaken if factor == "management") > 0
-    assert all(elasticity > 0 for *_, elasticity in shaken)
+    assert all(elasticity > 0 for _, factor, _, elasticity in shaken if factor == "management")
+    assert all(elasticity >= 0 for *_, elasticity in shaken)
 
 
 def test_the_reports_of_a_month_tie_to_its_customers(rated):
@@ -163,12 +171,93 @@ def test_the_command_prints_grades_by_month_or_all_that_was_done_as_json(gridgra
 
 @pytest.mark.usefixtures("lenient")
 def test_a_backfill_rates_every_month_of_the_range_oldest_first(gridgrade, rated):
-    code, out, err = gridgrade(
-        "backfill", str(TRAINED), str(LAST), "--mode", "apply", "--json", settings=rated.settings
-    )
-    assert (code, err) == (0, "")
+    asked = ("backfill", str(TRAINED), str(LAST), "--mode", "apply", "--json")
+    code, out, err = gridgrade(*asked, settings=rated.settings)
+    assert code == 0
     assert [outcome["month"] for outcome in json.loads(out)] == [str(TRAINED), str(LAST)]
-    assert [outcome["publish"]["changed"] for outcome in json.loads(out)] == [False, False]
+    assert [outcome["publish"]["stands"] for outcome in json.loads(out)] == [True, True]
+    assert [outcome["grade"] for outcome in json.loads(out)] == [
+        {"grades": rated.outcomes[month]["grade"]["grades"]} for month in (TRAINED, LAST)
+    ]
+    assert [line.split(",")[0] for line in err.splitlines()] == [
+        f"0 of 2 done: {TRAINED}",
+        f"1 of 2 done: {LAST}",
+        "2 of 2 done: done",
+    ]
+    assert gridgrade("backfill", "--stale") == (0, "", "no month is stale\n")
+
+
+def test_a_month_stands_until_anything_it_follows_from_changes(rated, databases, policy, tmp_path, monkeypatch):
+    with databases(tmp_path / "home", like=rated.settings) as settings:
+        lake = Lake(settings.lake_path)
+
+        def stands(policy=policy, basis="as_known_then", **asked):
+            return recipe.standing(LAST, settings, policy, basis=basis, **asked) is not None
+
+        def stands_after(change, back):
+            write(settings.warehouse, change)
+            found = stands()
+            write(settings.warehouse, back)
+            return found
+
+        assert stands()
+        assert stands(model_version=rated.outcomes[LAST]["apply"]["models"]["residential"])
+        assert not stands(mode="retrain")
+        assert not stands(basis="as_known_now")
+        assert not stands(Policy(**policy.model_dump() | {"schedule": "0 0 2 * *"}))
+        october = "where rating_month = '2026-10-01'"
+        unmarked = f"update ops.publications set followed_up_at = null {october}"
+        assert not stands_after(unmarked, f"update ops.publications set followed_up_at = now() {october}")
+        september = "where rating_month = '2026-09-01'"
+        restated = f"update ops.publications set carried_sha256 = reverse(carried_sha256) {september}"
+        assert not stands_after(restated, restated)
+        decided = (
+            "insert into ops.rating_overrides (customer_id, kind, grade, reason, created_by, valid_from, created_at) "
+            "values ('C1', 'override', 'D', 'r', 'ana', '2026-10-01', '{}')"
+        )
+        assert not stands_after(decided.format("2026-10-31"), "delete from ops.rating_overrides")
+        assert stands_after(decided.format("2026-11-02"), "delete from ops.rating_overrides")
+        with monkeypatch.context() as patch:
+            patch.setattr(code_version, "sha256", lambda: "another version")
+            assert not stands()
+        assert stands()
+        left_out = lake.path(QUARANTINE + "bills", recorded_month=LAST)
+        left_out.rename(tmp_path / "away")
+        assert not stands()
+        with lake.writing(QUARANTINE + "bills", recorded_month=LAST) as partition:
+            (partition.folder / "part-0.parquet").write_bytes(b"other rows")
+            partition.manifest(rows=1)
+        assert not stands()
+
+
+AT_ONCE = """
+import sys
+from pipeline.cli import main
+sys.argv = ["gridgrade", "backfill", "MONTH", "MONTH", "--mode", "apply", "--accept-moves"]
+sys.exit(main())
+"""
+
+
+def test_runs_at_once_of_a_month_and_of_the_one_before_leave_one_result_of_each(
+    rated, databases, policy, forks, tmp_path
+):
+    strict = tmp_path / "strict.yaml"
+    strict.write_text("grades: {cutoffs: [0.001, 0.005, 0.015, 0.04, 0.12]}\npublish: {max_grade_share_change: 1}")
+    with databases(tmp_path / "home", like=rated.settings) as settings:
+        environment = variables(settings) | {"GRIDGRADE_POLICY": str(strict)}
+        runs = [forks.start(AT_ONCE.replace("MONTH", str(month)), environment) for month in (LAST, TRAINED, LAST)]
+        assert [forks.wait(run) for run in runs] == [0, 0, 0]
+        with transaction(settings) as connection:
+            for month in (TRAINED, LAST):
+                # October may have been rated before September was, and once more after it.
+                assert len(publications.revisions_of(connection, month)) in ((2,) if month == TRAINED else (2, 3))
+                found = publications.current(connection, month)
+                is_right = found.taken_over == takeover.taken_over(connection, month)
+                assert is_right == (found.stale_since is None)
+        assert read(
+            settings.warehouse,
+            "select count(distinct publication_id) from rating.credit_grades group by rating_month",
+        ) == [(1,), (1,)]
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +298,7 @@ def test_a_warehouse_that_is_down_at_publish_keeps_readers_where_they_are(shuffl
     policy = policy.model_copy(
         update={
             "grades": policy.grades.model_copy(update={"cutoffs": (0.001, 0.005, 0.015, 0.04, 0.12)}),
-            "publish": policy.publish.model_copy(update={"max_grade_share_change": 1}),
+            "publish": policy.publish.model_copy(update={"max_grade_share_change": 1, "max_moved_share": 1}),
         }
     )
 
@@ -258,7 +347,7 @@ def test_without_the_optional_tables_a_month_is_published_all_the_same(required_
     assert "arrears" in outcome["extract"]["absent"]
     assert outcome["publish"]["changed"]
     bases = read(required_only.warehouse, "select distinct rating_basis from rating.credit_grades")
-    assert {basis for (basis,) in bases} <= {"expert", "thin_file", "default"}
+    assert {basis for (basis,) in bases} <= {"expert", "thin_file", "default", "new", "veto"}
     assert outcome["group"]["without"] == ["outages", "service_contacts"]
     assert read(required_only.warehouse, "select distinct aspect from report.group_profiles order by 1") == [
         ("behaviour",),

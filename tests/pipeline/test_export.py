@@ -8,7 +8,7 @@ import pytest
 from indices_records import OCTOBER
 
 from pipeline.errors import ConfigError
-from pipeline.export import SHOWN_ROWS, NothingPublishedError, export_grades
+from pipeline.export import SHOWN_ROWS, NotPublishedError, export_grades
 
 
 def test_csv_and_json_are_all_rows_in_order(published, tmp_path):
@@ -38,9 +38,7 @@ def test_whole_exports_go_to_standard_output(published, capfd):
 
 
 def test_a_month_without_a_publication_says_how_to_rate_it(published):
-    with pytest.raises(
-        NothingPublishedError, match=r"nothing is published for 2026-11: gridgrade rate 2026-11 rates it"
-    ):
+    with pytest.raises(NotPublishedError, match=r"nothing is published for 2026-11: gridgrade rate 2026-11 rates it"):
         export_grades(published, OCTOBER + 1, "csv", None)
 
 

@@ -8,11 +8,12 @@ import pytest
 from indices_records import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
 
 from pipeline.engine import duckdb as engine
-from pipeline.errors import ModelError
+from pipeline.errors import ConfigError, ModelError
 from pipeline.grade import Grader, grade
 from pipeline.lake import Lake
 from pipeline.model import CreditModel, ExpertScorecard
 from pipeline.publish import publish
+from pipeline.warehouse import overrides
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_notches_count_up_and_down_from_what_is_published_for_the_month_before(g
     moves = {name: (f["previous_grade"], f["grade"], f["notch_change"]) for name, f in found.items()}
     assert moves == {
         "C00001": ("AA", "C", -3),
-        "C00002": ("D", "AA", 4),
+        "C00002": ("D", "C", 1),
         "C00003": ("AA", "AA", 0),
         "C00005": (None, "AA", None),
     }
@@ -126,7 +127,7 @@ def test_a_stream_of_batches_is_graded_as_the_whole(graded, settings, policy, le
 
 def test_a_customers_grade_does_not_depend_on_who_else_is_graded(policy, learnt):
     model, rows = learnt
-    frame = pd.DataFrame(rows[:1000]).assign(previous_grade=None)
+    frame = pd.DataFrame(rows[:1000]).assign(previous_grade=None, override_grade=None, veto_grade=None)
     grader = Grader("v1", model, policy)
     parts = [grader.grade(frame.iloc[at : at + 300]) for at in range(0, 1000, 300)]
     pd.testing.assert_frame_equal(pd.concat(parts), grader.grade(frame), check_exact=True)
@@ -162,6 +163,43 @@ def test_what_is_not_in_a_familys_score_cannot_come_in_by_a_model(graded, settin
     register(settings, "residential", "overreaching", ExpertScorecard(-5.0, {f"{name}_band": 1.0}))
     with pytest.raises(ModelError, match=rf"^2026-10: .*{name}_band"):
         graded([customer(1, policy)], models=MODELS | {"residential": "overreaching"})
+
+
+def test_what_is_known_of_a_customer_beside_the_model_sets_the_grade(graded, policy):
+    found = graded([customer(1, policy, is_new=True), customer(2, policy, has_theft=True), customer(3, policy)])
+    told = {name: (f["model_grade"], f["grade"], f["rating_basis"], f["grade_rule"]) for name, f in found.items()}
+    assert told == {
+        "C00001": ("AA", "B", "new", "new_customer"),
+        "C00002": ("AA", "D", "veto", "theft"),
+        "C00003": ("AA", "AA", "expert", None),
+    }
+
+
+def test_what_people_decided_by_the_cutoff_sets_the_grade(graded, policy, settings, sql):
+    def decide(number, grade, kind="override", on="2026-10-31Z"):
+        said = {"reason": "r", "created_by": "ana", "first": OCTOBER, "last": None}
+        entered = overrides.add(settings, policy, customer_id=f"C{number:05}", kind=kind, grade=grade, **said)
+        sql("update ops.rating_overrides set created_at = %s where override_id = %s", on, entered.override_id)
+        return entered
+
+    decide(1, "C")
+    decide(1, "B", on="2026-10-31 01:00Z")
+    decide(2, "A", "veto")
+    decide(2, "B", "veto", on="2026-10-30Z")
+    late = decide(3, "D", on="2026-11-01Z")
+    found = graded([customer(number, policy) for number in range(1, 5)])
+    assert [(f["grade"], f["rating_basis"]) for f in found.values()] == [
+        ("B", "override"),
+        ("B", "veto"),
+        ("AA", "expert"),
+        ("AA", "expert"),
+    ]
+    manifest = Lake(settings.lake_path).manifest("grades", rating_month=OCTOBER, **BASIS)
+    assert manifest["overrides_sha256"] != overrides.sha256([])
+
+    sql("update ops.rating_overrides set grade = 'E', created_at = '2026-10-01Z' where customer_id = 'C00003'")
+    with pytest.raises(ConfigError, match=rf"2026-10: override {late.override_id} names grade 'E', .*override end"):
+        graded([customer(1, policy)])
 
 
 def test_nobody_to_grade_is_an_empty_month(policy, settings):

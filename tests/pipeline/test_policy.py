@@ -117,6 +117,16 @@ REFUSED = {
     "groups: {sample_rows: 10}": ("groups.sample_rows", "greater than or equal to 1000"),
     "life_cycle: {growth: -0.1}": ("life_cycle.growth", "greater than or equal to 0"),
     "life_cycle: {decline: 0.1}": ("life_cycle.decline", "less than or equal to 0"),
+    "grade_rules: {vetoes: {theft: {ceiling: E}}}": (
+        "grade_rules.vetoes.theft.ceiling",
+        "E is not among grades.names AAA, AA",
+    ),
+    "grade_rules: {new_customer: {grade: best}}": ("grade_rules.new_customer.grade", "best is not among grades.names"),
+    "grade_rules: {promotion: {max_notches: 0}}": ("grade_rules.promotion.max_notches", "greater than or equal to 1"),
+    "grade_rules: {promotion: {buffer: 1}}": ("grade_rules.promotion.buffer", "less than 1"),
+    "grade_rules: {vetoes: {theft: {months: 60}}}": ("grade_rules.vetoes", "theft looks back 60 months, the lake 48"),
+    "grade_rules: {vetoes: {murder: {months: 60}}}": ("grade_rules.vetoes.murder", "not permitted"),
+    "retention: {repeatable_months: 0}": ("retention.repeatable_months", "greater than or equal to 1"),
     "publish: {max_grade_share_change: 25}": ("publish.max_grade_share_change", "less than or equal to 1"),
     "actions: {types: {visit: {channels: [pigeon]}}}": (
         "actions.types.visit.channels.0",
@@ -130,6 +140,20 @@ REFUSED = {
     "actions: {types: {visit: {template: ../../etc/passwd}}}": ("actions.types.visit.template", "match pattern"),
     "actions: {types: {visit: {priority: 10}}}": ("actions.types.visit.priority", "less than or equal to 9"),
     "actions: {types: {disconnection_proposal: {approval: automatic}}}": ("actions", "a person has to approve it"),
+    "measures: {visit: {grades: [E]}}": ("", "measures.visit.grades E is not among AAA, AA, A, B, C, D"),
+    "measures: {account_manager: {value_group: rich}}": ("", "measures.account_manager: value group rich is not among"),
+    "measures: {protection: {blocks: [visit, late_fee]}}": (
+        "measures.protection",
+        "blocks must name collection, disconnection_proposal: nobody who is protected is punished",
+    ),
+    "measures: {protection: {blocks: [late_fee, collection, disconnection_proposal, fine]}}": (
+        "measures",
+        "protection.blocks: there is no measure fine",
+    ),
+    "measures: {service_levels: {managed: best}}": ("measures.service_levels", "best is not among the levels"),
+    "measures: {service_levels: {by_grade: {E: standard}}}": ("", "measures.service_levels.by_grade E is not among"),
+    "measures: {outage_notices: {recipients: nobody}}": ("measures.outage_notices.recipients", "'all' or 'sensitive'"),
+    "measures: {outage_notices: null}": ("measures.outage_notices", "Field required"),
     "actions: {language: fr}": ("actions.language", "'en' or 'zh'"),
     "actions: {sender: {zh: null}}": ("actions.sender.zh", "valid string"),
     "actions: {channels: {webhook: {attempts: 0}}}": (

@@ -1,10 +1,7 @@
 """Publishing: readers see the old revision or the new one, whatever happens to the run."""
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -16,13 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 from groups_records import member, write_groups
 from sensitivity_records import write_sensitivity
+from variables import variables
 
-from pipeline.errors import AuditError, LakeError, WarehouseUnavailableError
+from pipeline.errors import AuditError, LakeError, MovesError, WarehouseUnavailableError
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.publish import publish
-from pipeline.settings import PROJECT, Settings
+from pipeline.settings import Settings
 from pipeline.warehouse import publications, revisions
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.tables import TABLES
@@ -38,10 +36,12 @@ def customer(number, **changes):
         "region": "north",
         "score": 600.0 + number / 7,
         "default_probability": 0.01 + number / 1e6,
+        "model_grade": GRADES[number % len(GRADES)],
         "grade": GRADES[number % len(GRADES)],
         "previous_grade": None,
         "notch_change": None,
         "rating_basis": "model",
+        "grade_rule": None,
         "reason_1": 'P1, "late"\n',
         "reason_2": "",
         "reason_3": None,
@@ -63,6 +63,7 @@ def indices_of(customers, policy):
     ]
 
 
+ORIGIN = {"inputs": {}, "overrides_sha256": "o" * 64, "code_sha256": "c" * 64, "previous_publication_id": None}
 KINDS = {"score": pa.float64(), "default_probability": pa.float64(), "notch_change": pa.int32()}
 SCHEMA = pa.schema([(name, KINDS.get(name, pa.string())) for name in customer(0)])
 
@@ -71,7 +72,17 @@ SCHEMA = pa.schema([(name, KINDS.get(name, pa.string())) for name in customer(0)
 def write(settings, policy):
     """Put graded customers, and their indices and groups unless others are given, into the lake."""
 
-    def run(customers, month=OCTOBER, *, indices=None, groups=None, population=None, basis="as_known_then", files=1):
+    def run(
+        customers,
+        month=OCTOBER,
+        *,
+        indices=None,
+        groups=None,
+        population=None,
+        basis="as_known_then",
+        files=1,
+        **made_of,
+    ):
         lake = Lake(settings.lake_path)
         indices = indices_of(customers, policy) if indices is None else indices
         tables = {"grades": pa.Table.from_pylist(customers, SCHEMA), "indices": pa.Table.from_pylist(indices)}
@@ -87,6 +98,7 @@ def write(settings, policy):
                     input_sha256="i" * 64,
                     policy_sha256=policy.sha256,
                     model_versions={"residential": "v1"},
+                    **ORIGIN | {"known_in": str(month)} | made_of,
                 )
         members = [member(row["customer_id"]) for row in customers] if groups is None else groups
         write_groups(lake, members, month, basis=basis)
@@ -185,14 +197,14 @@ def test_a_month_published_before_there_were_groups_gets_them_with_its_next_publ
 def test_a_dry_run_says_what_would_change_and_changes_nothing(settings, policy, sql, write):
     customers = [customer(number, grade="A") for number in range(6)]
     write(customers)
-    assert run(settings, policy, dry_run=True)["migration"] == [{"published": None, "then": "A", "customers": 6}]
+    assert run(settings, policy, dry_run=True)["migration"] == [{"before": None, "after": "A", "customers": 6}]
     run(settings, policy)
     customers[0]["grade"] = "B"
     write([*customers[:5], customer(9, grade="C")])
     told = run(settings, policy, dry_run=True)
     assert told["changed"]
     assert told["grades"] == {"A": 4, "B": 1, "C": 1}
-    moves = {(move["published"], move["then"]): move["customers"] for move in told["migration"]}
+    moves = {(move["before"], move["after"]): move["customers"] for move in told["migration"]}
     assert moves == {("A", "A"): 4, ("A", "B"): 1, ("A", None): 1, (None, "C"): 1}
     assert sql("select revision from ops.publications") == [(1,)]
     assert staged_tables(sql) == []
@@ -367,6 +379,71 @@ def test_a_grade_that_swells_is_questioned_unless_there_are_few_customers(settin
     assert run(settings, patient(policy, min_rows_for_share_check=241))["changed"]
 
 
+def test_a_published_month_moves_no_further_than_the_policy_lets_it_unless_a_person_agrees(
+    settings, policy, sql, write
+):
+    customers = [customer(number, grade="B") for number in range(240)]
+    write(customers)
+    run(settings, policy)
+    for one in customers[:25]:
+        one["grade"] = "A"
+    write(customers)
+    would = run(settings, policy, dry_run=True)
+    assert (would["totals"]["moved"], would["published"]["revision"]) == (25, 1)
+    with pytest.raises(MovesError) as raised:
+        run(settings, policy)
+    assert str(raised.value) == (
+        "2026-10 is not published, readers keep what they see: 25 of 240 customers (10.4%) would get another grade, "
+        "more than policy publish.max_moved_share 10.0%: look at gridgrade diff, and if that is right run again with "
+        "--accept-moves (in Airflow the param accept_moves)"
+    )
+    assert would["stops"] in str(raised.value)
+    assert sql("select count(*), max(revision) from report.current_grades where grade = 'B'") == [(240, 1)]
+    assert staged_tables(sql) == []
+    assert run(settings, policy, accept_moves=True)["revision"] == 2
+    customers[0]["grade"] = "C"
+    write(customers)
+    run(settings, policy)
+    moves = sql("select revision, moved, moves_accepted from ops.publications order by 1")
+    assert moves == [(1, None, None), (2, 25, True), (3, 1, False)]
+
+
+def test_few_customers_may_move_as_they_like(settings, policy, write):
+    write([customer(number, grade="B") for number in range(10)])
+    run(settings, policy)
+    write([customer(number, grade="A") for number in range(10)])
+    assert run(settings, policy)["revision"] == 2
+
+
+def test_a_publication_says_who_made_it_and_from_what(settings, policy, sql, write):
+    write([customer(number) for number in range(5)])
+    done = run(settings, policy, run_id="r1", published_by="ana")
+    [row] = sql(
+        "select run_id, published_by, known_in::text, p.policy_sha256, document, partitions, taken_over, "
+        "previous_publication_id, confirmed_at = published_at "
+        "from ops.publications as p "
+        "inner join ops.policies using (policy_sha256) inner join ops.inputs using (input_sha256)"
+    )
+    assert row == ("r1", "ana", "2026-10-01", policy.sha256, policy.model_dump(mode="json"), {}, {}, None, True)
+    assert sql("select published_by, revision, policy_sha256 from report.publications") == [("ana", 1, policy.sha256)]
+
+    write([customer(number) for number in range(5)], overrides_sha256="others")
+    again = run(settings, policy, run_id="r2", published_by="ben")
+    assert again == done | {"changed": False}
+    [(recipe, confirmed)] = sql("select recipe_sha256, confirmed_at > published_at from ops.publications")
+    assert confirmed
+    run(settings, policy)
+    assert sql("select recipe_sha256 from ops.publications") == [(recipe,)]
+
+
+def test_what_another_run_made_in_between_is_not_published(settings, policy, sql, write):
+    customers = [customer(number) for number in range(5)]
+    write(customers, made_from={"indices": "those of another run"})
+    with pytest.raises(AuditError, match=r"grades were made from other indices than are there now: run every step"):
+        run(settings, policy)
+    assert sql("select count(*) from ops.publications") == [(0,)]
+
+
 def test_readers_see_the_old_or_the_new_and_nothing_between(settings, policy, sql, write):
     write([customer(number, score=0.0) for number in range(300)])
     run(settings, policy)
@@ -431,53 +508,36 @@ def test_two_runs_of_a_month_take_turns(settings, policy, write):
     write([customer(number) for number in range(10)])
     with (
         revisions.publishing(settings, OCTOBER, 1),
-        pytest.raises(WarehouseUnavailableError, match=r"2026-10: another run .* is publishing this month"),
+        pytest.raises(
+            WarehouseUnavailableError, match=r"2026-10: another run is publishing this month \(.*process \d+"
+        ),
     ):
         run(settings, patient(policy, lock_timeout_seconds=1))
     assert run(settings, policy)["revision"] == 1
 
 
 KILLED = """
-import os, signal, sys
-from pathlib import Path
+import os, signal
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.publish import publish
 from pipeline.settings import Settings
 from pipeline.warehouse import revisions
 
-step, calls = getattr(revisions, sys.argv[1]), int(sys.argv[2])
-
-def kill(*arguments):
-    global calls
-    calls -= 1
-    if calls:
-        return step(*arguments)
+def kill(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
-setattr(revisions, sys.argv[1], kill)
+setattr(revisions, "STEP", kill)
 publish(RatingMonth(2026, 10), Settings.load(), Policy.load(), run_id="killed", run_kind="command")
 """
 
 
-@pytest.mark.parametrize(
-    ("step", "call"), [("stage", 2), ("index", 1), ("seal", 1), ("swap", 1), ("_swap_partition", 3)]
-)
-def test_a_run_killed_before_all_is_swapped_leaves_readers_where_they_were(settings, policy, sql, write, step, call):
+@pytest.mark.parametrize("step", ["stage", "index", "seal", "swap", "_swap_partition"])
+def test_a_run_killed_before_the_swap_leaves_readers_where_they_were(settings, policy, sql, write, forks, step):
     write([customer(number, score=1.0) for number in range(10)])
     run(settings, policy)
     write([customer(number, score=2.0) for number in range(10)])
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, step, str(call)],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(PROJECT),
-            "GRIDGRADE_HOME": str(settings.home),
-            "GRIDGRADE_WAREHOUSE_URL": settings.warehouse.render_as_string(hide_password=False),
-        },
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    assert forks.run(KILLED.replace("STEP", step), variables(settings)) == -signal.SIGKILL
     assert sql("select count(*), max(score) from report.current_grades") == [(10, 1.0)]
     assert run(settings, policy)["revision"] == 2
     assert sql("select count(*), max(score) from report.current_grades") == [(10, 2.0)]

@@ -21,6 +21,22 @@ MEMBERS = {
     "is_closed": pa.bool_(),
     "consumption_trend": pa.float64(),
 }
+RATED = {
+    "customer_id": pa.string(),
+    "segment": pa.string(),
+    "grade": pa.string(),
+    "value_group": pa.string(),
+    "outage_sensitivity": pa.float64(),
+    "revenue": pa.float64(),
+    "consumption_trend": pa.float64(),
+}
+IN_ARREARS = {
+    "customer_id": pa.string(),
+    "amount_overdue": pa.decimal128(18, 2),
+    "overdue_since": pa.date32(),
+    "days_past_due": pa.int64(),
+}
+MANAGERS = dict.fromkeys(("customer_id", "manager", "since", "customer_group"), pa.string())
 RATED_OUTCOMES = {
     "model_version": pa.string(),
     "score": pa.float64(),
@@ -32,6 +48,7 @@ SLOPES = {"segment": pa.string(), "slope": pa.float64()}
 SCHEMAS = {name: arrow_schema(name) for name in contract()}
 SCHEMAS |= {"cohort": pa.schema(COHORT), "members": pa.schema(MEMBERS), "segment_slopes": pa.schema(SLOPES)}
 SCHEMAS |= {"rated_outcomes": pa.schema(RATED_OUTCOMES), "grade_bounds": pa.schema(GRADE_BOUNDS)}
+SCHEMAS |= {"rated": pa.schema(RATED), "in_arrears": pa.schema(IN_ARREARS), "managers": pa.schema(MANAGERS)}
 USUAL = {
     "customers": {"segment": "residential", "region": "north", "connected_on": "2015-01-01"},
     "bills": {"amount": "100", "is_estimated": "false"},
@@ -51,6 +68,10 @@ USUAL = {
     "outages": {"feeder_id": "f", "is_planned": "false"},
     "service_contacts": {"contact_type": "outage_report"},
     "cohort": {"segment": "residential", "family": "residential", "bills": "6", "is_in_default": "false"},
+    "rated": {"segment": "residential", "grade": "B", "value_group": "medium value"},
+    "in_arrears": {"amount_overdue": "100", "overdue_since": "2026-01-31", "days_past_due": "60"},
+    "managers": {"manager": "desk-1", "since": "2026-01", "customer_group": "high value"},
+    "violations": {"violation_type": "theft"},
     "members": {"connected_on": "2015-01-01", "is_closed": "false"},
 }
 

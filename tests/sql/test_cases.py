@@ -1,4 +1,4 @@
-"""Each query of sql/derived, indices, labels, monitoring and groups, on tables whose answer is worked out by hand.
+"""Each query of sql/derived, indices, labels, monitoring, groups, rules and measures on tables worked out by hand.
 
 A case is cases/<query>/<case>.yaml: why (what it shows), month (the rating month; cohort instead where the query labels
 one), basis (as_known_then unless it says so), policy (what differs from the default, or from the policy that based_on
@@ -17,6 +17,7 @@ import yaml
 from small_tables import SCHEMAS, rows, table
 
 from pipeline import measure, queries
+from pipeline.actions import circumstances
 from pipeline.engine import open_engine
 from pipeline.index_query import indices_query
 from pipeline.month import RatingMonth
@@ -24,7 +25,7 @@ from pipeline.policy import Policy, merged
 from pipeline.settings import PROJECT, SQL, Settings
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
-FOLDERS = ("derived", "indices", "labels", "monitoring", "groups")
+FOLDERS = ("derived", "indices", "labels", "monitoring", "groups", "rules", "measures")
 ARITHMETIC = {"ln": math.log, "sqrt": math.sqrt}
 
 
@@ -47,7 +48,10 @@ def test_a_query_gives_what_was_worked_out_by_hand(engine, path, tmp_path):
         parameters = measure.label_parameters(policy, RatingMonth.parse(case["cohort"]))
     else:
         basis = case.get("basis", measure.AS_KNOWN_THEN)
-        parameters = measure.group_parameters(policy, RatingMonth.parse(case["month"]), basis)
+        month = RatingMonth.parse(case["month"])
+        parameters = measure.group_parameters(policy, month, basis) | circumstances.parameters(policy, month)
+        for name, rows_of_policy in circumstances.policy_tables(policy, month).items():
+            engine.bind_table(name, rows_of_policy)
 
     expected = sorted(rows(case["expected"]), key=lambda row: tuple(row.values()))
     text = f"select {', '.join(expected[0])} from {path.parent.name} order by all"

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
+from adbc_driver_postgresql import dbapi
 
 from pipeline.actions import outbox
 from pipeline.actions.dispatch import dispatch
@@ -17,7 +18,7 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.source.write import arrow_schema
 from pipeline.warehouse import publications
-from pipeline.warehouse.connection import bulk_transaction, transaction
+from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
 
 MONTH = RatingMonth(2026, 3)
@@ -28,30 +29,36 @@ QUICK = {"timeout_seconds": 0.5, "backoff_seconds": 60, "max_backoff_seconds": 6
 class House:
     """``policy`` sends what its types say; ``settings`` know the receivers that ``at`` was told of."""
 
-    def __init__(self, settings, policy: Policy):
+    def __init__(self, settings, policy: Policy, connections: tuple | None = None):
         self.settings, self.policy = settings, policy
+        url = settings.warehouse.set(drivername="postgresql").render_as_string(hide_password=False)
+        self.connections = connections or (psycopg.connect(url, autocommit=True), dbapi.connect(url))
+
+    def close(self) -> None:
+        for connection in self.connections:
+            connection.close()
 
     def empty(self) -> None:
-        self.sql("truncate ops.service_actions, ops.service_action_events, ops.arrears_rebates, ops.publications")
+        self.sql(
+            "truncate ops.publications, ops.service_actions, ops.service_action_events, ops.account_managers cascade"
+        )
         self.sql("update ops.action_channels set next_free_at = now()")
 
     def at(self, **settings: Any) -> "House":
         """The same house with other settings."""
         fresh = type(self.settings)(**self.settings.model_dump() | settings)
-        return House(fresh, self.policy)
+        return House(fresh, self.policy, self.connections)
 
     def under(self, types: dict, **channel: Any) -> "House":
         """The same house, under a policy of these types alone and of channels that are quick to give up."""
         document = self.policy.model_dump(mode="json")
         use = document["actions"]["channels"]["webhook"] | QUICK | channel
         actions = document["actions"] | {"types": types, "channels": {"webhook": use, "email": use}}
-        return House(self.settings, Policy(**document | {"actions": actions}))
+        return House(self.settings, Policy(**document | {"actions": actions}), self.connections)
 
     def sql(self, statement: str, *parameters) -> list[tuple]:
-        url = self.settings.warehouse.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url) as connection:
-            cursor = connection.execute(statement, parameters or None)
-            return cursor.fetchall() if cursor.description else []
+        cursor = self.connections[0].execute(statement, parameters or None)
+        return cursor.fetchall() if cursor.description else []
 
     def publish(self, run_kind="scheduled", month=MONTH) -> Publication:
         hashes = {f"{name}_sha256": "0" for name in ("content", "input", "policy", "model")}
@@ -61,12 +68,12 @@ class House:
             fresh = Publication(uuid.uuid4(), month, revision=revision, run_kind=run_kind, **run, **hashes)
             return publications.record(connection, fresh)
 
-    def decide(self, action_type: str, *customers: str, run_kind="scheduled", payload=None, **more: Any) -> list[str]:
+    def decide(self, action_type: str, *customers: str, run_kind=None, payload=None, **more: Any) -> list[str]:
         """Propose an action of a type for each customer, with what ``more`` says; their ids."""
         with transaction(self.settings) as connection:
             publication = publications.current(connection, MONTH)
         publication = publication or self.publish()
-        with bulk_transaction(self.settings) as warehouse, warehouse.cursor() as cursor:
+        with self.connections[1].cursor() as cursor:
             said = json.dumps(sample(action_type) if payload is None else payload)
             columns = "".join(f", cast('{value}' as {kind}) as {name}" for name, (kind, value) in more.items())
             outbox.propose(
@@ -78,6 +85,7 @@ class House:
                 [said, json.dumps(customers)],
                 run_kind=run_kind,
             )
+        self.connections[1].commit()
         return [outbox.action_id(action_type, customer) for customer in customers]
 
     def dispatch(self, **more: Any) -> dict:

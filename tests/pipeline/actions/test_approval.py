@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from house import MONTH
 
+from pipeline.actions import outbox
 from pipeline.actions.approval import Chosen, acknowledge, approve, deny, found, listed, release
 from pipeline.errors import ActionError
 
@@ -64,8 +65,8 @@ def test_what_was_denied_stays_so_until_somebody_releases_it(queued):
 
 def test_a_released_action_is_what_the_policy_makes_of_its_type(queued):
     queued.publish("backfill")
-    [automatic] = queued.decide("retention", "a", run_kind="backfill")
-    [required] = queued.decide("inspection", "a", run_kind="backfill")
+    [automatic] = queued.decide("retention", "a")
+    [required] = queued.decide("inspection", "a")
     assert queued.dispatch()["dispatched"]["queue"] == 0
     assert release(queued.settings, queued.policy, ids(automatic, required), "Wang") == 2
     assert queued.row(automatic, "status", "approved_by") == ("approved", "Wang")
@@ -108,50 +109,49 @@ def test_all_of_a_month_and_type_at_once(queued):
 
 
 REFUSED = {
-    "unknown": "there is no action",
-    "proposed acknowledged": "it is proposed, and only what was dispatched can be done",
-    "proposed released": "it is proposed",
-    "suppressed approved": "it is suppressed, gridgrade actions release comes first",
-    "dispatched denied": "it is dispatched",
-    "withdrawn released": "it was withdrawn, as it is no longer due",
-    "blocked approved": "it is blocked by dispute",
-    "blocked in a backfill released": "it is blocked by dispute",
-    "expired released": "it has expired",
-    "in flight denied": "it is being sent right now",
-    "no type approved": "the policy's actions.types has no emergency_supply",
+    "proposed": (acknowledge, "it is proposed, and only what was dispatched can be done"),
+    "proposed already": (release, "it is proposed"),
+    "suppressed": (approve, "it is suppressed, gridgrade actions release comes first"),
+    "dispatched": (deny, "it is dispatched"),
+    "withdrawn": (release, "it was withdrawn, as it is no longer due"),
+    "blocked": (approve, "it is blocked by dispute"),
+    "blocked in a backfill": (release, "it is blocked by dispute"),
+    "expired": (release, "it has expired"),
+    "in flight": (deny, "it is being sent right now"),
+}
+MADE_SO = {
+    "suppressed": "status = 'suppressed', suppressed_by = 'publication'",
+    "dispatched": "status = 'dispatched'",
+    "withdrawn": "status = 'suppressed', suppressed_by = 'withdrawal'",
+    "blocked": "status = 'blocked', blocked_by = 'dispute'",
+    "blocked in a backfill": "status = 'suppressed', suppressed_by = 'publication', blocked_by = 'dispute'",
+    "expired": "status = 'suppressed', suppressed_by = 'expiry', expires_at = '2020-01-01'",
+    "in flight": "status = 'approved', leased_until = now() + interval '1 minute'",
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_a_refusal_changes_nothing(queued, case):
-    if "backfill" in case:
-        queued.publish("backfill")
-    [good] = queued.decide("inspection", "good")
-    more = {"blocked_by": ("text", "dispute")} if case.startswith("blocked") else {}
-    if case.startswith("expired"):
-        more = {"expires_at": ("timestamptz", "2020-01-01")}
-    [bad] = queued.decide("emergency_supply" if case.startswith("no type") else "inspection", "bad", **more)
-    change = {
-        "suppressed": "status = 'suppressed', suppressed_by = 'publication'",
-        "dispatched": "status = 'dispatched'",
-        "withdrawn": "status = 'suppressed', suppressed_by = 'withdrawal'",
-        "expired": "status = 'suppressed', suppressed_by = 'expiry'",
-        "in flight": "status = 'approved', leased_until = now() + interval '1 minute'",
+def test_a_refusal_names_the_reason_and_changes_nothing(queued):
+    queued.decide("inspection", *REFUSED)
+    [unknown_type] = queued.decide("emergency_supply", "no type")
+    for customer, change in MADE_SO.items():
+        queued.sql(f"update ops.service_actions set {change} where customer_id = %s", customer)
+    fit = {
+        acknowledge: outbox.action_id("inspection", "dispatched"),
+        approve: outbox.action_id("inspection", "proposed"),
+        deny: outbox.action_id("inspection", "proposed"),
+        release: outbox.action_id("inspection", "suppressed"),
     }
-    for name, what in change.items():
-        if case.startswith(name):
-            queued.sql(f"update ops.service_actions set {what} where customer_id = 'bad'")
+    cases = [(outbox.action_id("inspection", name), *refusal) for name, refusal in REFUSED.items()]
+    cases.append((unknown_type, approve, "the policy's actions.types has no emergency_supply"))
     before = queued.sql("select * from ops.service_actions order by 1")
-    chosen = ids(good, str(uuid4()) if case == "unknown" else bad)
-    commands = {
-        "acknowledged": lambda: acknowledge(queued.settings, chosen, "Li Na"),
-        "released": lambda: release(queued.settings, queued.policy, ids(bad), "Li Na"),
-        "denied": lambda: deny(queued.settings, chosen, "Li Na", "no"),
-    }
-    command = commands.get(case.split()[-1], lambda: approve(queued.settings, queued.policy, chosen, "Li Na"))
-    with pytest.raises(ActionError) as raised:
-        command()
-    assert REFUSED[case] in str(raised.value)
+    for action, command, reason in cases:
+        more = {approve: (queued.policy,), release: (queued.policy,)}.get(command, ())
+        why = ("no",) if command is deny else ()
+        with pytest.raises(ActionError, match=f"action {action} cannot be .*: {reason}; nothing was changed"):
+            command(queued.settings, *more, ids(fit[command], action), "Li Na", *why)
+    nobody = str(uuid4())
+    with pytest.raises(ActionError, match=f"there is no action {nobody}: gridgrade actions list shows them"):
+        deny(queued.settings, ids(fit[deny], nobody), "Li Na", "no")
     assert queued.sql("select * from ops.service_actions order by 1") == before
 
 

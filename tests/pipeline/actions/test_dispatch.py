@@ -220,13 +220,13 @@ def test_only_scheduled_runs_send_by_themselves_and_only_what_needs_no_person(ho
     assert {queued.row(action, "status") for action in (required, *by_hand)} == {("proposed",)}
 
 
-@pytest.mark.parametrize("run_kind", ["backfill", "scheduled"])
-def test_a_backfill_and_an_older_month_send_nothing(house, run_kind):
+@pytest.mark.parametrize("case", ["a backfill", "an older month", "a backfill of what a schedule published"])
+def test_a_backfill_and_an_older_month_send_nothing(house, case):
     queued = house.under(ALL)
-    if run_kind == "scheduled":
+    if case == "an older month":
         queued.publish(month=MONTH + 1)
-    queued.publish(run_kind)
-    [action] = queued.decide("retention", "a")
+    queued.publish("backfill" if case == "a backfill" else "scheduled")
+    [action] = queued.decide("retention", "a", run_kind="backfill" if case.endswith("published") else None)
     outcome = queued.dispatch()
     assert (outcome["approved"], outcome["to_approve"]) == (0, 0)
     assert queued.row(action, "status", "suppressed_by") == ("suppressed", "publication")

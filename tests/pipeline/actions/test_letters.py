@@ -83,6 +83,11 @@ def test_a_utility_s_own_letter_comes_first(policy, own):
     assert write(settings, policy, "retention").subject == "Customer C1 uses less and less"
 
 
+def test_a_folder_that_is_not_there_is_not_passed_over(policy, tmp_path):
+    with pytest.raises(ConfigError, match=r"GRIDGRADE_TEMPLATES: .*/nowhere is not a folder"):
+        Letters(Settings(templates=tmp_path / "nowhere"), policy)
+
+
 def test_a_page_goes_beside_the_text_and_is_escaped(policy, own):
     settings = own("visit.en.html", "<p>{{ reason }}</p>")
     assert write(settings, policy).html == "<p>since &lt;a&gt; &amp; b</p>"

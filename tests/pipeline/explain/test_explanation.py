@@ -10,7 +10,7 @@ import pytest
 from indices_records import BASIS, MODELS, OCTOBER, expert, register, write_indices
 from people import LEARNT, SEGMENTS, measured, table
 
-from pipeline.errors import ModelError, NothingPublishedError, NotRatedError
+from pipeline.errors import ModelError, NotPublishedError, NotRatedError
 from pipeline.explain.explanation import explain
 from pipeline.grade import grade
 from pipeline.model import CreditModel, model_from_dict
@@ -239,7 +239,7 @@ def test_who_is_not_rated_is_told_why(small, policy):
     small([1, 2], OCTOBER - 1)
     settings = small([2, 3])
     cases = {
-        (OCTOBER + 1, "C00002"): (NothingPublishedError, "nothing is published for 2026-11: gridgrade rate 2026-11"),
+        (OCTOBER + 1, "C00002"): (NotPublishedError, "nothing is published for 2026-11: gridgrade rate 2026-11"),
         (OCTOBER, "nobody"): (NotRatedError, "2026-10: no published month rates a customer 'nobody': check the id"),
         (OCTOBER, "C00001"): (NotRatedError, "closed by then; its last rating is of 2026-09"),
         (OCTOBER - 1, "C00003"): (NotRatedError, "not connected yet; its first rating is of 2026-10"),

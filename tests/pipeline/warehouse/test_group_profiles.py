@@ -5,9 +5,15 @@ import uuid
 import pytest
 
 from pipeline.month import RatingMonth
+from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.group_profiles import centroids_before
 
 AUGUST = RatingMonth(2026, 8)
+
+
+def before(settings, month):
+    with transaction(settings) as connection:
+        return centroids_before(connection, month)
 
 
 @pytest.fixture
@@ -34,9 +40,9 @@ def test_the_last_month_before_that_has_groups_counts(settings, lay):
     lay(AUGUST, value={"high": '{"revenue": 9}', "low": '{"revenue": 0.30000000000000004}'}, demand={"all": "{}"})
     lay(AUGUST + 1)
     lay(AUGUST + 2, value={"high": '{"revenue": 8}'})
-    assert centroids_before(settings, AUGUST) == {}
+    assert before(settings, AUGUST) == {}
     of_august = {"value": {"high": {"revenue": 9}, "low": {"revenue": 0.1 + 0.2}}, "demand": {"all": {}}}
-    assert centroids_before(settings, AUGUST + 1) == of_august
-    assert centroids_before(settings, AUGUST + 2) == of_august
-    later = centroids_before(settings, AUGUST + 9)
+    assert before(settings, AUGUST + 1) == of_august
+    assert before(settings, AUGUST + 2) == of_august
+    later = before(settings, AUGUST + 9)
     assert later == {"value": {"high": {"revenue": 8}}, "demand": {"all": {}}}

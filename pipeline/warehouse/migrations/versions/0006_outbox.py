@@ -6,7 +6,7 @@ from pipeline.settings import SQL
 from pipeline.warehouse.migrations import run_file
 
 revision = "0006_outbox"
-down_revision = "0004_model_life"
+down_revision = "0005_operating"
 
 
 def upgrade() -> None:

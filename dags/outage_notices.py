@@ -1,0 +1,72 @@
+"""# Outage notices: planned outages are told of ahead of time
+
+**Makes** actions in the outbox `ops.service_actions`, and sends those that may go out:
+
+| task | leaves |
+|---|---|
+| `escalate_repairs` | a repair with a deadline for each report of trouble by a customer who comes first |
+| `notify_outages` | notices, amendments and tasks for account managers; what was told when in `ops.outage_notices` |
+| `dispatch` | approved actions in the work queue, at the webhook or in the mail |
+
+**Read by** the people and systems who work the outbox. What a scheduled run decides goes out by itself, where the
+policy asks for no person; what a run by hand decides waits for `gridgrade actions approve`, and a backfill's is
+suppressed.
+
+**Started** by the policy's schedule (`measures.outage_notices.schedule`), every five minutes by default. A run that was
+missed is made up for by the next one. By hand, for another moment: the param `at`.
+
+**When a task fails** its log ends with a line that says why and what to do; the next run goes on.
+"""
+
+from airflow.sdk import Param, dag, task
+from gridgrade_assets import every_few_minutes
+from gridgrade_run import TASK_DEFAULTS, current_moment, settings_and_policy
+
+
+@task
+def escalate_repairs():
+    """Escalate the reports of trouble of the customers who come first."""
+    from pipeline.actions import outage
+
+    at, kind = current_moment()
+    return outage.escalate_repairs(at, *settings_and_policy(), run_kind=kind)
+
+
+@task
+def notify_outages():
+    """Tell customers and account managers of planned outages, and of what has changed since they were told."""
+    from pipeline.actions import outage
+
+    at, kind = current_moment()
+    return outage.notify_outages(at, *settings_and_policy(), run_kind=kind)
+
+
+@task
+def dispatch():
+    """Send everything that is approved and can go now."""
+    from pipeline.actions import dispatch
+
+    return dispatch.dispatch(*settings_and_policy())
+
+
+@dag(
+    schedule=every_few_minutes(),
+    catchup=False,
+    max_active_runs=1,
+    default_args=TASK_DEFAULTS,
+    doc_md=__doc__,
+    tags=["actions"],
+    params={
+        "at": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            description="ISO 8601 with its zone; empty: the moment the run is scheduled for",
+        )
+    },
+)
+def outage_notices():
+    escalate_repairs() >> notify_outages() >> dispatch()
+
+
+outage_notices()

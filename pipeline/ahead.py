@@ -1,0 +1,21 @@
+"""A stream made in a thread of its own while whoever reads it works."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+_END = object()
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items in the same order, each made while the one before is worked on; never more than one ahead.
+
+    An error in making one reaches the reader in its turn.
+    """
+    iterator = iter(items)
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, iterator, _END)
+        while (item := following.result()) is not _END:
+            following = thread.submit(next, iterator, _END)
+            yield item

@@ -1,0 +1,112 @@
+"""Who works on a month takes turns: advisory locks in the warehouse, which end with the session that holds them.
+
+Rating a month writes partitions of the lake that the next step reads, so one run at a time does it, whatever the basis.
+Publishing takes a lock of its own inside of that. Cleaning waits until nobody rates anything.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from pipeline.errors import WarehouseUnavailableError
+from pipeline.month import RatingMonth
+from pipeline.settings import Settings, connect
+from pipeline.warehouse.connection import unavailable, warehouse_url
+
+PUBLISHING = 7_269_462
+RATING = 7_269_463
+_ANY_MONTH = 0
+_DOING = {PUBLISHING: "publishing", RATING: "rating"}
+
+
+@contextmanager
+def rating(
+    settings: Settings, month: RatingMonth, timeout_seconds: float, who: str, *, is_shared: bool = False
+) -> Iterator[None]:
+    """Be the only one who works on a month, or (shared) one of several who leave each other's partitions alone, for as
+    long as the block lasts.
+
+    ``who`` is what others are told while they wait. WarehouseUnavailableError, which names who holds it, when it is not
+    free within the timeout.
+    """
+    with _session(settings, who) as connection:
+        _take(connection, RATING, _ANY_MONTH, timeout_seconds, "the lake is being cleaned", is_shared=True)
+        take(connection, RATING, month, timeout_seconds, is_shared=is_shared)
+        yield
+
+
+@contextmanager
+def cleaning(settings: Settings, timeout_seconds: float) -> Iterator[None]:
+    """Keep every rating out for as long as the block lasts; WarehouseUnavailableError when one goes on for too long."""
+    with _session(settings, "gridgrade clean") as connection:
+        _take(connection, RATING, _ANY_MONTH, timeout_seconds, "a month is being rated")
+        yield
+
+
+def take(
+    connection: Connection, kind: int, month: RatingMonth, timeout_seconds: float, *, is_shared: bool = False
+) -> None:
+    """Take a month's lock of a kind for the session; WarehouseUnavailableError when another keeps it too long."""
+    taken = f"{month}: another run is {_DOING[kind]} this month"
+    _take(connection, kind, number(month), timeout_seconds, taken, is_shared=is_shared)
+
+
+def number(month: RatingMonth) -> int:
+    """The month as the second key of its locks."""
+    return month.year * 100 + month.month
+
+
+@contextmanager
+def _session(settings: Settings, who: str) -> Iterator[Connection]:
+    """A session for locks alone; what happens in the block is not its business."""
+    url = warehouse_url(settings)
+    engine = connect(url).execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        connection = engine.connect()
+    except OperationalError as error:
+        raise unavailable(url, error.orig) from error
+    try:
+        with connection.begin():
+            connection.execute(text("select set_config('application_name', :who, false)"), {"who": who})
+        yield connection
+    finally:
+        with suppress(DBAPIError):  # the server may be gone, and the lock with it
+            connection.close()
+
+
+def _take(
+    connection: Connection, kind: int, key: int, timeout_seconds: float, taken: str, *, is_shared: bool = False
+) -> None:
+    attempt = text(f"select pg_try_advisory_lock{'_shared' if is_shared else ''}(:kind, :key)")
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        with connection.begin():
+            if connection.execute(attempt, {"kind": kind, "key": key}).scalar_one():
+                return
+            if time.monotonic() > deadline:
+                raise WarehouseUnavailableError(
+                    f"{taken} ({_holder(connection, kind, key)}) and was not done within {timeout_seconds:g} s: "
+                    "run again when it is"
+                )
+        time.sleep(0.2)
+
+
+def _holder(connection: Connection, kind: int, key: int) -> str:
+    """Who holds a lock, and since when they are there."""
+    found = connection.execute(
+        text(
+            "select a.application_name, a.pid, a.backend_start from pg_locks as l "
+            "inner join pg_stat_activity as a on a.pid = l.pid "
+            "where l.locktype = 'advisory' and l.classid = :kind and l.objid = :key and l.granted "
+            "and l.database = (select oid from pg_database where datname = current_database()) "
+            "and l.pid <> pg_backend_pid() limit 1"
+        ),
+        {"kind": kind, "key": key},
+    ).one_or_none()
+    if found is None:
+        return "it has ended since"
+    name, pid, since = found
+    return f"{name + ', ' if name else ''}warehouse process {pid}, since {since:%Y-%m-%d %H:%M}"

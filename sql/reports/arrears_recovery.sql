@@ -1,0 +1,47 @@
+-- One row a published month: what was billed and collected in it, what is still open, and what rebates cost.
+-- recovery_rate is collected / billed; turnover is billed / average_receivable, the mean of the ends of this month and
+-- the one before (null where that one is not there). Rebates are those of the campaigns that end with the month: repaid
+-- is the part of the arrears that came back in them, rebate what was granted for it and rebate_paid what went out of that.
+-- Reads ops.receivables, ops.arrears_rebates and ops.service_actions.
+
+with months as (
+    select
+        rating_month,
+        sum(billed) as billed,
+        sum(collected) as collected,
+        sum(receivable) as receivable,
+        sum(overdue) as overdue
+    from ops.receivables
+    group by rating_month
+),
+
+rebates as (
+    select
+        r.rating_month,
+        sum(r.opening_arrears) as opening_arrears,
+        sum(r.repaid) as repaid,
+        sum(r.rebate) as rebate,
+        sum(case when a.status in ('dispatched', 'acknowledged') then r.rebate else 0 end) as rebate_paid,
+        sum(r.clawback) as clawback
+    from ops.arrears_rebates as r
+    left join ops.service_actions as a on a.action_id = r.action_id
+    group by r.rating_month
+)
+
+select
+    m.rating_month,
+    m.billed,
+    m.collected,
+    m.collected / nullif(m.billed, 0) as recovery_rate,
+    m.receivable,
+    m.overdue,
+    (m.receivable + b.receivable) / 2 as average_receivable,
+    m.billed / nullif((m.receivable + b.receivable) / 2, 0) as turnover,
+    coalesce(r.opening_arrears, 0) as opening_arrears,
+    coalesce(r.repaid, 0) as repaid,
+    coalesce(r.rebate, 0) as rebate,
+    coalesce(r.rebate_paid, 0) as rebate_paid,
+    coalesce(r.clawback, 0) as clawback
+from months as m
+left join months as b on b.rating_month = m.rating_month - interval '1 month'
+left join rebates as r on r.rating_month = m.rating_month
