@@ -31,7 +31,7 @@ def indices(policy: Policy, risk: np.ndarray, seed: int, noise: float = 1.0) -> 
     return pd.DataFrame(columns)
 
 
-def labelled(policy: Policy, customers: int = 3000, seed: int = 1, noise: float = 1.0) -> pd.DataFrame:
+def labelled(policy: Policy, customers: int = 3000, seed: int = 2, noise: float = 1.0) -> pd.DataFrame:
     """Rows as pipeline.cohorts gives them: 60% to fit, 20% to calibrate, 20% to judge by; about one in ten defaults."""
     risk = risks(customers, seed)
     rng = np.random.default_rng(seed + 1000)

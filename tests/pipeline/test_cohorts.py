@@ -3,6 +3,8 @@
 from collections import Counter
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from labelled_records import changed
 from lake_records import fill_lake, tables
@@ -172,6 +174,20 @@ def test_families_are_drawn_apart(policy):
     shares = {(row["family"], row["is_default"]): row["drawn"] for row in _shares(counts, policy)}
     assert shares["farms", 0] == "g"  # beyond every md5: all
     assert shares["residential", 0] < "g"
+
+
+def test_records_of_after_the_run_teach_nothing(settings, brief, sample, tmp_path):
+    earlier, few = MONTH - 1, changed(brief, "training", cohorts=2)
+    facts = {name: rows for name, rows in sample.items() if "recorded_at" in rows.column_names}
+    cutoff = pa.scalar(earlier.cutoff("UTC"), pa.timestamp("us", "UTC"))
+    known = {name: rows.filter(pc.less(rows["recorded_at"], cutoff)) for name, rows in facts.items()}
+    then = Settings(home=tmp_path / "home", threads=2)
+    fill_lake(Lake(then.lake_path), known, earlier)
+    learnt = []
+    for one in (settings, then):
+        with cohorts.labelled(earlier, one, few, "as_known_then") as rows:
+            learnt.append(rows.of("residential"))
+    pd.testing.assert_frame_equal(*learnt)
 
 
 def test_a_lake_without_a_mature_cohort_has_nothing_to_learn_from(tmp_path, policy):

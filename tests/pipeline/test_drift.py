@@ -18,7 +18,7 @@ MONTH = RatingMonth(2026, 10)
 def model(policy):
     frame = labelled(policy, 2000)
     parts = [frame[frame["role"] == role] for role in ("fit", "calibration", "test")]
-    return train.fit(train.Samples(*parts, default_share=0.1), policy)
+    return train.fit(train.Samples(*parts, default_share=0.1), policy, "residential")
 
 
 @pytest.fixture

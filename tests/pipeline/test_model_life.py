@@ -22,7 +22,11 @@ CUSTOMERS = 600
 def one_family(policy):
     """The default policy with households alone, any share of a grade, and judged from 500 customers on."""
     document = policy.model_dump(mode="json")
+    weights = policy.expert_weights("residential")
     document |= {
+        "indices": {name: document["indices"][name] for name in policy.scored("residential")},
+        "expert": document["expert"] | {"weights": weights},
+        "required_groups": ["payment"],
         "families": {"residential": ["residential"]},
         "label": document["label"] | {"days_past_due": {"residential": 60}},
         "publish": document["publish"] | {"max_grade_share_change": 1.0},
@@ -35,7 +39,7 @@ def made(one_family):
     """A model, ready to be registered."""
     frame = labelled(one_family)
     parts = [frame[frame["role"] == role] for role in cohorts.ROLES]
-    model = train.fit(train.Samples(*parts, default_share=0.1), one_family)
+    model = train.fit(train.Samples(*parts, default_share=0.1), one_family, "residential")
     return {"parameters": model.to_dict(), "metrics": train.judged(model, parts[-1], one_family)}
 
 
@@ -126,7 +130,9 @@ def test_the_calendar_is_the_policys(life):
 
 
 def test_an_expert_scorecard_is_tried_again_sooner(life):
-    life.champion_of(MARCH, parameters=train.expert_scorecard(life.policy).to_dict(), metrics={}, origin="expert")
+    life.champion_of(
+        MARCH, parameters=train.expert_scorecard(life.policy, "residential").to_dict(), metrics={}, origin="expert"
+    )
     assert choose.choose(MARCH + 2, life.settings, life.policy)["mode"] == "apply"
     assert choose.choose(MARCH + 3, life.settings, life.policy)["mode"] == "retrain"
     assert choose.choose(MARCH + 2, life.settings, changed(life.policy, "retraining", expert_every_months=2))[

@@ -25,7 +25,7 @@ def frame(policy):
 def made(policy, frame):
     """A model of ``frame``, ready to be registered, and gates that it passed."""
     parts = [frame[frame["role"] == role] for role in cohorts.ROLES]
-    model = train.fit(train.Samples(*parts, default_share=0.1), policy)
+    model = train.fit(train.Samples(*parts, default_share=0.1), policy, "residential")
     verdict = train.judged(model, parts[-1], policy)
     held = gates.held_against(policy, verdict, champion=None, score_psi=0.0, contradicted={}, adverse={})
     samples = {role: {"customers": 10, "defaults": 1} for role in cohorts.ROLES}
