@@ -93,7 +93,7 @@ class Town(House):
 
     def publish_rows(self, people: dict[str, dict], month: RatingMonth, run_kind: str = "scheduled") -> None:
         publication = self.publish(run_kind, month)
-        ensure_index_columns(self.settings, ["consumption_trend"])
+        ensure_index_columns(self.settings, {"consumption_trend": self.policy.indices["consumption_trend"]})
         first, after = month.first_day, (month + 1).first_day
         for table in ("credit_grades", "customer_groups", "credit_indices"):
             name = f"rating.{table}_{month.year}_{month.month:02}"
