@@ -46,7 +46,7 @@ def test_a_revision_is_asked_for_by_its_number(published, tmp_path):
     for revision in (None, 1):
         export_grades(published, OCTOBER, "csv", tmp_path / str(revision), revision=revision)
     assert (tmp_path / "1").read_text() == (tmp_path / "None").read_text()
-    with pytest.raises(NotPublishedError, match="2026-10 has no revision 2: report.publications lists those it has"):
+    with pytest.raises(NotPublishedError, match=r"2026-10 has no revision 2: report\.publications lists those it has"):
         export_grades(published, OCTOBER, "csv", None, revision=2)
 
 
