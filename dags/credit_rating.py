@@ -21,7 +21,8 @@ Each task replaces its own output for the month and hands on a small summary:
 **Read by** `service_actions`, which starts on each month this publishes, and by everybody who reads `report.*`.
 
 **Started** by the policy's schedule for the month before, by `airflow backfill create --dag-id credit_rating`, or by
-hand with the param `rating_month`. `dry_run` does everything but publish, and starts nobody.
+hand with the param `rating_month`. `dry_run` does everything but publish, and starts nobody. `accept_moves` publishes
+even if more grades of a published month change than the policy lets pass without a person's word.
 
 **When `monitor` alone is red** the month is published and its actions run: a model passed a limit of the policy. Look
 at `report.model_monitoring`, and retrain or mend the records; nothing has to be cleared.

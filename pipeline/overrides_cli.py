@@ -51,6 +51,9 @@ def add(
         last=last,
     )
     _print(as_json, [entered])
+    if overrides.is_unknown(settings, customer):
+        line = f"{customer} is not among the customers of the latest published month: is that the id you mean?"
+        Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -132,6 +132,17 @@ def in_force(settings: Settings, month: RatingMonth, known_before: datetime | No
         return [_override(row) for row in rows]
 
 
+def is_unknown(settings: Settings, customer_id: str) -> bool:
+    """Whether months are published, and the latest has no such customer."""
+    query = text(
+        "select not exists (select from rating.credit_grades as g "
+        "where g.rating_month = p.rating_month and g.customer_id = :customer_id) "
+        "from ops.publications as p where p.superseded_at is null order by p.rating_month desc limit 1"
+    )
+    with transaction(settings) as connection:
+        return bool(connection.execute(query, {"customer_id": customer_id}).scalar())
+
+
 def sha256(overrides: Sequence[Override]) -> str:
     """Of what they say about grades."""
     said = [[o.customer_id, o.kind, o.grade] for o in overrides]
