@@ -18,7 +18,9 @@ def acting(gridgrade, warehouse):
     """``acting("list")`` on an outbox of three actions: a rebate and a retention task proposed, a visit suppressed."""
     url = warehouse.warehouse.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:
-        connection.execute("truncate ops.service_actions, ops.service_action_events, ops.arrears_rebates")
+        connection.execute(
+            "truncate ops.service_actions, ops.service_action_events, ops.arrears_rebates, ops.outage_notices"
+        )
         fill(connection)
 
     def run(*arguments):

@@ -7,6 +7,7 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 import pytest
+import yaml
 from variables import variables
 
 from pipeline import code_version, cohorts, grade, recipe
@@ -37,6 +38,21 @@ def write(url, statement):
 def published(settings, month):
     with transaction(settings) as connection:
         return publications.current(connection, month)
+
+
+@pytest.fixture(scope="module")
+def policy():
+    """One whose monitoring lets pass that the sample's history is short: early cohorts lack a year of reads."""
+    default = Policy.load().model_dump(mode="json")
+    return Policy(**default | {"monitoring": default["monitoring"] | {"max_psi": 5}})
+
+
+@pytest.fixture
+def gridgrade(gridgrade, policy, monkeypatch, tmp_path):
+    """The command under that policy, unless it is told another file."""
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy.model_dump(mode="json")))
+    monkeypatch.setenv("GRIDGRADE_POLICY", str(tmp_path / "policy.yaml"))
+    return gridgrade
 
 
 @pytest.fixture(scope="module")
@@ -141,14 +157,8 @@ def test_a_month_again_is_a_no_op(rated, policy):
     assert published(rated.settings, LAST) == before
 
 
-@pytest.fixture
-def lenient(monkeypatch, tmp_path):
-    """A policy whose monitoring lets pass that the sample's history is short: early cohorts lack a year of reads."""
-    (tmp_path / "policy.yaml").write_text("monitoring: {max_psi: 5}")
-    monkeypatch.setenv("GRIDGRADE_POLICY", str(tmp_path / "policy.yaml"))
-
-
-def test_a_month_whose_models_pass_a_limit_is_published_and_the_command_fails(gridgrade, rated):
+def test_a_month_whose_models_pass_a_limit_is_published_and_the_command_fails(gridgrade, rated, monkeypatch):
+    monkeypatch.delenv("GRIDGRADE_POLICY")
     code, out, err = gridgrade("rate", str(LAST), settings=rated.settings)
     assert code == 1
     assert "unchanged, revision 1" in " ".join(out.split())
@@ -157,7 +167,6 @@ def test_a_month_whose_models_pass_a_limit_is_published_and_the_command_fails(gr
     assert err.count("\n") == 1
 
 
-@pytest.mark.usefixtures("lenient")
 def test_the_command_prints_grades_by_month_or_all_that_was_done_as_json(gridgrade, rated):
     code, out, err = gridgrade("rate", str(LAST), settings=rated.settings)
     assert (code, err) == (0, "")
@@ -169,7 +178,6 @@ def test_the_command_prints_grades_by_month_or_all_that_was_done_as_json(gridgra
     assert outcome["publish"]["dry_run"]
 
 
-@pytest.mark.usefixtures("lenient")
 def test_a_backfill_rates_every_month_of_the_range_oldest_first(gridgrade, rated):
     asked = ("backfill", str(TRAINED), str(LAST), "--mode", "apply", "--json")
     code, out, err = gridgrade(*asked, settings=rated.settings)
@@ -242,7 +250,10 @@ def test_runs_at_once_of_a_month_and_of_the_one_before_leave_one_result_of_each(
     rated, databases, policy, forks, tmp_path
 ):
     strict = tmp_path / "strict.yaml"
-    strict.write_text("grades: {cutoffs: [0.001, 0.005, 0.015, 0.04, 0.12]}\npublish: {max_grade_share_change: 1}")
+    strict.write_text(
+        "grades: {cutoffs: [0.001, 0.005, 0.015, 0.04, 0.12]}\npublish: {max_grade_share_change: 1}\n"
+        "monitoring: {max_psi: 5}"
+    )
     with databases(tmp_path / "home", like=rated.settings) as settings:
         environment = variables(settings) | {"GRIDGRADE_POLICY": str(strict)}
         runs = [forks.start(AT_ONCE.replace("MONTH", str(month)), environment) for month in (LAST, TRAINED, LAST)]

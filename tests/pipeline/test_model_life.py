@@ -76,7 +76,9 @@ def life(settings, one_family, made, monkeypatch):
         rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
         grade.grade(month, settings, policy, **BASIS, **rated_by)
         dry_run = asked.get("dry_run", False)
-        published = publish.publish(month, settings, policy, run_id="t", run_kind="command", dry_run=dry_run)
+        published = publish.publish(
+            month, settings, policy, run_id="t", run_kind="command", dry_run=dry_run, accept_moves=True
+        )
         version = chosen["models"]["residential"]
         return SimpleNamespace(why=decision["why"], mode=decision["mode"], version=version, publish=published)
 
