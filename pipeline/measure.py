@@ -191,7 +191,7 @@ def _rule_parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
 
     months = policy.label.default_memory_months + (rules.probation.months if rules.probation else 0)
     return {
-        "new_since": since(rules.new_customer),
+        "new_customer_since": since(rules.new_customer),
         "unpaid_above": rules.unpaid_balance.above if rules.unpaid_balance else 0,
         "probation_since": since(rules.probation),
         "probation_memory_start": _cutoff_day(month - months),

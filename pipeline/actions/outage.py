@@ -65,7 +65,7 @@ def notify_outages(at: datetime, settings: Settings, policy: Policy, *, run_kind
         _bind(engine, settings, "outages", rows)
         planned = engine.fetch(compose("select * from planned_outages order by outage_id"))
         counts["outages"] = sum(moment > at for moment in planned["starts_at"].to_pylist())
-        affected = engine.batches(compose("select * from affected"), {"at": at})
+        affected = engine.batches(compose("select * from affected_by_outage"), {"at": at})
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
             outbox.take_turn(cursor)
             with ingested(cursor, "planned", planned.to_reader()), ingested(cursor, "affected", affected):

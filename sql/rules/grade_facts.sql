@@ -5,8 +5,8 @@
 -- has_long_arrears (debt grew very old, or is).
 -- Reads population, bill_status, arrears_register, late_debt, exposure, collection_events, violations.
 -- Parameters: as_of, history_start, months_ago_1, months_ago_12, default_memory_start, materiality_floor,
--- materiality_share, new_since, unpaid_above, probation_since, probation_memory_start, theft_since, violation_since,
--- broken_plan_since, long_arrears_since, long_arrears_days.
+-- materiality_share, new_customer_since, unpaid_above, probation_since, probation_memory_start, theft_since,
+-- violation_since, broken_plan_since, long_arrears_since, long_arrears_days.
 with debts as (
     select
         customer_id,
@@ -80,7 +80,7 @@ broken_plans as (
 facts as (
     select
         p.customer_id,
-        p.connected_on > :new_since as is_new,
+        p.connected_on > :new_customer_since as is_new,
         greatest(coalesce(d.overdue, 0), coalesce(r.overdue, 0)) > :unpaid_above
             and not coalesce(r.is_disputed, false) as has_unpaid_balance,
         coalesce(l.debt > greatest(:materiality_floor, :materiality_share * coalesce(e.billed, 0)), false)

@@ -15,7 +15,7 @@ from pipeline.settings import PROJECT, SQL
 from pipeline.source import contract
 
 QUERIES = sorted(path for folder in queries.FOLDERS for path in (SQL / folder).glob("*.sql"))
-RATED = [path for path in QUERIES if path.parent.name != "actions"]
+RATED = [path for path in QUERIES if path.parent.name not in ("actions", "measures", "monitoring")]
 
 
 def header(path):
