@@ -335,7 +335,7 @@ def test_the_ledger_is_as_worked_out_in_plain_python(utility, holding, sql, reco
     expected = worked_out(bills, payments, terms)
     random.shuffle(bills)
     random.shuffle(payments)
-    sql("truncate ops.arrears_rebates, ops.outage_notices, ops.service_actions, ops.publications")
+    sql("truncate ops.publications, ops.service_actions cascade")
     fresh = utility.anew()
     fresh.record(JANUARY, MAY, bills, payments)
     policy = holding({name: value and float(value) for name, value in vars(terms).items()})
