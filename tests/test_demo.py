@@ -182,7 +182,7 @@ def test_a_backfill_through_the_scheduler_rates_what_it_should_and_fires_nothing
     assert told["none"]["stale_months"] == ["2026-09"]
     assert told["none again"] == []
     assert told["would be done again if failed"] == ["2026-08"]
-    assert told["failed"] == told["none"] | {"changed": False}
+    assert told["failed"] == told["none"] | {"changed": False, "promoted": []}
     assert told["would be done again if completed"] == ["2026-08", "2026-09", "2026-10"]
     assert (told["completed"]["changed"], told["completed"]["stale_months"]) == (True, ["2026-10"])
     assert told["runs"] == {"2026-08": 2, "2026-09": 2}
