@@ -148,10 +148,11 @@ class _Rated:
     def __init__(self, frame: pd.DataFrame, model: CreditModel | ExpertScorecard, grades: Grades):
         self._model, self._cutoffs = model, grades.cutoffs
         self._score = frame["score"].to_numpy()
-        self._in_default = (frame["rating_basis"] == "default").to_numpy()
-        self._is_set = frame["rating_basis"].isin(_SET_BY_RULE).to_numpy()
+        self._in_default = (frame["default_probability"] == 1).to_numpy()
         self._level = pd.Categorical(frame["grade"], categories=list(grades.names)).codes
         by_score = self._by(self._probability(self._score))
+        # No ceiling gives a better grade.
+        self._is_set = frame["rating_basis"].isin(_SET_BY_RULE).to_numpy() | (self._level < by_score)
         self._ceiling = np.where(self._level > by_score, self._level, 0)
         self._before = np.where(self._is_set, self._level, np.maximum(by_score, self._ceiling))
 
@@ -181,7 +182,7 @@ def _customers(engine: Engine, shakers: dict[str, _Shaker]) -> Iterator[pd.DataF
     names = sorted({name for shaker in shakers.values() for name in shaker.names})
     bands = sorted({column for shaker in shakers.values() for column in shaker.bands})
     selected = [
-        *("i.segment", "i.family", "g.score", "g.grade", "g.rating_basis"),
+        *("i.segment", "i.family", "g.score", "g.default_probability", "g.grade", "g.rating_basis"),
         *([measure.model_columns(names)] if names else []),
         *(f"coalesce(strpos('{''.join(BANDS)}', i.{column}), 0) - 1 as {column}" for column in bands),
     ]

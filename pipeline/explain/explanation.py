@@ -13,7 +13,9 @@ from pipeline.settings import Settings
 from pipeline.warehouse.migrations import migrate
 
 _REASONS = tuple(f"reason_{position}" for position in range(1, 5))
-_GRADE = ("segment", "region", "grade", "previous_grade", "score", "default_probability", "rating_basis")
+_GRADE = (
+    *("segment", "region", "grade", "previous_grade", "score", "default_probability", "rating_basis", "grade_rule"),
+)
 
 
 @dataclass(frozen=True)

@@ -27,16 +27,29 @@ _BASIS = {
     "override": ("A person set the grade.", "等级由人工设定。"),
     "new": ("A new customer has a fixed grade at first.", "新客户暂按固定等级评定。"),
 }
+# By grade_rule, or by rating_basis in months from before rules were named.
 _RULES = {
+    "new_customer": ("A grade of its own comes with time.", "须待新客户期满后按得分评级。"),
+    "promotion_buffer": (
+        "The probability has to be further below the better grade's bound.",
+        "违约概率须进一步低于更高等级的界限。",
+    ),
+    "notch_limit": ("Grades rise step by step, month by month.", "等级须逐月逐级上调。"),
+    "unpaid_balance": ("First what is overdue has to be paid.", "首先须缴清逾期电费。"),
+    "probation": ("First the time of probation after a default has to pass.", "须待违约后的观察期届满。"),
+    "theft": ("First the veto for theft of electricity has to lapse.", "须待窃电的否决期届满。"),
+    "violation": ("First the veto for a violation has to lapse.", "须待违规用电的否决期届满。"),
+    "broken_plan": ("First the veto for a broken payment plan has to lapse.", "须待分期违约的否决期届满。"),
+    "long_arrears": ("First the veto for long arrears has to lapse.", "须待长期欠费的否决期届满。"),
     "default": (
         "First the default has to end, by paying the debt that is overdue.",
         "首先须清偿逾期欠费，解除违约状态。",
     ),
-    "veto": ("First the veto has to end.", "首先须解除一票否决。"),
     "override": ("The grade set by hand has to end or be changed.", "须解除或修改人工设定的等级。"),
+    "manual_veto": ("First the veto that a person set has to end.", "首先须解除人工设定的否决。"),
+    "veto": ("First the veto has to end.", "首先须解除一票否决。"),
     "new": ("A grade of its own comes with time.", "须待新客户期满后按得分评级。"),
 }
-_A_RULE = ("A rule of the policy holds the grade.", "等级受评级规则限制。")
 _SENTENCES = {
     "then": ("By its score it would have {grade}.", "按其得分应为{grade}级。"),
     "best": ("No grade is better.", "已是最高等级。"),
@@ -76,9 +89,9 @@ def needs(explanation: "Explanation") -> list[str]:
     """What has to come about for a better grade, a sentence each."""
     lang, grade = explanation.lang, explanation.published.grade
     sentences = []
-    if grade["rating_basis"] in _RULES or grade["grade"] != explanation.model_grade:
-        rule = _in(lang, _RULES.get(grade["rating_basis"], _A_RULE))
-        sentences = [rule, _say(lang, "then", grade=explanation.model_grade)]
+    rule = grade["grade_rule"] or grade["rating_basis"]
+    if rule in _RULES:
+        sentences = [_in(lang, _RULES[rule]), _say(lang, "then", grade=explanation.model_grade)]
     sentences += _by_score(explanation)
     return sentences + ([] if explanation.is_policy_of_today else [_say(lang, "policy")])
 

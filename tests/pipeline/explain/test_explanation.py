@@ -273,6 +273,23 @@ def test_a_month_from_before_missing_values_were_recorded_is_explained_where_non
     assert sql("select sum(points), bool_or(is_missing) from report.grade_explanation") == [(0, False)]
 
 
+def test_every_rule_that_may_hold_a_grade_is_said_first(small, policy, sql):
+    settings = small([1])
+    rules = [
+        *("new_customer", "promotion_buffer", "notch_limit", "unpaid_balance", "probation"),
+        *(name for name, _ in policy.grade_rules.vetoes),
+        *("default", "override", "manual_veto"),
+    ]
+    said = set()
+    for rule in rules:
+        sql("update rating.credit_grades set grade_rule = %s", rule)
+        found = explain(settings, policy, OCTOBER, "C00001")
+        said.add(found.needs[0])
+        assert found.needs[1] == f"By its score it would have {found.model_grade}."
+        assert found.as_json()["grade_rule"] == rule
+    assert len(said) == len(rules)
+
+
 def test_definitions_follow_the_policy_and_outlive_their_index(small, policy, sql):
     settings = small([1], OCTOBER - 1)
     gone = "consumption_volatility"
