@@ -6,6 +6,7 @@
 |---|---|
 | `decide_actions` | service measures, proposed or blocked by a protection; `ops.account_managers` and figures |
 | `propose_rebates` | arrears rebates in the ledger `ops.arrears_rebates`, each with a proposed action |
+| `record_follow_up` | on the publication, that all of this was decided: a backfill may leave the month as it stands |
 | `dispatch` | approved actions in the work queue, at the webhook or in the mail; what has to wait, with the reason |
 
 **Read by** the people and systems who work the outbox. Only what a scheduled run of the latest month decided goes out
@@ -41,6 +42,15 @@ def propose_rebates():
 
 
 @task
+def record_follow_up(proposed):
+    """Note that what follows from the month's publication was decided."""
+    from pipeline.warehouse import publications
+
+    settings, _ = settings_and_policy()
+    publications.record_follow_up(settings, proposed["publication_id"])
+
+
+@task
 def dispatch():
     """Send everything that is approved and can go now, whatever its month."""
     from pipeline.actions import dispatch
@@ -58,7 +68,9 @@ def dispatch():
     params={"rating_month": RATING_MONTH},
 )
 def service_actions():
-    decide_actions() >> propose_rebates() >> dispatch()
+    proposed = propose_rebates()
+    decide_actions() >> proposed
+    record_follow_up(proposed) >> dispatch()
 
 
 service_actions()

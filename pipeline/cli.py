@@ -397,7 +397,6 @@ def rate_month(
     """
     from pipeline import extract, recipe
     from pipeline.warehouse import migrations, publications, turns
-    from pipeline.warehouse.connection import transaction
 
     inputs = (month, settings, policy)
     done: dict[str, Any] = {"month": str(month), "basis": str(basis)}
@@ -441,8 +440,7 @@ def rate_month(
             step("decide_actions", lambda: decide.decide_actions(*inputs))
             step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
             step("monitor", lambda: monitor.monitor(*inputs))
-            with transaction(settings) as connection:
-                publications.record_follow_up(connection, published["publication_id"])
+            publications.record_follow_up(settings, published["publication_id"])
     advance(STEPS, STEPS, f"{month} done")
     return done
 

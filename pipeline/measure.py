@@ -26,7 +26,7 @@ from pipeline.source import SourceTable, contract
 AS_KNOWN_THEN = "as_known_then"
 AS_KNOWN_NOW = "as_known_now"
 BASES = (AS_KNOWN_THEN, AS_KNOWN_NOW)
-CUSTOMERS_AT_ONCE = 200_000
+CUSTOMERS_AT_ONCE = 125_000
 _BILLING = ("bills", "payments")
 _WINDOWS = (1, 3, 6, 12, 15, 24, 36, 48)
 
@@ -329,13 +329,6 @@ def _members_query() -> queries.Query:
 def grade_facts() -> list[str]:
     """What the grade rules go by: columns of booleans."""
     return [name for name in queries.columns("grade_facts") if name != "customer_id"]
-
-
-class _Held(NamedTuple):
-    """A partition of facts: its file with that of the rows to leave out, and a hash of both."""
-
-    files: tuple[str, str | None]
-    sha256: str
 
 
 # A step asks for a dozen cohorts, and its Lake may see the facts as they were when first asked.

@@ -254,7 +254,7 @@ def test_a_month_goes_through_celery(native):
         lambda: require_alive(native.processes, native.folder),
     )
     airflow.wait_until_ready(START_SECONDS)
-    for dag in ("credit_rating", "service_actions"):
+    for dag in ("credit_rating", "service_actions", "outage_notices"):
         airflow.call("PATCH", f"dags/{dag}", {"is_paused": False})
     run = airflow.trigger("credit_rating", str(MONTH))
     airflow.wait("credit_rating", run, 600)

@@ -159,6 +159,8 @@ def test_months_go_through_the_scheduler_and_a_second_run_changes_nothing(folder
     assert maintenance["hours_ahead"] == 145  # from 16 October, 08:00, to 22 October, 09:00
     assert Path(first["data_docs"]).is_file()
 
+    assert query(folder, "select count(*) from ops.publications where followed_up_at is null") == [(0,)]
+
     before = content(folder)
     second = run_script(folder, DEMO, "1")
     assert second["months"] == {"2026-10": first["months"]["2026-10"] | {"changed": False}}

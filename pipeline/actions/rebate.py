@@ -33,8 +33,9 @@ _ANY_SUM = Decimal("9999999999999999.99")
 def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
     """Grant the rebates of the campaigns that end with a published month, and take back what its reversals call for.
 
-    Everything is written in one transaction; the same again changes nothing. Returns the campaigns, what the ledger
-    and the outbox then hold of the month, and ``changed``, the rows written. MonthError where nothing is published.
+    Everything is written in one transaction; the same again changes nothing. Returns the publication it follows from,
+    the campaigns, what the ledger and the outbox then hold of the month, and ``changed``, the rows written. MonthError
+    where nothing is published.
     """
     publication = outbox.published(month, settings)
     campaigns = ending(month, policy)
@@ -65,7 +66,13 @@ def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> d
             computing.look_at_start(campaign, [None])
             changed += ledger.claw_back(cursor, publication, campaign, computing.rebates_of_affected(campaign))
         held = ledger.summary(cursor, month)
-    return {"month": str(month), "campaigns": [campaign.name for campaign in campaigns], **held, "changed": changed}
+    return {
+        "month": str(month),
+        "publication_id": str(publication.publication_id),
+        "campaigns": [campaign.name for campaign in campaigns],
+        **held,
+        "changed": changed,
+    }
 
 
 def ending(month: RatingMonth, policy: Policy) -> list[Campaign]:

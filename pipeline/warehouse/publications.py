@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, text
 
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
-from pipeline.warehouse.connection import bulk_transaction
+from pipeline.warehouse.connection import bulk_transaction, transaction
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -218,15 +218,16 @@ def _alone(connection: Connection) -> None:
     connection.execute(text("lock table ops.publications in share row exclusive mode"))
 
 
-def record_follow_up(connection: Connection, publication_id: uuid.UUID | str) -> None:
-    """Note that what follows from a publication was decided."""
-    connection.execute(
-        text(
-            "update ops.publications set followed_up_at = coalesce(followed_up_at, now()) "
-            "where publication_id = cast(:id as uuid)"
-        ),
-        {"id": str(publication_id)},
-    )
+def record_follow_up(settings: Settings, publication_id: uuid.UUID | str) -> None:
+    """Note that what follows from a publication was decided: a month that nothing has happened to since may stand."""
+    with transaction(settings) as connection:
+        connection.execute(
+            text(
+                "update ops.publications set followed_up_at = coalesce(followed_up_at, now()) "
+                "where publication_id = cast(:id as uuid)"
+            ),
+            {"id": str(publication_id)},
+        )
 
 
 def record_removal(connection: Connection, publication_id: uuid.UUID) -> None:

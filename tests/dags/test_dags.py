@@ -105,7 +105,8 @@ def test_what_follows_from_a_month(bag):
     dag = bag.dags["service_actions"]
     assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
         "decide_actions": {"propose_rebates"},
-        "propose_rebates": {"dispatch"},
+        "propose_rebates": {"record_follow_up"},
+        "record_follow_up": {"dispatch"},
         "dispatch": set(),
     }
 
