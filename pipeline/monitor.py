@@ -52,11 +52,14 @@ def monitor(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str,
 
 
 def require_passed(*summaries: dict[str, Any]) -> None:
-    """MonitoringError that names what failed in these summaries of ``monitor``."""
-    failed = [f"{summary['month']}: {'; '.join(summary['failed'])}" for summary in summaries if summary["failed"]]
+    """MonitoringError that names what failed in these summaries of ``monitor``: of several months, in the last."""
+    failed = sorted((summary for summary in summaries if summary["failed"]), key=lambda summary: summary["month"])
     if failed:
+        *earlier, last = failed
+        also = f", as in {len(earlier)} of the months before it" if earlier else ""
         raise MonitoringError(
-            f"published, but past a limit of policy monitoring: {' | '.join(failed)}; see report.model_monitoring"
+            f"published, but past a limit of policy monitoring: {last['month']}: {'; '.join(last['failed'])}{also}; "
+            "see report.model_monitoring"
         )
 
 
