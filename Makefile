@@ -28,8 +28,7 @@ down: venv  ## stop what make up or make demo left running
 	@$(RUN) "$(BIN)/gridgrade" down
 
 test: venv  ## the tests, under ten minutes (ARGS="-k month")
-	@# One of the three mostly waits for Airflow's scheduler.
-	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery" -n 3 --dist loadfile --no-loadscope-reorder \
+	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery" -n 2 --dist loadfile --no-loadscope-reorder \
 	    $(ARGS)
 
 test-slow: venv  ## the long trials

@@ -120,6 +120,7 @@ def differ_only_where_rules_need_the_month_before(found, forward) -> int:
     return len(different)
 
 
+@pytest.mark.slow
 def test_backwards_is_as_forwards_where_no_rule_needs_the_month_before_and_everywhere_once_mended(
     install, rate, mended, sample_lake, forward
 ):
