@@ -136,8 +136,8 @@ def rated_before(databases, policy, sample_lake, tmp_path_factory):
 def test_a_cycle_killed_on_its_way_is_completed_by_the_next(forks, databases, rated_before, tmp_path):
     trial = Trial(forks, databases, rated_before, tmp_path, from_lake=True, models=MODELS)
     expected, calls = trial.undisturbed()
-    for point in points(calls, 2, seed=1):
-        assert trial.killed_at(*point) == expected, point
+    [point] = points(calls, 1, seed=1)
+    assert trial.killed_at(*point) == expected, point
 
 
 @pytest.fixture(scope="module")
