@@ -46,8 +46,7 @@ def record_follow_up(proposed):
     """Note that what follows from the month's publication was decided."""
     from pipeline.warehouse import publications
 
-    settings, _ = settings_and_policy()
-    publications.record_follow_up(settings, proposed["publication_id"])
+    publications.record_follow_up(current_run().settings, proposed["publication_id"])
 
 
 @task

@@ -73,6 +73,11 @@ def attempted(behaviour):
     found = airflow.call("POST", "backfills/dry_run", body(behaviour))
     return sorted(run["partition_key"] for run in found["backfills"])
 
+def settle():
+    # The scheduler's own run of October goes on beside; what is under way is not there to be done again.
+    while airflow.call("GET", "dags/credit_rating/dagRuns?state=queued&state=running")["dag_runs"]:
+        time.sleep(1)
+
 def runs(month):
     return set(airflow.run_ids("credit_rating", month))
 
@@ -84,6 +89,7 @@ with local_airflow.running(settings) as airflow:
     told["none"] = rated("2026-08", set())
     run = airflow.wait_for_run("service_actions", "2026-08", set())
     airflow.wait("service_actions", run, 900)
+    settle()
     told["none again"] = attempted("none")
     told["would be done again if completed"] = attempted("completed")
     if sys.argv[2] == "again":
@@ -101,7 +107,12 @@ print(json.dumps(told))
 """
 
 
-BACKFILLED = "select rating_month::text from ops.publications where run_kind = 'backfill' order by 1"
+PUBLISHED_SINCE = """
+select rating_month::text, run_kind
+from ops.publications
+where published_at > (select min(published_at) from ops.publications where run_kind = 'backfill') - interval '1 s'
+order by 1
+"""
 
 
 def run_script(folder: Path, script: str, *arguments: str) -> dict:
@@ -190,7 +201,7 @@ def test_a_backfill_through_the_scheduler_rates_what_it_should_and_fires_nothing
     assert told["none"]["stale_months"] == ["2026-09"]
     assert told["none again"] == []
     assert told["would be done again if completed"] == ["2026-08", "2026-09", "2026-10"]
-    assert query(folder, BACKFILLED) == [("2026-08-01",)]
+    assert query(folder, PUBLISHED_SINCE) == [("2026-08-01", "backfill")]
     of_august = query(folder, f"{actions} where rating_month = '2026-08-01'")
     assert of_august
     assert {row[1:] for row in of_august} == {("suppressed", None, 0)}
@@ -208,7 +219,7 @@ def test_a_backfill_does_again_what_failed_or_all_as_it_is_asked(folder):
     assert told["failed"] == told["none"] | {"changed": False, "promoted": []}
     assert (told["completed"]["changed"], told["completed"]["stale_months"]) == (True, ["2026-10"])
     assert told["runs"] == {"2026-08": 2, "2026-09": 2}
-    assert query(folder, BACKFILLED) == [("2026-08-01",), ("2026-09-01",)]
+    assert query(folder, PUBLISHED_SINCE) == [("2026-08-01", "backfill"), ("2026-09-01", "backfill")]
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_a_month_worked_out_by_hand(utility, settings, holding, sql):
         ("pays another bill", *money("100", "0", "0")),
         ("two ways", *money("150", "90", "4.50")),
     ]
-    [publication_id] = sql("select cast(publication_id as text) from ops.publications")[0]
+    [(publication_id,)] = sql("select cast(publication_id as text) from ops.publications")
     assert summary == {
         "month": "2026-03",
         "publication_id": publication_id,
