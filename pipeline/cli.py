@@ -3,10 +3,8 @@
 Exit code 0: done. 1: refused or failed, with one line on stderr. 2: the call itself is wrong.
 """
 
-import getpass
 import json
 import sys
-import uuid
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -20,7 +18,6 @@ from rich.table import Table
 from pipeline import actions_cli, models_cli, overrides_cli
 from pipeline.errors import ConfigError, GridgradeError
 from pipeline.month import RatingMonth
-from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.show import show_difference
 from pipeline.terminal import AsJson, Language, Month, inputs, parse_month, print_json, print_rows, progress, status
@@ -32,8 +29,6 @@ app.add_typer(actions_cli.actions, name="actions")
 app.add_typer(actions_cli.rebates, name="rebates")
 app.add_typer(overrides_cli.app, name="override")
 app.add_typer(models_cli.app, name="models")
-
-STEPS = 12  # of a month: for the progress bar
 
 
 class Mode(StrEnum):
@@ -152,6 +147,8 @@ def rate(
     as_json: AsJson = False,
 ) -> None:
     """Rate one month, from extraction to publication and the actions that follow from it."""
+    from pipeline.cycle import rate_month
+
     settings, policy = inputs()
     asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run, "accept_moves": accept_moves}
     with progress() as advance:
@@ -175,6 +172,8 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """What publishing a month now would change against what is published: who moves, how far, and why."""
+    from pipeline.cycle import rate_month
+
     settings, policy = inputs()
     with progress() as advance:
         asked = {"mode": mode, "model_version": model, "basis": basis}
@@ -225,6 +224,7 @@ def backfill(
     where it was. --stale goes without a range too.
     """
     from pipeline.backfill import in_order, mend
+    from pipeline.cycle import rate_month
     from pipeline.warehouse import migrations
 
     if last is None and not stale:
@@ -373,97 +373,6 @@ def doctor(as_json: AsJson = False) -> None:
     print_rows(as_json, ("what", "state", "detail"), rows)
     if not all(finding.is_ok for finding in findings):
         raise typer.Exit(1)
-
-
-def rate_month(
-    month: RatingMonth,
-    settings: Settings,
-    policy: Policy,
-    *,
-    mode: str = "auto",
-    model_version: str | None = None,
-    models: dict[str, str] | None = None,
-    basis: str = "as_known_then",
-    dry_run: bool = False,
-    accept_moves: bool = False,
-    leave_standing: bool = False,
-    run_kind: str = "command",
-    advance: Callable[[int, int, str], None] = lambda done, total, what: None,
-) -> dict[str, Any]:
-    """The cycle in the order of the DAGs, alone at its month; the summaries of its steps by name.
-
-    ``models``: the version of each family, in place of ``mode`` and ``model_version``. ``leave_standing``: stop after
-    extraction where rating the month again could only give what is published.
-    """
-    from pipeline import extract, recipe
-    from pipeline.warehouse import migrations, publications, turns
-
-    inputs = (month, settings, policy)
-    done: dict[str, Any] = {"month": str(month), "basis": str(basis)}
-
-    def step(name: str, work: Callable[[], dict]) -> dict:
-        advance(len(done) - 2, STEPS, f"{month} {name}")
-        done[name] = work()
-        return done[name]
-
-    migrations.migrate(settings)
-    with turns.rating(settings, month, policy.publish.lock_timeout_seconds, f"gridgrade {run_kind} {month}"):
-        step("extract", lambda: extract.extract(*inputs, basis=basis))
-        asked = {"mode": mode, "model_version": model_version}
-        if leave_standing and (published := recipe.standing(*inputs, basis=basis, **asked)):
-            return done | _as_it_stands(published, settings, policy)
-
-        from pipeline import choose, grade, group, indices, monitor, publish, sensitivity, train, validate
-        from pipeline.actions import decide, rebate
-
-        step("validate", lambda: validate.validate(*inputs, basis=basis))
-        step("compute_indices", lambda: indices.compute_indices(*inputs, basis=basis))
-        step("group", lambda: group.group(*inputs, basis=basis))
-        if models:
-            why = "applied: the models it was rated by"
-            chosen = step("apply", lambda: {"mode": "apply", "models": models, "promotes": {}, "decision": why})
-        else:
-            decision = step("choose_model", lambda: choose.choose(*inputs, **asked, basis=basis))
-            if decision["mode"] == "retrain":
-                given = {"families": decision["families"], "why": decision["why"], "basis": basis, "dry_run": dry_run}
-                chosen = step("retrain", lambda: train.retrain(*inputs, **given))
-            else:
-                given = {"model_version": model_version, "why": decision["why"]}
-                chosen = step("apply", lambda: choose.apply(*inputs, **given))
-        rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
-        step("grade", lambda: grade.grade(*inputs, basis=basis, **rated_by))
-        step("sensitivity", lambda: sensitivity.sensitivity(*inputs, basis=basis, models=chosen["models"]))
-        run = {"run_id": f"{run_kind}__{uuid.uuid4()}", "run_kind": run_kind, "published_by": getpass.getuser()}
-        asked = {"basis": basis, "dry_run": dry_run, "accept_moves": accept_moves}
-        published = step("publish", lambda: publish.publish(*inputs, **run, **asked))
-        if not dry_run:
-            step("decide_actions", lambda: decide.decide_actions(*inputs))
-            step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
-            step("monitor", lambda: monitor.monitor(*inputs))
-            publications.record_follow_up(settings, published["publication_id"])
-    advance(STEPS, STEPS, f"{month} done")
-    return done
-
-
-def _as_it_stands(publication, settings: Settings, policy: Policy) -> dict[str, dict[str, Any]]:
-    """What the steps would say of a month that is published already, with nothing new about it."""
-    from pipeline.warehouse import publications
-    from pipeline.warehouse.connection import transaction
-
-    with transaction(settings) as connection:
-        counts = publications.customers_by_grade(connection, publication.rating_month)
-    return {
-        "grade": {"grades": {name: counts.get(name, 0) for name in policy.grades.names}},
-        "publish": {
-            "stands": True,
-            "changed": False,
-            "rows": publication.rows,
-            "content_sha256": publication.content_sha256,
-            "revision": publication.revision,
-            "publication_id": str(publication.publication_id),
-            "is_latest_month": publication.is_latest_month,
-        },
-    }
 
 
 def _require_passed(outcomes: list[dict[str, Any]]) -> None:

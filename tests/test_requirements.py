@@ -1,8 +1,10 @@
 """requirements.txt is pyproject.toml, compiled: nothing missing, nothing loose."""
 
+import ast
 import re
+import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 
 import pytest
 from packaging.markers import default_environment
@@ -54,6 +56,27 @@ def needs(name: str, extras: set[str]) -> list[Requirement]:
     return [child for child in children if child.marker is None or any(map(child.marker.evaluate, environments))]
 
 
+def undeclared(project: dict, sources: dict[str, str]) -> list[str]:
+    """Imports of packages that the project does not ask for itself: they may leave with whoever brought them."""
+    names = {canonicalize_name(Requirement(text).name) for text in project["project"]["dependencies"]}
+    asked = names | {project["project"]["name"]} | ({"apache-airflow-core"} if "apache-airflow" in names else set())
+    brought_by = {module: set(map(canonicalize_name, found)) for module, found in packages_distributions().items()}
+    return [
+        f"{path} imports {module}"
+        for path, source in sources.items()
+        for module in sorted(imported(source) & brought_by.keys() - sys.stdlib_module_names)
+        if not brought_by[module] & asked
+    ]
+
+
+def imported(source: str) -> set[str]:
+    """The top-level names of what a text imports."""
+    nodes = list(ast.walk(ast.parse(source)))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level]
+    return {name.split(".")[0] for name in names}
+
+
 @pytest.fixture(scope="module")
 def lock() -> str:
     return (PROJECT / "requirements.txt").read_text()
@@ -66,6 +89,21 @@ def project() -> dict:
 
 def test_the_lock_answers_pyproject(project, lock):
     assert not disagreements(project, lock)
+
+
+def test_what_is_imported_is_asked_for(project):
+    sources = {
+        str(path.relative_to(PROJECT)): path.read_text()
+        for folder in ("dags", "pipeline", "plugins")
+        for path in (PROJECT / folder).rglob("*.py")
+    }
+    assert len(sources) > 100
+    assert not undeclared(project, sources)
+
+
+def test_an_import_nobody_asked_for_is_noticed(project):
+    found = undeclared(project, {"pipeline/x.py": "import numpy\nfrom flask.views import View\nimport json"})
+    assert found == ["pipeline/x.py imports flask"]
 
 
 def test_a_new_dependency_is_noticed(project, lock):

@@ -50,7 +50,7 @@ class Forks:
 
 
 def _serve() -> None:
-    from pipeline import cli, extract, grade, group, indices, publish, train, validate  # noqa: F401
+    from pipeline import cycle, extract, grade, group, indices, publish, train, validate  # noqa: F401
     from pipeline.actions import rebate  # noqa: F401
     from pipeline.warehouse import migrations  # noqa: F401
 

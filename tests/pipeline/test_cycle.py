@@ -11,7 +11,7 @@ import yaml
 from variables import variables
 
 from pipeline import code_version, cohorts, grade, recipe
-from pipeline.cli import rate_month
+from pipeline.cycle import rate_month
 from pipeline.errors import MonthNotClosedError, WarehouseUnavailableError
 from pipeline.lake import QUARANTINE, Lake
 from pipeline.model import metrics

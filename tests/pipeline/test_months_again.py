@@ -17,7 +17,7 @@ from lake_records import fill_lake
 from pipeline import extract, validate
 from pipeline.actions import rebate
 from pipeline.backfill import in_order, mend
-from pipeline.cli import rate_month
+from pipeline.cycle import rate_month
 from pipeline.errors import NotPublishedError
 from pipeline.lake import Lake
 from pipeline.late_records import late_records

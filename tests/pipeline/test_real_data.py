@@ -9,7 +9,7 @@ from shared_data import shared_data
 from sklearn.model_selection import StratifiedKFold
 
 from pipeline import measure, queries
-from pipeline.cli import rate_month
+from pipeline.cycle import rate_month
 from pipeline.engine import open_engine
 from pipeline.lake import Lake
 from pipeline.model import CreditModel, FisherLDA, auc
