@@ -124,7 +124,8 @@ class _Shaker:
                 yield factor, shock, customers.measured(value, points_after - points)
 
     def _shocked(self, frame: pd.DataFrame, names: tuple[str, ...], shock: float) -> tuple[np.ndarray, np.ndarray]:
-        """Of every customer: the mean evaluation of the indices that have a value, NaN without any; and the points."""
+        """Of every customer: the mean evaluation of the indices that have a value, NaN without any; and the linear
+        points."""
         value, known, columns = np.zeros(len(frame)), np.zeros(len(frame)), {}
         for name in names:
             index = self._indices[name]
@@ -137,7 +138,7 @@ class _Shaker:
                 letters = band(after, index.bands, index.direction)  # that of a missing value is as it was
                 codes = np.where(gap, frame[f"{name}_band"], letters.codes)
                 columns[f"{name}_band"] = pd.Categorical.from_codes(codes, dtype=letters.dtype)
-        points = self._model.contributions(pd.DataFrame(columns), columns).sum(axis=1).to_numpy(dtype=np.float64)
+        points = self._model.linear_points(pd.DataFrame(columns), columns).sum(axis=1).to_numpy(dtype=np.float64)
         with np.errstate(invalid="ignore"):
             return value / known, points
 
@@ -148,6 +149,7 @@ class _Rated:
     def __init__(self, frame: pd.DataFrame, model: CreditModel | ExpertScorecard, grades: Grades):
         self._model, self._cutoffs = model, grades.cutoffs
         self._score = frame["score"].to_numpy()
+        self._points = model.points_at(self._score)
         self._in_default = (frame["default_probability"] == 1).to_numpy()
         self._level = pd.Categorical(frame["grade"], categories=list(grades.names)).codes
         by_score = self._by(self._probability(self._score))
@@ -157,8 +159,8 @@ class _Rated:
         self._before = np.where(self._is_set, self._level, np.maximum(by_score, self._ceiling))
 
     def measured(self, value: np.ndarray, points: np.ndarray | float) -> dict[str, np.ndarray]:
-        """Of every customer what is to be summed, with an evaluation of ``value`` and so many more ``points``."""
-        score = self._score + points
+        """Of every customer what is to be summed, with an evaluation of ``value`` and so many more linear points."""
+        score = np.where(points == 0, self._score, self._model.score_at(self._points + points))
         probability = self._probability(score)
         level = np.where(self._is_set, self._level, np.maximum(self._by(probability), self._ceiling))
         return {

@@ -15,7 +15,7 @@
 >>> bool((model_from_dict(model.to_dict()).score(indices) == model.score(indices)).all())
 True
 
-The parts (IndexTransformer, WoeBins, FisherLDA, PlattCalibrator, Scorecard) work alone as well. Around them:
+The parts (IndexTransformer, WoeBins, FisherLDA, SplineCalibrator, Scorecard) work alone as well. Around them:
 ``evaluate`` gives a verdict; ``refuse_leaks``, ``contradicted_signs`` and ``adverse_impact`` say what a model must not
 be; ``psi`` and a model's frozen ``monitoring`` bins measure drift; ``to_sql`` scores in a database; ``model_card`` is
 for people. Whatever cannot be fitted, scored or read is a ModelFitError that names the column.
@@ -25,7 +25,7 @@ takes a second to load.
 """
 
 from pipeline.model.binning import WoeBins
-from pipeline.model.calibration import PlattCalibrator
+from pipeline.model.calibration import SplineCalibrator
 from pipeline.model.card import CardContext, model_card
 from pipeline.model.credit_model import CreditModel, model_from_dict
 from pipeline.model.drift import Baseline, Bins, psi
@@ -57,8 +57,8 @@ __all__ = [
     "Interval",
     "LogOddsModel",
     "ModelFitError",
-    "PlattCalibrator",
     "Scorecard",
+    "SplineCalibrator",
     "Term",
     "WoeBins",
     "adverse_impact",

@@ -79,6 +79,7 @@ def model_card(document: dict, metrics: Mapping, context: CardContext) -> str:
         metrics=metrics,
         model=model,
         is_fit=is_fit,
+        bends=list(zip(model.calibrator_.knots_, model.calibrator_.bends_, strict=True)) if is_fit else [],
         features=features,
         binned=list(_binned(model)) if is_fit else [],
         dropped=model.transformer_.dropped_ if is_fit else {},

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.model import sql
-from pipeline.model.calibration import PlattCalibrator
+from pipeline.model.calibration import SplineCalibrator
 from pipeline.model.document import FORMAT, kind_of, reading
 from pipeline.model.drift import SCORE, Baseline, Bins
 from pipeline.model.errors import ModelFitError
@@ -26,14 +26,14 @@ class CreditModel(LogOddsModel):
 
     ::
 
-        log-odds of default = calibrator_.intercept_ + calibrator_.slope_ * D(transformer_(indices))
+        log-odds of default = calibrator_.log_odds(D(transformer_(indices)))
 
     A row's numbers are the same to the bit alone, in a chunk or in the whole table. A column that was dropped in
     training is not needed for scoring; ``transformer_.dropped_`` says which and why.
 
     Attributes
     ----------
-    transformer_ : IndexTransformer; discriminant_ : FisherLDA; calibrator_ : PlattCalibrator
+    transformer_ : IndexTransformer; discriminant_ : FisherLDA; calibrator_ : SplineCalibrator
     base_score_ : the score of a customer who is average in every feature
     """
 
@@ -69,7 +69,7 @@ class CreditModel(LogOddsModel):
         ).fit(frame, y)
         self.discriminant_ = FisherLDA(shrinkage=self.shrinkage).fit(self.transformer_.transform(frame), y)
         later, outcome = (frame, y) if calibration is None else calibration
-        self.calibrator_ = PlattCalibrator().fit(self.discriminant(later), outcome)
+        self.calibrator_ = SplineCalibrator().fit(self.discriminant(later), outcome)
         self.monitoring = self.watching(frame).monitoring
         return self
 
@@ -89,7 +89,7 @@ class CreditModel(LogOddsModel):
         Nobody changes place in the order. The bins of the score move with it: drift is still counted from training.
         """
         model = copy.copy(self)
-        model.calibrator_ = PlattCalibrator().fit(self.discriminant(frame), y)
+        model.calibrator_ = SplineCalibrator().fit(self.discriminant(frame), y)
         if self.monitoring is not None:
             bins = self.monitoring.bins[SCORE].moved(
                 lambda score: model.scorecard.score(
@@ -107,8 +107,9 @@ class CreditModel(LogOddsModel):
     def coefficients(self) -> pd.DataFrame:
         """One row per feature: column, kind, coefficient, points, direction.
 
-        kind is value, woe, missing or sentinel; coefficient is D's and points the score's, per standard deviation of
-        the feature; direction is how the model takes the index, "+" more is better or "-", None for a flag.
+        kind is value, woe, missing or sentinel; coefficient is D's and points the ``linear_points``, per standard
+        deviation of the feature; direction is how the model takes the index, "+" more is better or "-", None for a
+        flag.
         """
         features = self.transformer_.features_.values()
         table = pd.DataFrame(
@@ -128,8 +129,8 @@ class CreditModel(LogOddsModel):
     def base_score_(self) -> float:
         return float(self.scorecard.score(self.calibrator_.log_odds(self.discriminant_.intercept_[0])))
 
-    def contributions(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
-        """Points by index, its flag included, on the frame's index; ``base_score_`` plus a row's sum is its score.
+    def linear_points(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """Points by index, its flag included, on the frame's index, before the calibration bends their sum.
 
         ``columns``: only these, and the frame need not have the others.
         """
@@ -139,8 +140,16 @@ class CreditModel(LogOddsModel):
             points[self.transformer_.features_[name]["column"]] += values * (self._points_per_unit * weights[name])
         return pd.DataFrame(points, index=frame.index)
 
+    def score_at(self, points) -> np.ndarray:
+        discriminant = self.discriminant_.intercept_[0] + points / self._points_per_unit
+        return self.scorecard.score(self.calibrator_.log_odds(discriminant))
+
+    def points_at(self, score) -> np.ndarray:
+        discriminant = self.calibrator_.discriminant(self.scorecard.log_odds(score))
+        return (discriminant - self.discriminant_.intercept_[0]) * self._points_per_unit
+
     def terms(self) -> list[Term]:
-        """The score as a sum over rows of plain numbers, for whoever evaluates it in SQL."""
+        """``linear_points`` as a sum over rows of plain numbers, and the base, for whoever evaluates them in SQL."""
         intercept = float(self.discriminant_.intercept_[0])
         terms = [Term("intercept", "base", None, intercept, points_per_unit=self.base_score_)]
         for (name, feature), weight in zip(
@@ -152,7 +161,11 @@ class CreditModel(LogOddsModel):
 
     @property
     def _points_per_unit(self) -> float:
-        return -self.scorecard.factor * self.calibrator_.slope_
+        """Of D: what the score changes by from the average good customer to the average default, spread evenly."""
+        lda = self.discriminant_
+        good, bad = weighted_sum(lda.means_.T, lda.coef_[0], np.full(2, lda.intercept_[0]))
+        change = self.calibrator_.log_odds(bad) - self.calibrator_.log_odds(good)
+        return float(-self.scorecard.factor * change / (bad - good))
 
     def _bins(self, frame: pd.DataFrame, column: str) -> Bins:
         return Bins.of_numbers(numbers(frame, column))
@@ -162,8 +175,11 @@ class CreditModel(LogOddsModel):
         terms = [sql.double(lda.intercept_[0], dialect)]
         for feature, weight in zip(features, lda.coef_[0], strict=True):
             terms.append(sql_of(feature, self.transformer_.indices_[feature["column"]], weight, dialect))
-        discriminant = "\n    + ".join(terms)
-        return f"{sql.number(calibrator.intercept_)} + {sql.number(calibrator.slope_)} * (\n    {discriminant}\n)"
+        discriminant = "(\n    " + "\n    + ".join(terms) + "\n)"
+        pieces = [f"{sql.number(calibrator.intercept_)} + {sql.number(calibrator.slope_)} * {discriminant}"]
+        for knot, bend in zip(calibrator.knots_, calibrator.bends_, strict=True):
+            pieces.append(f"{sql.number(bend)} * greatest({discriminant} - {sql.number(knot)}, 0e0)")
+        return "\n+ ".join(pieces)
 
     def _try_out(self) -> None:
         """Score somebody of whom nothing is known and one of zeros: what is malformed shows when the model is read."""
@@ -191,7 +207,7 @@ class CreditModel(LogOddsModel):
             model = cls(Scorecard(**document["scorecard"]))
             model.transformer_ = IndexTransformer.from_dict(document["transform"])
             model.discriminant_ = FisherLDA.from_dict(document["discriminant"])
-            model.calibrator_ = PlattCalibrator.from_dict(document["calibration"])
+            model.calibrator_ = SplineCalibrator.from_dict(document["calibration"])
             if document.get("monitoring"):
                 model.monitoring = Baseline.from_dict(document["monitoring"])
             if list(model.transformer_.features_) != document["discriminant"]["features"]:

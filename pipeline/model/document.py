@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 from pipeline.model.errors import ModelFitError
 
-FORMAT = 2  # 2 knows bins, sentinels, shrinkage and monitoring; a document of format 1 has none of them
-READABLE = (1, 2)
+FORMAT = 3  # 3 knows calibrations that bend; 2 bins, sentinels, shrinkage and monitoring; 1 none of them
+READABLE = (1, 2, 3)
 
 
 def kind_of(document: dict) -> str | None:
     """The kind a stored model says it is; another format is a ModelFitError."""
     found = document.get("format") if isinstance(document, dict) else type(document).__name__
     if found not in READABLE:
-        raise ModelFitError(f"a stored model of format {' or '.join(map(str, READABLE))} is expected, not {found!r}")
+        raise ModelFitError(f"a stored model of format {READABLE[0]} to {READABLE[-1]} is expected, not {found!r}")
     return document.get("kind")
 
 

@@ -16,6 +16,7 @@ from pipeline.model.errors import ModelFitError
 from pipeline.model.terms import Term
 
 BANDS = ("A", "B", "C", "D")
+CANCELS = 1e-9  # points that add up to less are stretched by nothing; so in report.grade_explanation
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Scorecard:
 
 
 class LogOddsModel:
-    """What any rating model does once it has a ``scorecard``, ``columns``, ``log_odds(frame)`` and its SQL.
+    """What any rating model does once it has a ``scorecard``, ``columns``, ``log_odds(frame)`` and its SQL, a
+    ``base_score_``, and ``linear_points(frame)``: the points by column of which ``score_at`` makes the score.
 
     ``monitoring`` holds the frozen bins of the score and of each column with their training counts (drift.py), or None.
     """
@@ -67,6 +69,27 @@ class LogOddsModel:
     def probability_of(self, score) -> np.ndarray:
         """The default probability that a score stands for, elementwise."""
         return expit(self.scorecard.log_odds(score))
+
+    def score_at(self, points) -> np.ndarray:
+        """The score of a customer whose ``linear_points`` add up to so many, elementwise."""
+        return self.base_score_ + points
+
+    def points_at(self, score) -> np.ndarray:
+        """What a customer's ``linear_points`` add up to, by the score: elementwise, the inverse of ``score_at``."""
+        return score - self.base_score_
+
+    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Points by column on the frame's index; ``base_score_`` plus a row's sum is its score.
+
+        Where the score is no plain sum, each row's ``linear_points`` are stretched by one factor, so that they add up:
+        the Aumann-Shapley values of the columns, on the straight way from the average customer to this one. A row whose
+        points cancel out is left as it is.
+        """
+        points = self.linear_points(frame)
+        total = points.sum(axis=1).to_numpy(dtype=np.float64)
+        gained = self.score_at(total) - self.base_score_
+        cancels = np.abs(total) <= CANCELS
+        return points.mul(np.where(cancels, 1.0, gained / np.where(cancels, 1.0, total)), axis=0)
 
     def watching(self, frame: pd.DataFrame) -> "LogOddsModel":
         """A copy whose ``monitoring`` is that of these rows."""
@@ -138,11 +161,8 @@ class ExpertScorecard(LogOddsModel):
             total += weight * self._levels(frame, column)
         return total
 
-    def contributions(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
-        """Points by column on the frame's index; ``base_score_`` plus a row's sum is its score.
-
-        ``columns``: only these, and the frame need not have the others.
-        """
+    def linear_points(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """Points by column on the frame's index. ``columns``: only these, and the frame need not have the others."""
         weights = {c: weight for c, weight in self.weights.items() if columns is None or c in columns}
         return pd.DataFrame(
             {c: -self.scorecard.factor * weight * self._levels(frame, c) for c, weight in weights.items()},

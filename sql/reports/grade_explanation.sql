@@ -1,5 +1,6 @@
 -- One row a customer, month and index of its model: value, band, and the points it adds to the score or takes away.
--- base_score and the points of a customer's rows add up to the score. Filter by customer_id and rating_month.
+-- base_score and the points of a customer's rows add up to the score: where the model's calibration bends, the plain
+-- points of its terms are stretched by one factor a customer. Filter by customer_id and rating_month.
 -- Reads rating.credit_grades, rating.credit_indices, rating.model_coefficients and rating.index_definitions. A month
 -- published before missing_indices was recorded has it null: there, only an index without a value counts as missing.
 
@@ -18,7 +19,10 @@ select
     t.value,
     t.band,
     t.is_missing,
-    sum(t.points) as points,
+    sum(t.points) * case
+        when abs(sum(sum(t.points)) over customer) <= 1e-9 then 1
+        else (t.score - t.base_score) / sum(sum(t.points)) over customer
+    end as points,
     t.reason_rank,
     case when sum(t.points) < 0 and not t.is_missing then t.reason_en end as reason_en,
     case when sum(t.points) < 0 and not t.is_missing then t.reason_zh end as reason_zh,
@@ -96,3 +100,4 @@ group by
     t.reason_en,
     t.reason_zh,
     t.model_version
+window customer as (partition by t.rating_month, t.customer_id)

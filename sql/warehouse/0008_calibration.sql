@@ -1,0 +1,4 @@
+-- What the terms of a model mean where its calibration bends.
+
+comment on column rating.model_coefficients.kind is 'How its points follow from the index x, before the calibration bends their sum. base: points_per_unit. value: points_per_unit * (x clipped to lower and upper, or fill where it is missing or one of codes, less mean) / scale. missing, sentinel: the same with 1 where x is missing, or one of codes, and else 0 in its place. band: points of the letter A to D. woe: points of the bin, width_bucket(x, edges) from 0. report.grade_explanation stretches a customer''s points so that they add up to the score.';
+comment on column rating.model_coefficients.points_per_unit is 'Points for one standard deviation more, on the way from the average good customer to the average default; of the base, its points.';
