@@ -1,7 +1,7 @@
 """Step: what a change of one risk factor at a time does to the month's ratings.
 
 A factor is a set of indices (policy ``sensitivity.factors``). Each is shocked by a share of its own size, and the
-customers are scored again: only the points of these indices can have changed. What comes out is a row a segment,
+customers are scored again: only the linear points of these indices can have changed. What comes out is a row a segment,
 factor and shock.
 """
 

@@ -76,8 +76,8 @@ def databases(postgres, _migrated) -> Callable[..., AbstractContextManager[Setti
             shutil.copytree(like.lake_path, home / "lake")
         _admin(
             postgres,
-            f"create database {source} template {templates[0]} owner {CIS}",
-            f"create database {warehouse} template {templates[1]} owner {PIPELINE}",
+            f"create database {source} template {templates[0]} owner {CIS} strategy file_copy",
+            f"create database {warehouse} template {templates[1]} owner {PIPELINE} strategy file_copy",
         )
         yield _settings(
             postgres,
