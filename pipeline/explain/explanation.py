@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.explain import texts
-from pipeline.explain.counterfactual import NextGrade, next_grade
+from pipeline.explain.counterfactual import Move, NextGrade, next_grade
 from pipeline.explain.published import Definition, Published, read
 from pipeline.model import GradeScale
 from pipeline.month import RatingMonth
@@ -50,8 +50,12 @@ class Explanation:
 
     @property
     def needs(self) -> list[str]:
-        """What has to come about for a better grade, in sentences."""
-        return texts.needs(self)
+        """What has to come about for a better grade, a sentence each."""
+        rule = self.published.grade["grade_rule"] or self.published.grade["rating_basis"]
+        held = texts.held(rule, self.lang)
+        sentences = [held, self._say("then", grade=self.model_grade)] if held else []
+        sentences += self._by_score()
+        return sentences if self.is_policy_of_today else [*sentences, self._say("policy")]
 
     def as_json(self) -> dict[str, Any]:
         grade, publication = self.published.grade, self.published.publication
@@ -71,6 +75,26 @@ class Explanation:
             "next_grade": self.next_grade and asdict(self.next_grade),
             "needs": self.needs,
         }
+
+    def _by_score(self) -> list[str]:
+        above = self.next_grade
+        if above is None:
+            return [self._say("best")]
+        sentences = [self._say("short", grade=above.grade, points=above.points_needed)]
+        if not above.moves:
+            return [*sentences, self._say("nothing")]
+        moves = texts.joined(map(self._move, above.moves), self.lang)
+        if not above.is_reached:
+            left = above.points_needed - sum(move.points for move in above.moves)
+            return [*sentences, self._say("not enough", moves=moves, points=left)]
+        return [*sentences, self._say("one" if len(above.moves) == 1 else "all", moves=moves)]
+
+    def _move(self, move: Move) -> str:
+        code = self.published.definitions[move.index].code
+        return self._say("move", code=code, index=move.index, value=move.value, needed=move.needed)
+
+    def _say(self, what: str, **values) -> str:
+        return texts.say(self.lang, what, **values)
 
 
 def explain(settings: Settings, policy: Policy, month: RatingMonth, customer_id: str, lang: str = "en") -> Explanation:

@@ -1,11 +1,8 @@
 """What an explanation says, in English and Chinese."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-if TYPE_CHECKING:
-    from pipeline.explain.counterfactual import Move
-    from pipeline.explain.explanation import Explanation
-    from pipeline.explain.published import Definition
+from pipeline.explain.published import Definition
 
 LANGUAGES = ("en", "zh")
 
@@ -78,44 +75,24 @@ def basis(rating_basis: str, lang: str) -> str:
     return _in(lang, _BASIS[rating_basis])
 
 
-def reason(definition: "Definition", lang: str, is_missing: bool) -> str | None:
+def reason(definition: Definition, lang: str, is_missing: bool) -> str | None:
     """Why an index counts against a customer."""
     if is_missing:
-        return _say(lang, "missing")
+        return say(lang, "missing")
     return _in(lang, (definition.reason_en, definition.reason_zh)) or definition.meaning
 
 
-def needs(explanation: "Explanation") -> list[str]:
-    """What has to come about for a better grade, a sentence each."""
-    lang, grade = explanation.lang, explanation.published.grade
-    sentences = []
-    rule = grade["grade_rule"] or grade["rating_basis"]
-    if rule in _RULES:
-        sentences = [_in(lang, _RULES[rule]), _say(lang, "then", grade=explanation.model_grade)]
-    sentences += _by_score(explanation)
-    return sentences + ([] if explanation.is_policy_of_today else [_say(lang, "policy")])
+def held(rule: str, lang: str) -> str | None:
+    """What has to come about before a grade is better, where this rule (or basis) holds or sets it; None for others."""
+    return _in(lang, _RULES[rule]) if rule in _RULES else None
 
 
-def _by_score(explanation: "Explanation") -> list[str]:
-    lang, above = explanation.lang, explanation.next_grade
-    if above is None:
-        return [_say(lang, "best")]
-    sentences = [_say(lang, "short", grade=above.grade, points=above.points_needed)]
-    if not above.moves:
-        return [*sentences, _say(lang, "nothing")]
-    moves = _in(lang, _JOINED).join(_move(lang, move, explanation) for move in above.moves)
-    if not above.is_reached:
-        left = above.points_needed - sum(move.points for move in above.moves)
-        return [*sentences, _say(lang, "not enough", moves=moves, points=left)]
-    return [*sentences, _say(lang, "one" if len(above.moves) == 1 else "all", moves=moves)]
+def joined(sentences: Iterable[str], lang: str) -> str:
+    return _in(lang, _JOINED).join(sentences)
 
 
-def _move(lang: str, move: "Move", explanation: "Explanation") -> str:
-    code = explanation.published.definitions[move.index].code
-    return _say(lang, "move", code=code, index=move.index, value=move.value, needed=move.needed)
-
-
-def _say(lang: str, what: str, **values) -> str:
+def say(lang: str, what: str, **values) -> str:
+    """One of the sentences, filled in."""
     return _in(lang, _SENTENCES[what]).format(**values)
 
 
