@@ -88,6 +88,12 @@ def test_default_rates_fall_from_d_to_aaa_without_a_step_back(rated_cards):
     assert len(set(rates)) == len(rates)
 
 
+def test_customers_of_every_grade_default_as_often_as_the_model_says(rated_cards):
+    """A straight calibration would miss B: p 0.00002."""
+    _, model = rated_cards
+    assert min(grade["p_adjusted"] for grade in model.metrics["by_grade"].values()) > 0.001
+
+
 def test_transforms_beat_the_plain_discriminant_over_the_same_indices(september):
     indices, default = september
     assert indices.shape[1] >= 9

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 from labelled_records import LabelledRows, changed, labelled
 
-from pipeline import cohorts, gates, train
+from pipeline import cohorts, extract, gates, train, validate
 from pipeline.errors import ModelError
 from pipeline.model import CreditModel, ExpertScorecard, ModelFitError, metrics
 from pipeline.month import RatingMonth
-from pipeline.sample import LAST
+from pipeline.sample import LAST, generate
 from pipeline.settings import Settings
+from pipeline.source.write import replace_tables
 from pipeline.warehouse import registry
 
 MONTH = RatingMonth(2026, 6)
@@ -318,3 +319,24 @@ def test_what_cannot_be_fitted_names_the_column(learnt, policy):
     broken = [part.assign(arrears_ratio=np.inf) for part in (learnt.fit, learnt.calibration, learnt.test)]
     with pytest.raises(ModelFitError, match="arrears_ratio"):
         train.fit(train.Samples(*broken, learnt.default_share), policy, HOMES)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_year_on_customers_of_every_grade_default_as_often_as_was_said(settings, policy):
+    """Of 20,000: a model as of one October, and what became of households by the next."""
+    replace_tables(settings.source, generate(20_000, 48))
+    found = {}
+    for month in (LAST - 12, LAST):
+        extract.extract(month, settings, policy)
+        validate.validate(month, settings, policy)
+        with cohorts.labelled(month, settings, policy, "as_known_then") as rows:
+            found[month] = train.Samples.of(rows, HOMES)
+    model = train.fit(found[LAST - 12], policy, HOMES)
+    late = pd.concat([found[LAST].calibration, found[LAST].test])
+    assert late["cohort"].min() > found[LAST - 12].test["cohort"].max()
+    by_grade = train.judged(model, late, policy)["by_grade"]
+    assert min(row["defaults"] for row in by_grade.values()) > 0
+    limits = policy.promotion.gates
+    off_by, grades = gates.off_calibration(by_grade, limits.min_calibration_p)
+    assert off_by <= limits.max_calibration_error, grades
