@@ -10,6 +10,7 @@ from pipeline.model import (
     CreditModel,
     ExpertScorecard,
     GradeScale,
+    SplineCalibrator,
     adverse_impact,
     evaluate,
     model_card,
@@ -122,6 +123,15 @@ def test_it_says_what_the_verdict_and_the_model_say(story, page):
     assert "Bins of arrears_ratio" in words
     assert "No reason to disconnect anybody." in words
     assert "M. Chen" in words
+
+
+def test_the_log_odds_it_prints_are_the_models(story, page):
+    calibrator = SplineCalibrator.from_dict(story[0]["calibration"])
+    assert calibrator.knots_
+    [formula] = re.findall(r"log-odds of default = (.*?)\. 600 points", " ".join(page.text.split()))
+    formula = formula.replace("−", "-").replace("×", "*")
+    for d in (*calibrator.knots_, -12.0, 0.0, 12.0):
+        assert eval(formula, {"D": d, "max": max}) == pytest.approx(calibrator.log_odds(d), abs=0.05)
 
 
 def test_a_weight_against_its_direction_and_a_failed_gate_stand_out(page, html):
