@@ -292,10 +292,13 @@ def fit(samples: Samples, policy: Policy, family: str, without: Collection[str] 
     names = list(policy.scored(family))
     refuse_leaks(samples.fit[names], samples.fit["is_default"], training.max_index_auc)
     contradicting = {}
-    while worst := _against_its_direction(model := _fitted(samples, names, policy), policy):
+    model = _fitted(samples, names, policy)
+    # The last one is for the gates to judge.
+    while len(names) > 1 and (worst := _against_its_direction(model, policy)):
         index, points = worst
         contradicting[index] = f"weighed {points:.1f} points per standard deviation against its direction"
         names.remove(index)
+        model = _fitted(samples, names, policy)
     model.transformer_.dropped_ |= contradicting
     return model
 

@@ -89,7 +89,7 @@ def test_default_rates_fall_from_d_to_aaa_without_a_step_back(rated_cards):
 
 
 def test_customers_of_every_grade_default_as_often_as_the_model_says(rated_cards):
-    """A straight calibration would miss B: p 0.00002."""
+    """A straight calibration would miss B: p 0.0002."""
     _, model = rated_cards
     assert min(grade["p_adjusted"] for grade in model.metrics["by_grade"].values()) > 0.001
 

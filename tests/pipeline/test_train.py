@@ -128,6 +128,28 @@ def test_an_index_that_would_weigh_against_its_direction_is_left_out(policy):
     assert "avg_monthly_kwh" in kept.columns
 
 
+@pytest.mark.parametrize("binned", [[], ["max_days_past_due", "arrears_ratio"]])
+def test_no_better_value_of_an_index_lowers_a_score(policy, binned):
+    """So that what is given as a reason is worse than average, and repaying never costs points."""
+    parts = samples(labelled(policy, seed=4))
+    model = train.fit(parts, changed(policy, "training", binned=binned), HOMES)
+    assert len(model.columns) > 3
+    somebody = parts.test[list(model.columns)].dropna().head(20)
+    for name in model.columns:
+        values = np.linspace(*parts.fit[name].quantile([0, 1]), 40)
+        better = values if policy.indices[name].direction == "+" else values[::-1]
+        scores = np.stack([model.score(somebody.assign(**{name: value})) for value in better])
+        assert (np.diff(scores, axis=0) >= -1e-9).all(), name
+
+
+def test_the_last_index_is_left_to_the_gates(learnt, policy):
+    """All weigh the wrong way round where the labels do."""
+    reversed_ = [part.assign(is_default=1 - part["is_default"]) for part in (learnt.fit, learnt.calibration)]
+    model = train.fit(train.Samples(*reversed_, learnt.test, 1 - learnt.default_share), policy, HOMES)
+    assert len(model.columns) == 1
+    assert train.judged(model, learnt.test, policy)["auc"]["value"] < 0.5
+
+
 def test_bins_sentinels_and_shrinkage_are_the_policys(learnt, policy):
     def features(**training):
         model = train.fit(learnt, changed(policy, "training", **training), HOMES)
