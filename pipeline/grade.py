@@ -130,8 +130,11 @@ class Grader:
         return pd.Series(before - now, previous.index, dtype="Int32").where(before >= 0)
 
     def _reasons(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Codes of the indices that cost the most points, the costliest first; none that cost nothing."""
-        points = self._model.contributions(frame)
+        """Codes of the indices that cost the most points, the costliest first; none that cost nothing.
+
+        By ``reason_points``, as the calibration stretches all points of a customer alike.
+        """
+        points = self._model.reason_points(frame)
         codes = np.array([self._codes[column.removesuffix("_band")] for column in points], dtype=object)
         costliest = np.argsort(points.to_numpy(), axis=1, kind="stable")[:, :REASONS]
         costs = np.take_along_axis(points.to_numpy(), costliest, axis=1) < 0

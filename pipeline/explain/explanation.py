@@ -123,6 +123,7 @@ def explain(settings: Settings, policy: Policy, month: RatingMonth, customer_id:
 
 def _contributions(published: Published, lang: str) -> tuple[Contribution, ...]:
     points = published.model.contributions(published.indices).iloc[0]
+    told = published.model.reason_points(published.indices).iloc[0] < 0
     found = []
     for column, value in points.items():
         name = column.removesuffix("_band") if column not in published.values else column
@@ -135,7 +136,7 @@ def _contributions(published: Published, lang: str) -> tuple[Contribution, ...]:
             value=published.values[name],
             band=published.bands[name],
             points=float(value) + 0.0,  # a negative zero would show
-            text=texts.reason(definition, lang, published.values[name] is None) if value < 0 else None,
+            text=texts.reason(definition, lang, published.values[name] is None) if told[column] else None,
         )
         found.append(contribution)
     return tuple(sorted(found, key=lambda contribution: contribution.points))

@@ -1,7 +1,7 @@
 """The fitted rating model: transform, discriminant, calibration and scorecard as one thing."""
 
 import copy
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -134,11 +134,22 @@ class CreditModel(LogOddsModel):
 
         ``columns``: only these, and the frame need not have the others.
         """
-        points = {column: np.zeros(len(frame)) for column in self.columns if columns is None or column in columns}
-        weights = dict(zip(self.transformer_.features_, self.discriminant_.coef_[0], strict=True))
-        for name, values in self.transformer_.iter_features(frame, points):
-            points[self.transformer_.features_[name]["column"]] += values * (self._points_per_unit * weights[name])
+        columns = self.columns if columns is None else columns
+        points = {column: np.zeros(len(frame)) for column in self.columns if column in columns}
+        for column, of_feature, _ in self._summands(frame, points):
+            points[column] += of_feature
         return pd.DataFrame(points, index=frame.index)
+
+    def reason_points(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """``linear_points``, but none below zero that come of a flag which the customer has not: to be known is no
+        reason."""
+        points = {column: np.zeros(len(frame)) for column in self.columns}
+        own = {column: np.zeros(len(frame)) for column in self.columns}
+        for column, of_feature, is_own in self._summands(frame, points):
+            points[column] += of_feature
+            own[column] += np.where(is_own, of_feature, 0)
+        told = {column: np.where(own[column] < 0, points[column], np.maximum(points[column], 0)) for column in points}
+        return pd.DataFrame(told, index=frame.index)
 
     def score_at(self, points) -> np.ndarray:
         discriminant = self.discriminant_.intercept_[0] + points / self._points_per_unit
@@ -147,6 +158,16 @@ class CreditModel(LogOddsModel):
     def points_at(self, score) -> np.ndarray:
         discriminant = self.calibrator_.discriminant(self.scorecard.log_odds(score))
         return (discriminant - self.discriminant_.intercept_[0]) * self._points_per_unit
+
+    def _summands(
+        self, frame: pd.DataFrame, columns: Collection[str]
+    ) -> Iterator[tuple[str, np.ndarray, np.ndarray | bool]]:
+        """Column, linear points of one feature of it, and where that is a value or a flag that is set."""
+        weights = dict(zip(self.transformer_.features_, self.discriminant_.coef_[0], strict=True))
+        for name, values in self.transformer_.iter_features(frame, columns):
+            feature = self.transformer_.features_[name]
+            is_own = self.transformer_.slope(feature) != 0 or values > 0  # a flag that is not set is below its mean
+            yield feature["column"], values * (self._points_per_unit * weights[name]), is_own
 
     def terms(self) -> list[Term]:
         """``linear_points`` as a sum over rows of plain numbers, and the base, for whoever evaluates them in SQL."""

@@ -91,6 +91,10 @@ class LogOddsModel:
         cancels = np.abs(total) <= CANCELS
         return points.mul(np.where(cancels, 1.0, gained / np.where(cancels, 1.0, total)), axis=0)
 
+    def reason_points(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """``linear_points`` that are below zero only where a value, or the want of one, is the reason."""
+        return self.linear_points(frame)
+
     def watching(self, frame: pd.DataFrame) -> "LogOddsModel":
         """A copy whose ``monitoring`` is that of these rows."""
         watching = copy.copy(self)

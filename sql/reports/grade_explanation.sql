@@ -24,8 +24,14 @@ select
         else (t.score - t.base_score) / sum(sum(t.points)) over customer
     end as points,
     t.reason_rank,
-    case when sum(t.points) < 0 and not t.is_missing then t.reason_en end as reason_en,
-    case when sum(t.points) < 0 and not t.is_missing then t.reason_zh end as reason_zh,
+    case
+        when sum(t.points) < 0 and sum(t.points) filter (where not t.is_unset_flag) < 0 and not t.is_missing
+            then t.reason_en
+    end as reason_en,
+    case
+        when sum(t.points) < 0 and sum(t.points) filter (where not t.is_unset_flag) < 0 and not t.is_missing
+            then t.reason_zh
+    end as reason_zh,
     t.model_version
 from (
     select
@@ -63,6 +69,9 @@ from (
                     )
                 end
         end as points,
+        -- What a customer loses by having a value, or by its being no code, is no reason.
+        c.kind = 'missing' and not x.is_missing
+        or c.kind = 'sentinel' and (x.is_missing or not x.value = any(c.codes)) as is_unset_flag,
         array_position(array[g.reason_1, g.reason_2, g.reason_3, g.reason_4], d.code) as reason_rank,
         d.reason_en,
         d.reason_zh,

@@ -219,6 +219,32 @@ def test_contributions_stretch_the_linear_points_and_turn_none(customers, model)
     np.testing.assert_allclose(points.div(points.abs().sum(axis=1), axis=0), share, atol=1e-9)
 
 
+@property_of_a_table
+@given(table=tables)
+def test_only_what_is_worse_than_average_or_missing_is_a_reason(model, table):
+    points = model.reason_points(table)
+    for column, direction in model.coefficients()["direction"].dropna().items():
+        limits, mean = model.transformer_.indices_[column], model.transformer_.features_[column]["mean"]
+        above = table[column].clip(limits["lower"], limits["upper"]) - mean
+        worse = above < 0 if direction == "+" else above > 0
+        known = table[column].notna()
+        assert (worse | ~known)[points[column] < 0].all()
+    linear = model.linear_points(table)
+    assert ((points == linear) | (points == linear.clip(lower=0))).all(axis=None)
+
+
+def test_to_be_known_is_no_reason(customers):
+    """Where nobody defaulted of whom nothing was known, everybody else pays for it, and hears nothing of it."""
+    frame, default = customers
+    unknown = frame["arrears_ratio"].isna()
+    model = CreditModel().fit(frame, np.where(unknown, 0, default))
+    mean = model.transformer_.features_["arrears_ratio"]["mean"]
+    better, worse = (frame[~unknown].assign(arrears_ratio=mean + step) for step in (-0.01, 0.01))
+    assert (model.linear_points(better)["arrears_ratio"] < 0).all()
+    assert (model.reason_points(better)["arrears_ratio"] == 0).all()
+    assert (model.reason_points(worse)["arrears_ratio"] < 0).all()
+
+
 def test_a_customer_whose_points_cancel_out_has_the_base_score(model):
     """More arrears than the average, and consumption that makes up for them."""
     features = model.transformer_.features_
