@@ -1,6 +1,5 @@
 """requirements.txt is pyproject.toml, compiled: nothing missing, nothing loose."""
 
-import ast
 import re
 import sys
 import tomllib
@@ -10,6 +9,7 @@ import pytest
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from project_code import imports, python_files
 
 from pipeline.settings import PROJECT
 
@@ -64,17 +64,11 @@ def undeclared(project: dict, sources: dict[str, str]) -> list[str]:
     return [
         f"{path} imports {module}"
         for path, source in sources.items()
-        for module in sorted(imported(source) & brought_by.keys() - sys.stdlib_module_names)
+        for module in sorted(
+            {one.name.split(".")[0] for one in imports(source)} & brought_by.keys() - sys.stdlib_module_names
+        )
         if not brought_by[module] & asked
     ]
-
-
-def imported(source: str) -> set[str]:
-    """The top-level names of what a text imports."""
-    nodes = list(ast.walk(ast.parse(source)))
-    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level]
-    return {name.split(".")[0] for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +86,7 @@ def test_the_lock_answers_pyproject(project, lock):
 
 
 def test_what_is_imported_is_asked_for(project):
-    sources = {
-        str(path.relative_to(PROJECT)): path.read_text()
-        for folder in ("dags", "pipeline", "plugins")
-        for path in (PROJECT / folder).rglob("*.py")
-    }
+    sources = {name: (PROJECT / name).read_text() for name in python_files("dags", "pipeline", "plugins")}
     assert len(sources) > 100
     assert not undeclared(project, sources)
 

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from pipeline.model.errors import ModelFitError
+from pipeline.model.fisher import weighted_sum
 from pipeline.model.labels import checked_labels
 
 # The line bends where a quarter, and three quarters, of the defaults lie below; with fewer defaults it stays straight.
@@ -67,18 +68,15 @@ class SplineCalibrator(BaseEstimator):
         """Calibrated log-odds of default, elementwise."""
         check_is_fitted(self)
         d = np.asarray(discriminant, dtype=np.float64)
-        total = self.intercept_ + self.slope_ * d
-        for knot, bend in zip(self.knots_, self.bends_, strict=True):
-            total = total + bend * np.maximum(d - knot, 0)
-        return total
+        beyond = (np.maximum(d - knot, 0) for knot in self.knots_)
+        return weighted_sum(beyond, self.bends_, self.intercept_ + self.slope_ * d)
 
     def discriminant(self, log_odds) -> np.ndarray:
         """The inverse of ``log_odds``, elementwise."""
         check_is_fitted(self)
         z = np.asarray(log_odds, dtype=np.float64)
         d = (z - self.intercept_) / self.slope_
-        slopes = self.slope_ + np.cumsum(self.bends_)
-        for knot, slope in zip(self.knots_, slopes, strict=True):
+        for knot, slope in zip(self.knots_, self._slopes()[1:], strict=True):
             d = np.where(d > knot, knot + (z - self.log_odds(knot)) / slope, d)
         return d
 
@@ -134,22 +132,24 @@ def logistic(d: np.ndarray, target: np.ndarray, knots: tuple[float, ...] = ()) -
     conditioning."""
     mean, spread = d.mean(), d.std()
     columns = [np.ones_like(d), (d - mean) / spread, *(np.maximum(d - knot, 0) / spread for knot in knots)]
-    x = np.stack(columns, axis=1)
+
+    def log_odds(at):
+        return weighted_sum(columns, at, np.zeros(len(d)))
 
     def loss(at):
-        z = _times(x, at)
+        z = log_odds(at)
         return np.mean(np.logaddexp(0, z) - target * z)
 
     def gradient(at):
-        error = expit(_times(x, at)) - target
-        return np.array([(error * column).mean() for column in x.T])
+        error = expit(log_odds(at)) - target
+        return np.array([(error * column).mean() for column in columns])
 
     def hessian(at):
-        p = expit(_times(x, at))
+        p = expit(log_odds(at))
         weight = p * (1 - p)
-        return np.array([[(weight * one * other).mean() for other in x.T] for one in x.T])
+        return np.array([[(weight * one * other).mean() for other in columns] for one in columns])
 
-    start = np.zeros(x.shape[1])
+    start = np.zeros(len(columns))
     start[0] = logit(target.mean())
     found = minimize(loss, start, jac=gradient, hess=hessian, method="trust-exact", options={"gtol": 1e-10})
     if np.abs(gradient(found.x)).max() > 1e-6:
@@ -157,14 +157,6 @@ def logistic(d: np.ndarray, target: np.ndarray, knots: tuple[float, ...] = ()) -
     intercept, *slopes = found.x
     slope, *bends = (float(value / spread) for value in slopes)
     return float(intercept - slope * mean), slope, *bends
-
-
-def _times(x: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The sum of the columns, each times its number: never BLAS, which adds in an order that depends on its threads."""
-    total = x[:, 0] * at[0]
-    for place in range(1, len(at)):
-        total = total + x[:, place] * at[place]
-    return total
 
 
 def _knots(d: np.ndarray, y: np.ndarray) -> tuple[float, ...]:

@@ -163,21 +163,23 @@ class CreditModel(LogOddsModel):
         self, frame: pd.DataFrame, columns: Collection[str]
     ) -> Iterator[tuple[str, np.ndarray, np.ndarray | bool]]:
         """Column, linear points of one feature of it, and where that is a value or a flag that is set."""
-        weights = dict(zip(self.transformer_.features_, self.discriminant_.coef_[0], strict=True))
+        points = self._points_per_unit * self.discriminant_.coef_[0]
+        of_feature = dict(zip(self.transformer_.features_, points, strict=True))
         for name, values in self.transformer_.iter_features(frame, columns):
             feature = self.transformer_.features_[name]
             is_own = self.transformer_.slope(feature) != 0 or values > 0  # a flag that is not set is below its mean
-            yield feature["column"], values * (self._points_per_unit * weights[name]), is_own
+            yield feature["column"], values * of_feature[name], is_own
 
     def terms(self) -> list[Term]:
         """``linear_points`` as a sum over rows of plain numbers, and the base, for whoever evaluates them in SQL."""
         intercept = float(self.discriminant_.intercept_[0])
         terms = [Term("intercept", "base", None, intercept, points_per_unit=self.base_score_)]
+        per_unit = self._points_per_unit
         for (name, feature), weight in zip(
             self.transformer_.features_.items(), self.discriminant_.coef_[0], strict=True
         ):
             index = self.transformer_.indices_[feature["column"]]
-            terms.append(term_of(name, feature, index, float(weight), float(self._points_per_unit * weight)))
+            terms.append(term_of(name, feature, index, float(weight), float(per_unit * weight)))
         return terms
 
     @property
