@@ -76,7 +76,7 @@ def step(name: str, month_text: str, chosen: dict[str, Any] | None) -> dict:
     if name == "model":
         decision = module.choose(*inputs)
         asked = {"families": decision["families"]} if decision["mode"] == "retrain" else {}
-        work = import_module("pipeline.train").retrain if asked else module.apply
+        work = import_module("pipeline.models.retrain").retrain if asked else module.apply
         return work(*inputs, why=decision["why"], **asked)
     publication = {"run_id": "benchmark", "run_kind": "command"}
     more = {"grade": chosen, "sensitivity": chosen and {"models": chosen["models"]}, "publish": publication}
@@ -88,8 +88,8 @@ def plain_pandas(month, settings, policy) -> int:
     import duckdb
     import pandas as pd
 
-    from benchmarks.pandas_indices import indices
     from pipeline.lake import Lake, fact_key
+    from tests.support.pandas_indices import indices
 
     lake = Lake(settings.lake_path)
     tables = {}

@@ -46,7 +46,7 @@ from gridgrade_run import RATING_MONTH, TASK_DEFAULTS, current_run
 def wait_for_billing_close(dag_run=None):
     """Whether billing has closed the month; a month that is not over cannot be waited for."""
     from pipeline.errors import MonthNotClosedError
-    from pipeline.extract import is_month_closed
+    from pipeline.ingest.extract import is_month_closed
 
     month, settings, policy = current_run().inputs
     is_closed = is_month_closed(month, settings, policy)
@@ -58,7 +58,7 @@ def wait_for_billing_close(dag_run=None):
 @task(outlets=[billing_snapshot])
 def extract(outlet_events=None):
     """Copy what the lake lacks from the billing system."""
-    from pipeline import extract
+    from pipeline.ingest import extract
 
     run = current_run()
     outlet_events[billing_snapshot].add_partitions(str(run.month))
@@ -68,7 +68,7 @@ def extract(outlet_events=None):
 @task(inlets=[billing_snapshot])
 def validate():
     """Set aside the rows that cannot be right, or stop the run."""
-    from pipeline import validate
+    from pipeline.ingest import validate
 
     run = current_run()
     return validate.validate(*run.inputs, basis=run.params["basis"])
@@ -77,17 +77,17 @@ def validate():
 @task
 def compute_indices():
     """One row of indices per customer."""
-    from pipeline import indices
+    from pipeline.customers import compute_indices
 
     run = current_run()
     with run.turn():
-        return indices.compute_indices(*run.inputs, basis=run.params["basis"])
+        return compute_indices.compute_indices(*run.inputs, basis=run.params["basis"])
 
 
 @task
 def group():
     """Customer groups by value, demand and behaviour, and stages of life."""
-    from pipeline import group
+    from pipeline.customers import group
 
     run = current_run()
     with run.turn(is_shared=True):
@@ -97,11 +97,11 @@ def group():
 @task.branch
 def choose_model(ti=None):
     """Name the task that follows, retrain or apply, and say why."""
-    from pipeline import choose
+    from pipeline.models import choose_model
 
     run = current_run()
     asked = {name: run.params[name] for name in ("mode", "model_version", "basis")}
-    decision = choose.choose(*run.inputs, **asked)
+    decision = choose_model.choose(*run.inputs, **asked)
     ti.xcom_push(key="decision", value=decision)
     return decision["mode"]
 
@@ -109,26 +109,26 @@ def choose_model(ti=None):
 @task
 def retrain(decision):
     """A challenger for each segment family that is to have one, and who serves the month because of it."""
-    from pipeline import train
+    from pipeline.models import retrain
 
     run = current_run()
     asked = {name: run.params[name] for name in ("basis", "dry_run")}
-    return train.retrain(*run.inputs, families=decision["families"], why=decision["why"], **asked)
+    return retrain.retrain(*run.inputs, families=decision["families"], why=decision["why"], **asked)
 
 
 @task
 def apply(decision):
     """The model versions in force for the month."""
-    from pipeline import choose
+    from pipeline.models import choose_model
 
     run = current_run()
-    return choose.apply(*run.inputs, model_version=run.params["model_version"], why=decision["why"])
+    return choose_model.apply(*run.inputs, model_version=run.params["model_version"], why=decision["why"])
 
 
 @task(trigger_rule="none_failed_min_one_success")
 def grade(retrained, applied):
     """Score, default probability and grade per customer."""
-    from pipeline import grade
+    from pipeline.grading import grade
 
     run, chosen = current_run(), retrained or applied
     rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
@@ -139,7 +139,7 @@ def grade(retrained, applied):
 @task
 def sensitivity(graded):
     """What a change of one risk factor at a time does to the ratings."""
-    from pipeline import sensitivity
+    from pipeline.grading import sensitivity
 
     run = current_run()
     with run.turn(is_shared=True):
@@ -149,7 +149,7 @@ def sensitivity(graded):
 @task(outlets=[credit_grades])
 def publish(outlet_events=None):
     """Stage, audit and swap in the month's new revision."""
-    from pipeline import publish
+    from pipeline.publishing import publish
 
     run = current_run()
     asked = {name: run.params[name] for name in ("basis", "dry_run", "accept_moves")}
@@ -165,7 +165,7 @@ def publish(outlet_events=None):
 @task
 def monitor():
     """Hold the models of the published month against the policy's limits; red where one is passed."""
-    from pipeline import monitor
+    from pipeline.monitoring import monitor
 
     outcome = monitor.monitor(*current_run().inputs)
     monitor.require_passed(outcome)

@@ -26,25 +26,25 @@ from gridgrade_run import TASK_DEFAULTS, current_moment, settings_and_policy
 @task
 def escalate_repairs():
     """Escalate the reports of trouble of the customers who come first."""
-    from pipeline.actions import outage
+    from pipeline.actions.outages import notify
 
     at, kind = current_moment()
-    return outage.escalate_repairs(at, *settings_and_policy(), run_kind=kind)
+    return notify.escalate_repairs(at, *settings_and_policy(), run_kind=kind)
 
 
 @task
 def notify_outages():
     """Tell customers and account managers of planned outages, and of what has changed since they were told."""
-    from pipeline.actions import outage
+    from pipeline.actions.outages import notify
 
     at, kind = current_moment()
-    return outage.notify_outages(at, *settings_and_policy(), run_kind=kind)
+    return notify.notify_outages(at, *settings_and_policy(), run_kind=kind)
 
 
 @task
 def dispatch():
     """Send everything that is approved and can go now."""
-    from pipeline.actions import dispatch
+    from pipeline.actions.outbox import dispatch
 
     return dispatch.dispatch(*settings_and_policy())
 

@@ -28,7 +28,7 @@ from gridgrade_run import RATING_MONTH, TASK_DEFAULTS, current_run, settings_and
 @task(inlets=[credit_grades])
 def decide_actions():
     """Decide who gets which service measure, and withdraw what is no longer due."""
-    from pipeline.actions import decide
+    from pipeline.actions.measures import decide
 
     return decide.decide_actions(*current_run().inputs)
 
@@ -36,9 +36,9 @@ def decide_actions():
 @task(inlets=[credit_grades])
 def propose_rebates():
     """Work out what the month's campaigns give back, and propose it."""
-    from pipeline.actions import rebate
+    from pipeline.actions.rebates import propose
 
-    return rebate.propose_rebates(*current_run().inputs)
+    return propose.propose_rebates(*current_run().inputs)
 
 
 @task
@@ -52,7 +52,7 @@ def record_follow_up(proposed):
 @task
 def dispatch():
     """Send everything that is approved and can go now, whatever its month."""
-    from pipeline.actions import dispatch
+    from pipeline.actions.outbox import dispatch
 
     return dispatch.dispatch(*settings_and_policy())
 

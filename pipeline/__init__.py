@@ -4,7 +4,7 @@
           | extract           one immutable Parquet partition per source table and recorded month
         lake/
           | validate          Great Expectations: pass, or quarantine with reasons, or stop the run
-          | indices           sql/derived, sql/indices on the engine: one row per customer
+          | indices           sql/lake/facts, sql/lake/indices on the engine: one row per customer
           | group             customer groups by value, demand and behaviour; stage of life
           | train             Fisher's discriminant: a new model version, or the one in force for that month
           | grade             score, default probability, grade, reasons

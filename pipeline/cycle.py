@@ -5,11 +5,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from pipeline import extract, recipe
+from pipeline.ingest import extract
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
+from pipeline.publishing import fingerprint
 from pipeline.settings import Settings
-from pipeline.warehouse import migrations, publications, turns
+from pipeline.warehouse import locks, migrations, publications
 from pipeline.warehouse.connection import transaction
 
 STEPS = 12  # of a month: for the progress bar
@@ -44,30 +45,36 @@ def rate_month(
         return done[name]
 
     migrations.migrate(settings)
-    with turns.rating(settings, month, policy.publish.lock_timeout_seconds, f"gridgrade {run_kind} {month}"):
+    with locks.rating(settings, month, policy.publish.lock_timeout_seconds, f"gridgrade {run_kind} {month}"):
         step("extract", lambda: extract.extract(*inputs, basis=basis))
         asked = {"mode": mode, "model_version": model_version}
-        if leave_standing and (published := recipe.standing(*inputs, basis=basis, **asked)):
+        if leave_standing and (published := fingerprint.standing(*inputs, basis=basis, **asked)):
             return done | _as_it_stands(published, settings, policy)
 
         # Slow to import, and a month that stands needs none of it.
-        from pipeline import choose, grade, group, indices, monitor, publish, sensitivity, train, validate
-        from pipeline.actions import decide, rebate
+        from pipeline.actions.measures import decide
+        from pipeline.actions.rebates import propose
+        from pipeline.customers import compute_indices, group
+        from pipeline.grading import grade, sensitivity
+        from pipeline.ingest import validate
+        from pipeline.models import choose_model, retrain
+        from pipeline.monitoring import monitor
+        from pipeline.publishing import publish
 
         step("validate", lambda: validate.validate(*inputs, basis=basis))
-        step("compute_indices", lambda: indices.compute_indices(*inputs, basis=basis))
+        step("compute_indices", lambda: compute_indices.compute_indices(*inputs, basis=basis))
         step("group", lambda: group.group(*inputs, basis=basis))
         if models:
             why = "applied: the models it was rated by"
             chosen = step("apply", lambda: {"mode": "apply", "models": models, "promotes": {}, "decision": why})
         else:
-            decision = step("choose_model", lambda: choose.choose(*inputs, **asked, basis=basis))
+            decision = step("choose_model", lambda: choose_model.choose(*inputs, **asked, basis=basis))
             if decision["mode"] == "retrain":
                 given = {"families": decision["families"], "why": decision["why"], "basis": basis, "dry_run": dry_run}
-                chosen = step("retrain", lambda: train.retrain(*inputs, **given))
+                chosen = step("retrain", lambda: retrain.retrain(*inputs, **given))
             else:
                 given = {"model_version": model_version, "why": decision["why"]}
-                chosen = step("apply", lambda: choose.apply(*inputs, **given))
+                chosen = step("apply", lambda: choose_model.apply(*inputs, **given))
         rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
         step("grade", lambda: grade.grade(*inputs, basis=basis, **rated_by))
         step("sensitivity", lambda: sensitivity.sensitivity(*inputs, basis=basis, models=chosen["models"]))
@@ -76,7 +83,7 @@ def rate_month(
         published = step("publish", lambda: publish.publish(*inputs, **run, **asked))
         if not dry_run:
             step("decide_actions", lambda: decide.decide_actions(*inputs))
-            step("propose_rebates", lambda: rebate.propose_rebates(*inputs))
+            step("propose_rebates", lambda: propose.propose_rebates(*inputs))
             step("monitor", lambda: monitor.monitor(*inputs))
             publications.record_follow_up(settings, published["publication_id"])
     advance(STEPS, STEPS, f"{month} done")

@@ -21,7 +21,7 @@ class Settings(BaseSettings):
 
     ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine (DuckDB notation),
     ``threads`` its parallelism (None: all cores). ``templates``: a folder whose letters come before the project's own.
-    ``webhook_*``, ``smtp_url`` and ``mail_from`` are read by ``pipeline.channels``.
+    ``webhook_*``, ``smtp_url`` and ``mail_from`` are read by ``pipeline.actions.channels.configuration``.
     """
 
     model_config = SettingsConfigDict(env_prefix="GRIDGRADE_", frozen=True, extra="ignore", env_ignore_empty=True)
@@ -109,7 +109,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def _embedded(self):
-        from pipeline.embedded import EmbeddedPostgres
+        from pipeline.local.postgres import EmbeddedPostgres
 
         return EmbeddedPostgres.running(self.home / "postgres")
 

@@ -27,13 +27,13 @@ class ModelApproval(ApprovalOperator):
         super().execute(context)
 
     def execute_complete(self, context, event):
-        from pipeline.warehouse import registry
+        from pipeline.warehouse import model_registry
 
         answer = super().execute_complete(context, event)
         if self.APPROVE in answer["chosen_options"]:
             run, who = current_run(), answer["responded_by_user"] or {}
             for version in self._awaiting(context):
-                registry.promote(
+                model_registry.promote(
                     run.settings, version, who.get("name") or "unknown", reason=f"approved in run {run.id}"
                 )
         return answer
@@ -56,9 +56,9 @@ def approve_model() -> ModelApproval:
 
 def _described(settings, version: str) -> str:
     """A challenger and its gates, in Markdown."""
-    from pipeline.warehouse import registry
+    from pipeline.warehouse import model_registry
 
-    gates = registry.model(settings, version).gates or []
+    gates = model_registry.model(settings, version).gates or []
     rows = [f"| {g['gate']} | {_number(g['value'])} | {g['limit']:g} | {g['detail']} |" for g in gates]
     heads = ["| gate | value | limit | |", "|---|---|---|---|"]
     return "\n".join([f"**{version}** passed its gates (`gridgrade models show {version}`):", "", *heads, *rows])

@@ -31,7 +31,7 @@ def _of_policy(*keys: str) -> str:
 
     Every parse of a DAG comes through here, so nothing else of it is read: the tasks load and check the whole.
     """
-    default = Path(pipeline.month.__file__).with_name("policy.yaml")
+    default = Path(pipeline.month.__file__).parent / "policy" / "defaults.yaml"
     own = os.environ.get("GRIDGRADE_POLICY")
     found = None
     for path in filter(None, (default, own and Path(own).expanduser())):

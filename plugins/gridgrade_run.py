@@ -60,11 +60,11 @@ class Run:
     @contextmanager
     def turn(self, *, is_shared: bool = False) -> Iterator[None]:
         """Work on the month while no other run does; shared, beside tasks that leave each other's output alone."""
-        from pipeline.warehouse import turns
+        from pipeline.warehouse import locks
 
         month, settings, policy = self.inputs
         who = f"Airflow run {self.id}"
-        with turns.rating(settings, month, policy.publish.lock_timeout_seconds, who, is_shared=is_shared):
+        with locks.rating(settings, month, policy.publish.lock_timeout_seconds, who, is_shared=is_shared):
             yield
 
 

@@ -10,9 +10,11 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
-from pipeline.embedded import CIS, PIPELINE, EmbeddedPostgres
+from pipeline.local.postgres import CIS, PIPELINE, EmbeddedPostgres
 from pipeline.policy import Policy
 from pipeline.settings import Settings
+
+pytest_plugins = ["tests.support.fixtures"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

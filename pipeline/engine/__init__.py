@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
-from pipeline.queries import Query
+from pipeline.engine.queries import Query
 from pipeline.settings import Settings
 
 # Customers from the first id (None: from the very first) to before the second (None: to the last).

@@ -9,8 +9,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from pipeline.engine import Range
-from pipeline.engine.session import open_connection
-from pipeline.queries import DIALECT, Query
+from pipeline.engine.connection import open_connection
+from pipeline.engine.queries import DIALECT, Query
 from pipeline.settings import Settings
 
 BATCH_ROWS = 100_000

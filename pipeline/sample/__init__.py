@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pipeline.errors import ConfigError
 from pipeline.month import RatingMonth
-from pipeline.sample.hidden import Hidden, hidden_state
+from pipeline.sample.ground_truth import Hidden, hidden_state
 from pipeline.sample.population import creditworthiness
 from pipeline.sample.utility import Utility
 from pipeline.settings import Settings

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.sample import behaviour
 from pipeline.sample.calendar import Calendar
 from pipeline.sample.columns import Bytes, digits, joined
-from pipeline.sample.ledger import NEVER, Ledger
+from pipeline.sample.open_bills import NEVER, Ledger
 
 SEGMENTS = ("residential", "commercial", "industrial", "agricultural", "public")
 REGIONS = ("north", "east", "south", "west", "centre")

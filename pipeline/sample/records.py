@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.sample import columns as c
-from pipeline.sample.now import Now
+from pipeline.sample.month_state import Now
 from pipeline.sample.population import CHANNELS, NEVER, NOTICES, REGIONS, SEGMENTS, Block
 
 DAYS_TO_PAY = 18

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.sample import columns as c
-from pipeline.sample.ledger import NEVER
-from pipeline.sample.now import Now
+from pipeline.sample.month_state import Now
+from pipeline.sample.open_bills import NEVER
 from pipeline.sample.population import ACTIVE, Block
 
 DIMENSIONS = ("reliability", "billing", "contact")

@@ -8,15 +8,15 @@ import pyarrow as pa
 from pipeline.month import RatingMonth
 from pipeline.sample import behaviour
 from pipeline.sample import columns as c
-from pipeline.sample.billing import issue
+from pipeline.sample.bills import issue
 from pipeline.sample.calendar import Calendar
-from pipeline.sample.collecting import act_on_debts, change_spells, write_register
+from pipeline.sample.collections import act_on_debts, change_spells, write_register
 from pipeline.sample.conduct import record_conduct
-from pipeline.sample.dirt import Dirt
-from pipeline.sample.life import arrive, move_out
-from pipeline.sample.now import Now
-from pipeline.sample.outbox import Outbox
-from pipeline.sample.paying import pay, pay_open
+from pipeline.sample.customer_moves import arrive, move_out
+from pipeline.sample.faults import Dirt
+from pipeline.sample.late_rows import Outbox
+from pipeline.sample.month_state import Now
+from pipeline.sample.payments import pay, pay_open
 from pipeline.sample.population import CUSTOMERS_PER_FEEDER, Block, creditworthiness, settle
 from pipeline.sample.service import Outages, hear, outages
 from pipeline.source import contract

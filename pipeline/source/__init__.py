@@ -1,6 +1,6 @@
 """The billing system's side: its contract, how it is read, and how a source database is filled.
 
-contract.py   sql/source/*.sql as tables, columns, keys, checks and references
+contract.py   sql/contract/*.sql as tables, columns, keys, checks and references
 read.py       the extract queries as streams of Arrow batches
 write.py      replaces the tables of a source database, in one go
 load.py       a folder of Parquet or CSV files into a source database

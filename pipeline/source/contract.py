@@ -1,4 +1,4 @@
-"""The source contract: what each table of the billing system holds and must hold, read from sql/source/*.sql.
+"""The source contract: what each table of the billing system holds and must hold, read from sql/contract/*.sql.
 
 The DDL is the one place where columns, types, keys, references and checks of the source stand. A billing system need
 not enforce any of it: extraction asks for these columns, and validation holds every row to these checks.
@@ -17,7 +17,7 @@ from sqlglot import exp
 from pipeline.errors import SourceContractError
 from pipeline.settings import SQL
 
-DDL = SQL / "source"
+DDL = SQL / "contract"
 _FIRST = ("customers", "bills", "payments")
 _MONEY = "DECIMAL(18, 2)"
 

@@ -68,7 +68,7 @@ def _find(folder: Path) -> tuple[dict[str, Path], list[str]]:
         if table.is_required and table.name not in files:
             raise SourceContractError(
                 f"{folder} holds no {table.name}.parquet or {table.name}.csv, and the source contract requires it: "
-                f"see sql/source/{table.name}.sql"
+                f"see sql/contract/{table.name}.sql"
             )
     return {name: files[name] for name in contract() if name in files}, ignored
 
@@ -77,7 +77,7 @@ def _require_columns(table: SourceTable, file: Path, present: list[str]) -> None
     if missing := table.missing_columns(present):
         raise SourceContractError(
             f"{file} has no column {', '.join(missing)}, which the source contract requires: add it, or see "
-            f"sql/source/{table.name}.sql"
+            f"sql/contract/{table.name}.sql"
         )
 
 

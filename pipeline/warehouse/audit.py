@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, text
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.warehouse import publications, revisions
-from pipeline.warehouse.tables import TABLES
+from pipeline.warehouse.monthly_tables import TABLES
 
 
 @dataclass(frozen=True)

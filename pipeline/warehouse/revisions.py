@@ -20,10 +20,10 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from pipeline.errors import AuditError, NotPublishedError, WarehouseUnavailableError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings, connect
-from pipeline.warehouse import publications, takeover, turns
+from pipeline.warehouse import carry_over, locks, publications
 from pipeline.warehouse.connection import bulk_transaction, side_by_side, unavailable, warehouse_url, where
+from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.publications import Publication
-from pipeline.warehouse.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +46,7 @@ def publishing(settings: Settings, month: RatingMonth, timeout_seconds: int) -> 
     url = warehouse_url(settings)
     try:
         with connect(url).connect() as connection:
-            turns.take(connection, turns.PUBLISHING, month, timeout_seconds)
+            locks.take(connection, locks.PUBLISHING, month, timeout_seconds)
             _drop_leftovers(connection, month)
             yield connection
     except OperationalError as error:
@@ -149,7 +149,7 @@ def swap(
                     _swap_partition(connection, table, publication)
                 also(connection)
                 publications.record(connection, publication)
-                takeover.mark_stale(connection, publication.rating_month)
+                carry_over.mark_stale(connection, publication.rating_month)
                 return publications.current(connection, publication.rating_month)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in ("55P03", "40P01"):
@@ -264,7 +264,7 @@ def _drop_leftovers(connection: Connection, month: RatingMonth) -> None:
             free = text("select pg_try_advisory_xact_lock(:lock, :month)")
             if (
                 of == month
-                or connection.execute(free, {"lock": turns.PUBLISHING, "month": turns.number(of)}).scalar_one()
+                or connection.execute(free, {"lock": locks.PUBLISHING, "month": locks.number(of)}).scalar_one()
             ):
                 connection.execute(text(f"drop table if exists rating.{name}"))
 

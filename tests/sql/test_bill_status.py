@@ -5,15 +5,14 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from billing_simulation import bill, histories, payment, simulated
 from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
-from pipeline import queries
-from pipeline.engine import open_engine
+from pipeline.engine import open_engine, queries
 from pipeline.settings import Settings
 from pipeline.source.write import arrow_schema
+from tests.support.billing_simulation import bill, histories, payment, simulated
 
 AS_OF = date(2026, 7, 1)
 HISTORY_START = date(2026, 2, 1)

@@ -1,8 +1,9 @@
-"""Each query of sql/derived, indices, labels, monitoring, groups, rules and measures on tables worked out by hand.
+"""Each query of sql/lake on tables worked out by hand.
 
-A case is cases/<query>/<case>.yaml: why (what it shows), month (the rating month; cohort instead where the query labels
-one), basis (as_known_then unless it says so), policy (what differs from the default, or from the policy that based_on
-names), tables and expected (see small_tables.py). What is expected of a number may be a sum to do: 2/3, ln(101).
+A case is cases/<path of the query>/<case>.yaml: why (what it shows), month (the rating month; cohort instead where the
+query labels one), basis (as_known_then unless it says so), policy (what differs from the default, or from the policy
+that based_on names), tables and expected (see small_tables.py). What is expected of a number may be a sum to
+do: 2/3, ln(101).
 """
 
 import math
@@ -14,18 +15,19 @@ from pathlib import Path
 
 import pytest
 import yaml
-from small_tables import SCHEMAS, rows, table
 
-from pipeline import measure, queries
-from pipeline.actions import circumstances
-from pipeline.engine import open_engine
-from pipeline.index_query import indices_query
+from pipeline.actions.measures import decision_inputs
+from pipeline.customers.index_query import indices_query
+from pipeline.engine import open_engine, queries
+from pipeline.lake import known_records
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy, merged
 from pipeline.settings import PROJECT, SQL, Settings
+from tests.support.small_tables import SCHEMAS, rows, table
 
-CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
-FOLDERS = ("derived", "indices", "labels", "monitoring", "groups", "rules", "measures")
+CASES = sorted((Path(__file__).parent / "cases").rglob("*.yaml"))
+# Queries of what the outbox holds are tested with the steps that ask them.
+ELSEWHERE = ("inputs", "outages", "rebates")
 ARITHMETIC = {"ln": math.log, "sqrt": math.sqrt}
 
 
@@ -43,14 +45,14 @@ def test_a_query_gives_what_was_worked_out_by_hand(engine, path, tmp_path):
     policy = Policy.load(tmp_path / "policy.yaml")
     for name in SCHEMAS:
         engine.bind_table(name, table(name, case["tables"].get(name, "")))
-    engine.bind_table("families", measure.families(policy))
+    engine.bind_table("families", known_records.families(policy))
     if "cohort" in case:
-        parameters = measure.label_parameters(policy, RatingMonth.parse(case["cohort"]))
+        parameters = known_records.label_parameters(policy, RatingMonth.parse(case["cohort"]))
     else:
-        basis = case.get("basis", measure.AS_KNOWN_THEN)
+        basis = case.get("basis", known_records.AS_KNOWN_THEN)
         month = RatingMonth.parse(case["month"])
-        parameters = measure.group_parameters(policy, month, basis) | circumstances.parameters(policy, month)
-        for name, rows_of_policy in circumstances.policy_tables(policy, month).items():
+        parameters = known_records.group_parameters(policy, month, basis) | decision_inputs.parameters(policy, month)
+        for name, rows_of_policy in decision_inputs.policy_tables(policy, month).items():
             engine.bind_table(name, rows_of_policy)
 
     expected = sorted(rows(case["expected"]), key=lambda row: tuple(row.values()))
@@ -68,20 +70,21 @@ def test_the_index_of_the_documentation_can_be_added(engine, tmp_path, monkeypat
     [(name, index)] = yaml.safe_load(entry)["indices"].items()
     assert name not in Policy.load().indices
     shutil.copytree(SQL, tmp_path / "sql")
-    (tmp_path / "sql" / "indices" / f"{index['group']}.sql").write_text(query)
-    monkeypatch.setattr(queries, "SQL", tmp_path / "sql")
+    (tmp_path / "sql" / "lake" / "indices" / f"{index['group']}.sql").write_text(query)
+    monkeypatch.setattr(queries, "LAKE_QUERIES", tmp_path / "sql" / "lake")
+    monkeypatch.setattr(queries, "files", queries.files.__wrapped__)
     case = yaml.safe_load(case) | {"policy": yaml.safe_load(entry)}
     (tmp_path / index["group"]).mkdir()
     (tmp_path / index["group"] / "case.yaml").write_text(yaml.safe_dump(case))
     test_a_query_gives_what_was_worked_out_by_hand(engine, tmp_path / index["group"] / "case.yaml", tmp_path)
     policy = Policy.load(tmp_path / "policy.yaml")
-    assert engine.fetch(indices_query(policy, [name]), measure.parameters(policy, RatingMonth(2026, 3)))[
+    assert engine.fetch(indices_query(policy, [name]), known_records.parameters(policy, RatingMonth(2026, 3)))[
         name
     ].to_pylist()
 
 
 def test_every_query_has_cases_and_every_case_a_query():
-    queried = {path.stem for folder in FOLDERS for path in (SQL / folder).glob("*.sql")}
+    queried = {name for name, path in queries.files().items() if path.parent.name not in ELSEWHERE}
     assert queried == {path.parent.name for path in CASES}
 
 

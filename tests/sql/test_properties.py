@@ -6,18 +6,18 @@ from decimal import Decimal
 import pandas as pd
 import pyarrow as pa
 import pytest
-from billing_simulation import bill, histories, payment, simulated
 from hypothesis import assume, given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
-from small_tables import SCHEMAS
 
-from pipeline import measure, queries
-from pipeline.engine import open_engine
-from pipeline.index_query import indices_query
-from pipeline.model import ExpertScorecard
+from pipeline.customers.index_query import indices_query
+from pipeline.engine import open_engine, queries
+from pipeline.lake import known_records
 from pipeline.month import RatingMonth
+from pipeline.scorecard import ExpertScorecard
 from pipeline.settings import Settings
+from tests.support.billing_simulation import bill, histories, payment, simulated
+from tests.support.small_tables import SCHEMAS
 
 MONTH = RatingMonth(2026, 6)
 AS_OF = (MONTH + 1).first_day
@@ -29,7 +29,7 @@ def indices(tmp_path_factory, policy):
     """Bills, payments and events in, the payment indices by customer_id out."""
     query = queries.compose("select * from payment")
     with open_engine(Settings(home=tmp_path_factory.mktemp("engine"), threads=2)) as engine:
-        engine.bind_table("families", measure.families(policy))
+        engine.bind_table("families", known_records.families(policy))
 
         def run(bills=(), payments=(), events=(), customers=None):
             names = customers or sorted({row["customer_id"] for row in (*bills, *payments, *events)})
@@ -45,7 +45,7 @@ def indices(tmp_path_factory, policy):
             }
             for name, rows in tables.items():
                 engine.bind_table(name, pa.Table.from_pylist(list(rows), SCHEMAS[name]))
-            found = engine.fetch(query, measure.parameters(policy, MONTH)).to_pylist()
+            found = engine.fetch(query, known_records.parameters(policy, MONTH)).to_pylist()
             return {row.pop("customer_id"): row for row in found}
 
         yield run
@@ -56,13 +56,13 @@ def measured(tmp_path_factory, policy):
     """Tables in; one row a customer out, of every index of the policy with flag and band, or of another query."""
     everything = indices_query(policy, policy.indices)
     with open_engine(Settings(home=tmp_path_factory.mktemp("engine"), threads=2)) as engine:
-        engine.bind_table("families", measure.families(policy))
+        engine.bind_table("families", known_records.families(policy))
 
         def run(customers, query=everything, **tables):
             tables["customers"] = [{"connected_on": AS_OF.replace(2010), **row} for row in customers]
             for name, schema in SCHEMAS.items():
                 engine.bind_table(name, pa.Table.from_pylist(tables.get(name, []), schema))
-            return engine.fetch(query, measure.parameters(policy, MONTH)).to_pandas().set_index("customer_id")
+            return engine.fetch(query, known_records.parameters(policy, MONTH)).to_pandas().set_index("customer_id")
 
         yield run
 

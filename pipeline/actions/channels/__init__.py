@@ -1,0 +1,1 @@
+"""How an action reaches its receiver: letters, mail, webhook, work queue."""

@@ -1,0 +1,1 @@
+"""Which customer gets which service measure in a month, and why."""

@@ -1,0 +1,167 @@
+"""Step: which customers get which service measure, and why: from a published month under the policy, into the outbox.
+
+A measure is a query of sql/lake/measures/, an entry under the policy's ``measures`` and one under ``actions.types``.
+The same month again decides the same: an action is made once, and withdrawn when it is no longer due.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from pipeline.actions.measures.decision_inputs import Circumstances
+from pipeline.actions.outbox import propose
+from pipeline.engine import open_engine
+from pipeline.errors import WarehouseUnavailableError
+from pipeline.lake import Lake
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+from pipeline.warehouse.connection import bulk_transaction, ingested
+from pipeline.warehouse.publications import Publication
+
+if TYPE_CHECKING:
+    from adbc_driver_postgresql.dbapi import Cursor
+
+# In the order of rating.md: who is served, and then who owes.
+MEASURES = (
+    *("account_manager", "onsite_service", "grid_support_review", "relationship_task", "retention", "emergency_supply"),
+    *("responsibility_notice", "visit", "inspection", "collection", "habitual_default_followup"),
+    *("late_fee", "disconnection_proposal"),
+)
+# What a month charges stays due after it; of anything else the latest month says whether it still is.
+_DUE_FOR_EVER = ("late_fee",)
+
+_DECIDED = """
+select
+    array[m.customer_id, m.subject] as reference,
+    m.customer_id,
+    m.reason,
+    m.blocked_by,
+    to_jsonb(m) - array['customer_id', 'subject', 'reason', 'blocked_by'] as payload
+from measured as m
+"""
+
+_NO_LONGER_DUE = """
+select s.action_id
+from ops.service_actions as s
+where s.action_type = $1
+    and s.rating_month between $2 and $3
+    and not exists (select from decided as d where d.action_id = s.action_id)
+"""
+_NOBODY = "select cast(null as text[]) as reference, '' as customer_id, '' as reason, jsonb '{}' as payload where false"
+
+_COUNTED = "select count(*), count(blocked_by) from decided"
+
+_MANAGERS = """
+insert into ops.account_managers (rating_month, customer_id, manager, since)
+select $1, customer_id, manager, to_date(since, 'YYYY-MM')
+from fresh
+"""
+
+_RECEIVABLES = """
+insert into ops.receivables (rating_month, segment, billed, collected, receivable, overdue, publication_id)
+select $1, segment, billed, collected, receivable, overdue, cast($2 as uuid)
+from fresh
+"""
+
+_SERVICE_LEVELS = """
+insert into ops.service_levels (
+    rating_month, customer_size, value_group, grade, has_manager, customers, required_level, required_rank,
+    provided_level, provided_rank, publication_id
+)
+select
+    $1, customer_size, value_group, grade, has_manager, customers, ($3::text[])[required_rank + 1], required_rank,
+    ($3::text[])[provided_rank + 1], provided_rank, cast($2 as uuid)
+from fresh
+"""
+
+_MONEY = """
+select
+    segment,
+    cast(sum(billed) as decimal(18, 2)) as billed,
+    cast(sum(collected) as decimal(18, 2)) as collected,
+    cast(sum(receivable) as decimal(18, 2)) as receivable,
+    cast(sum(overdue) as decimal(18, 2)) as overdue
+from money
+group by segment
+order by segment
+"""
+
+
+def decide_actions(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
+    """Propose the measures that follow from a published month, and withdraw those that no longer do.
+
+    Everything is written in one transaction; the same again changes nothing. Writes ops.service_actions,
+    ops.account_managers, ops.receivables and ops.service_levels. Returns how many actions each measure has
+    (``decided``), how many of them a protection blocks (``blocked``), and ``changed``, the actions that were written.
+    MonthError where nothing is published, WarehouseUnavailableError where it was published anew meanwhile.
+    """
+    publication = propose.published(month, settings)
+    with (
+        open_engine(settings) as engine,
+        TemporaryDirectory(dir=settings.scratch_path) as scratch,
+    ):
+        facts = Circumstances(engine, Lake(settings.lake_path), policy, publication, Path(scratch))
+        with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
+            facts.published(cursor)
+        facts.worked_out()
+        with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
+            propose.take_turn(cursor)
+            _check_current(cursor, publication)
+            found = {name: _decide(cursor, publication, policy, facts, name) for name in MEASURES}
+            _write_figures(cursor, publication, policy, facts)
+    return {
+        "month": str(month),
+        "decided": {name: decided for name, (decided, _, _) in found.items()},
+        "blocked": {name: blocked for name, (_, blocked, _) in found.items() if blocked},
+        "changed": sum(changed for _, _, changed in found.values()),
+    }
+
+
+def _decide(
+    cursor: "Cursor", publication: Publication, policy: Policy, facts: Circumstances, name: str
+) -> tuple[int, int, int]:
+    """Of one measure: the actions that are due, those of them that are blocked, and those that changed."""
+    month = publication.rating_month.first_day
+    if getattr(policy.measures, name) is None:
+        changed = propose.propose(cursor, publication, name, _NOBODY)
+    else:
+        with ingested(cursor, "measured", facts.measured(name)):
+            changed = propose.propose(cursor, publication, name, _DECIDED)
+    cursor.execute(_COUNTED)
+    decided, blocked = cursor.fetchone()
+    looks_back = publication.is_latest_month and name not in _DUE_FOR_EVER
+    since = RatingMonth(1900, 1).first_day if looks_back else month
+    changed += propose.withdraw(
+        cursor, _NO_LONGER_DUE, [name, since, month], f"no longer due in {publication.rating_month}"
+    )
+    return decided, blocked, changed
+
+
+def _write_figures(cursor: "Cursor", publication: Publication, policy: Policy, facts: Circumstances) -> None:
+    """What the warehouse cannot work out by itself, in place of what it had of the month."""
+    month, publication_id = publication.rating_month.first_day, str(publication.publication_id)
+    for table, statement, rows, parameters in (
+        ("account_managers", _MANAGERS, "select * from managers order by customer_id", []),
+        ("receivables", _RECEIVABLES, _MONEY, [publication_id]),
+        (
+            "service_levels",
+            _SERVICE_LEVELS,
+            "select * from service_levels order by all",
+            [publication_id, list(policy.measures.service_levels.levels)],
+        ),
+    ):
+        cursor.execute(f"delete from ops.{table} where rating_month = $1", [month])
+        with ingested(cursor, "fresh", facts.batches(rows)):
+            cursor.execute(statement, [month, *parameters])
+
+
+def _check_current(cursor: "Cursor", publication: Publication) -> None:
+    cursor.execute(
+        "select count(*) from ops.publications where publication_id = cast($1 as uuid) and superseded_at is null",
+        [str(publication.publication_id)],
+    )
+    if not cursor.fetchone()[0]:
+        raise WarehouseUnavailableError(
+            f"{publication.rating_month} was published anew while its measures were worked out: decide them again"
+        )

@@ -1,0 +1,206 @@
+"""What a month's measures are decided from, as views of an engine: published rows, debts, managers, protections.
+
+The queries of sql/lake/measures/ read these views and the source tables as the month's publication knew them. What
+takes the bills of all customers is worked out range after range, and waits with the rest in a scratch folder.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.engine import Engine, queries
+from pipeline.lake import Lake, known_records
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.warehouse.publications import Publication
+
+if TYPE_CHECKING:
+    from adbc_driver_postgresql.dbapi import Cursor
+
+# Worked out range after range: the view that each becomes, and its query.
+_OF_BILLS = {
+    "in_arrears": "select * from debts order by customer_id",
+    "late_fees": "select * from late_fee order by customer_id",
+    "money": "select * from month_receivables",
+}
+_LATE_FEE = "late_fee"
+
+_RATED = """
+select
+    g.customer_id,
+    g.segment,
+    g.grade,
+    k.value_group,
+    k.outage_sensitivity,
+    cast(k.revenue as float8) as revenue,
+    {consumption_trend} as consumption_trend
+from rating.credit_grades as g
+left join rating.customer_groups as k on k.rating_month = $1 and k.customer_id = g.customer_id
+left join rating.credit_indices as i on i.rating_month = $1 and i.customer_id = g.customer_id
+where g.rating_month = $1
+"""
+
+_HAS_TREND = """
+select count(*) from information_schema.columns
+where table_schema = 'rating' and table_name = 'credit_indices' and column_name = 'consumption_trend'
+"""
+
+_MANAGED_BEFORE = """
+select customer_id, manager, to_char(since, 'YYYY-MM') as since
+from ops.account_managers
+where rating_month = (select max(rating_month) from ops.account_managers where rating_month < $1)
+"""
+
+_MEASURED = """
+select m.*, {blocked_by} as blocked_by
+from {measure} as m
+{protections}
+order by m.customer_id
+"""
+
+
+class Circumstances:
+    """The views of one published month. ``published`` reads the warehouse; then ``worked_out`` the lake."""
+
+    def __init__(self, engine: Engine, lake: Lake, policy: Policy, publication: Publication, scratch: Path):
+        self._engine, self._policy, self._scratch = engine, policy, scratch
+        month = publication.rating_month
+        known_in = known_records.known_in(lake, month, publication.basis)
+        self._bind = partial(known_records.bind, engine, lake, policy, month, known_in=known_in, customers_of=known_in)
+        self._ranges = partial(known_records.ranges, engine, lake, known_in)
+        self._month = month
+        self.parameters = known_records.parameters(policy, month) | parameters(policy, month)
+
+    def published(self, cursor: "Cursor") -> None:
+        """Bind ``rated``, one row per rated customer, and ``managed_before``, who had which manager a month before."""
+        first_day = self._month.first_day
+        cursor.execute(_HAS_TREND)
+        trend = "i.consumption_trend" if cursor.fetchone()[0] else "cast(null as float8)"
+        cursor.execute(_RATED.format(consumption_trend=trend), [first_day])
+        path = self._scratch / "rated.parquet"
+        with cursor.fetch_record_batch() as batches, pq.ParquetWriter(path, batches.schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+        self._engine.bind_files("rated", [str(path)])
+        cursor.execute(_MANAGED_BEFORE, [first_day])
+        self._engine.bind_table("managed_before", cursor.fetch_arrow_table())
+
+    def worked_out(self) -> None:
+        """Bind what the queries of measures read beside the source tables."""
+        for name, table in policy_tables(self._policy, self._month).items():
+            self._engine.bind_table(name, table)
+        parts: dict[str, list[str]] = {name: [] for name in _OF_BILLS}
+        for number, within in enumerate(self._ranges()):
+            self._bind(within=within)
+            for name, query in _OF_BILLS.items():
+                if name != "late_fees" or self._policy.measures.late_fee:
+                    parts[name].append(self._written(f"{name}-{number:04d}", query))
+        for name, files in parts.items():
+            if files:
+                self._engine.bind_files(name, files)
+        self._bind()
+        for name, query in (("managers", "manager_assignments"), ("protected", "protections")):
+            path = self._written(name, f"select * from {query} order by customer_id")
+            self._engine.bind_files(name, [path])
+
+    def measured(self, action_type: str) -> pa.RecordBatchReader:
+        """Who gets the measure: customer_id, subject (with the customer, what it is for), reason, blocked_by and the
+        fields of its payload."""
+        is_guarded = action_type in self._policy.measures.protection.blocks
+        query = _MEASURED.format(
+            measure="late_fees" if action_type == _LATE_FEE else action_type,
+            blocked_by="p.blocked_by" if is_guarded else "cast(null as varchar)",
+            protections="left join protected as p on p.customer_id = m.customer_id" if is_guarded else "",
+        )
+        return self.batches(query)
+
+    def batches(self, text: str) -> pa.RecordBatchReader:
+        return self._engine.batches(queries.compose(text), self.parameters)
+
+    def _written(self, name: str, text: str) -> str:
+        path = self._scratch / f"{name}.parquet"
+        self._engine.write(queries.compose(text), self.parameters, path)
+        return str(path)
+
+
+def period(month: RatingMonth, months: int) -> RatingMonth:
+    """The first month of the calendar's period of so many months that holds ``month``; 12: January."""
+    return month - (month - RatingMonth(1900, 1)) % months
+
+
+def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
+    """What the queries of measures bind beside ``measure.parameters``: <measure>_<key of the policy>, and the period
+    of a measure that is due every so many months."""
+    measures = policy.measures
+    bound: dict[str, Any] = {
+        "month": str(month),
+        "decline": policy.life_cycle.decline,
+        "min_debt": measures.min_debt,
+        "plans_since": (month + 1 - measures.protection.plan_months).first_day,
+        "large_from_kva": measures.service_levels.large_from_kva,
+        "managed_level": measures.service_levels.levels.index(measures.service_levels.managed),
+    }
+    for name in type(measures).model_fields:
+        section = getattr(measures, name)
+        for key, value in section or () if not isinstance(section, float) else ():
+            if key == "every_months":
+                bound[f"{name}_period"] = str(period(month, value))
+            elif isinstance(value, int | float):
+                bound[f"{name}_{key}"] = value
+    return bound
+
+
+def policy_tables(policy: Policy, month: RatingMonth) -> dict[str, pa.Table]:
+    """The policy as small tables."""
+    measures = policy.measures
+    segments = [segment for family in policy.families.values() for segment in family]
+    managers = measures.account_manager.managers if measures.account_manager else {}
+    next_month, following = (month + 1).first_day, (month + 2).first_day
+    moratoria = {
+        segment
+        for each in measures.protection.moratoria
+        if each.first_day < following and each.last_day >= next_month
+        for segment in each.segments
+    }
+    levels = measures.service_levels
+    return {
+        "measure_grades": _table(measures.graded(), action_type=pa.string(), grade=pa.string()),
+        "measure_value_groups": _table(measures.value_groups(), action_type=pa.string(), value_group=pa.string()),
+        "manager_slots": _table(
+            [(name, slot + 1) for name, size in managers.items() for slot in range(size)],
+            manager=pa.string(),
+            slot=pa.int64(),
+        ),
+        "tariffs": _table(
+            [_tariff(policy, segment) for segment in segments],
+            segment=pa.string(),
+            daily_rate=pa.decimal128(9, 6),
+            carried_over_rate=pa.decimal128(9, 6),
+            notice_days=pa.float64(),
+        ),
+        "moratoria": _table([(segment,) for segment in sorted(moratoria)], segment=pa.string()),
+        "size_levels": _levels(levels.levels, levels.required, "customer_size"),
+        "grade_levels": _levels(levels.levels, levels.by_grade, "grade"),
+    }
+
+
+def _tariff(policy: Policy, segment: str) -> tuple:
+    fee, disconnection = policy.measures.late_fee, policy.measures.disconnection_proposal
+    rates = [fee.daily_rate, fee.carried_over] if fee else []
+    exact = [Decimal(str(rate.of(segment))).quantize(Decimal("0.000001")) for rate in rates] or [None, None]
+    return (segment, *exact, disconnection.notice_days.of(segment) if disconnection else None)
+
+
+def _levels(levels: tuple[str, ...], chosen: Mapping[str, str], key: str) -> pa.Table:
+    rows = [(name, levels.index(level)) for name, level in chosen.items()]
+    return _table(rows, **{key: pa.string(), "level": pa.int64()})
+
+
+def _table(rows: list[tuple], **columns: pa.DataType) -> pa.Table:
+    schema = pa.schema(list(columns.items()))
+    return pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows], schema)

@@ -1,0 +1,1 @@
+"""Planned outages: notices, amendments, negotiations, and escalations of trouble reports."""

@@ -1,0 +1,115 @@
+"""What cannot wait for the month: planned outages are told of ahead of time, and reports of trouble are followed up.
+
+Reads the billing system as it is, the customers of the lake's latest snapshot, and the latest published month. Runs
+every few minutes: the moment is handed in, and the same again changes nothing.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.actions.channels.contacts import bind_latest_customers
+from pipeline.actions.outages import notices
+from pipeline.actions.outbox import propose
+from pipeline.engine import Engine, open_engine
+from pipeline.engine.queries import compose
+from pipeline.lake import Lake
+from pipeline.policy import Policy, RepairPriority
+from pipeline.settings import Settings
+from pipeline.source import recent, table
+from pipeline.warehouse import publications
+from pipeline.warehouse.connection import bulk_transaction, ingested, transaction
+from pipeline.warehouse.publications import Publication
+
+REPAIR = "repair_priority"
+_NEEDED = ("customer_id", "feeder_id", "connected_on", "closed_on", "contract_capacity_kva", "is_life_support")
+
+_REPAIRS = """
+select
+    array[t.contact_id] as reference,
+    t.customer_id,
+    case
+        when t.is_life_support then 'a device that a life depends on'
+        when m.manager is not null then m.manager || ' looks after the customer'
+        else 'a large connection'
+    end || ', ' || replace(t.contact_type, '_', ' ') as reason,
+    jsonb_build_object(
+        'feeder_id', t.feeder_id,
+        'reported_at', to_char(t.contacted_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
+        'level', case when t.is_life_support then 'emergency' else 'priority' end
+    ) as payload,
+    case when t.is_life_support then 1 else 2 end as priority,
+    t.contacted_at + make_interval(secs => 3600 * case when t.is_life_support then $2 else $3 end) as due_at
+from trouble as t
+left join ops.account_managers as m
+    on m.customer_id = t.customer_id
+    and m.rating_month = (select max(rating_month) from ops.account_managers where rating_month <= $1)
+where t.is_life_support or t.is_large or m.manager is not null
+"""
+
+
+def notify_outages(at: datetime, settings: Settings, policy: Policy, *, run_kind: str = "command") -> dict[str, Any]:
+    """Tell of the planned outages as they are known at an instant; see ``notices.tell`` for what is returned.
+
+    ``outages``: how many are still to come. ``because``: why nothing was done. Who was told of an outage that is gone
+    from the billing system is told so, unless it has no outages at all, planned or not: then it is taken to be amiss.
+    """
+    terms, counts = policy.measures.outage_notices, {"at": at.isoformat(), "outages": 0}
+    publication, because = _followed(at, settings)
+    if publication is None:
+        return counts | {"because": because}
+    rows = recent.recorded("outages", at - timedelta(days=terms.look_back_days), at, settings)
+    if rows is None or not rows.num_rows:
+        return counts | {"because": "the billing system shows no outages"}
+    with open_engine(settings) as engine:
+        _bind(engine, settings, "outages", rows)
+        planned = engine.fetch(compose("select * from planned_outages order by outage_id"))
+        counts["outages"] = sum(moment > at for moment in planned["starts_at"].to_pylist())
+        affected = engine.batches(compose("select * from affected_by_outage"), {"at": at})
+        with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
+            propose.take_turn(cursor)
+            with ingested(cursor, "planned", planned.to_reader()), ingested(cursor, "affected", affected):
+                cursor.execute("analyze affected")
+                counts |= notices.tell(cursor, at, publication, terms, run_kind)
+    return counts
+
+
+def escalate_repairs(at: datetime, settings: Settings, policy: Policy, *, run_kind: str = "command") -> dict[str, Any]:
+    """Escalate the reports of outages and bad voltage of the customers who come first; ``repairs`` that are new."""
+    terms: RepairPriority | None = policy.measures.repair_priority
+    counts: dict[str, Any] = {"at": at.isoformat(), "repairs": 0}
+    publication, because = _followed(at, settings)
+    if publication is None or terms is None:
+        return counts | {"because": because or "the policy has no repair_priority"}
+    rows = recent.recorded("service_contacts", at - timedelta(hours=terms.look_back_hours), at, settings)
+    if rows is None:
+        return counts | {"because": "the billing system has no service_contacts"}
+    with open_engine(settings) as engine:
+        _bind(engine, settings, "service_contacts", rows)
+        bound = {"large_from_kva": policy.measures.service_levels.large_from_kva}
+        trouble = engine.batches(compose("select * from trouble_reports"), bound)
+        with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
+            propose.take_turn(cursor)
+            with ingested(cursor, "trouble", trouble):
+                bound = [publication.rating_month.first_day, terms.emergency_hours, terms.priority_hours]
+                counts["repairs"] = notices.propose_now(cursor, publication, REPAIR, _REPAIRS, bound, run_kind)
+    return counts
+
+
+def _followed(at: datetime, settings: Settings) -> tuple[Publication | None, str | None]:
+    """The latest published month, or why nothing follows from it at that moment."""
+    with transaction(settings) as connection:
+        publication = publications.latest(connection)
+    if publication is None:
+        return None, "nothing is published yet"
+    if at.date() < publication.rating_month.first_day:
+        return None, f"{publication.rating_month} is published, which comes after that moment"
+    return publication, None
+
+
+def _bind(engine: Engine, settings: Settings, name: str, rows: pa.Table) -> None:
+    """The rows just read, and the customers as last known."""
+    columns = {column.name: column.sql_type for column in table("customers").columns}
+    bind_latest_customers(engine, Lake(settings.lake_path), {needed: columns[needed] for needed in _NEEDED})
+    engine.bind_table(name, rows)

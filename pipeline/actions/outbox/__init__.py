@@ -1,0 +1,1 @@
+"""The outbox ops.service_actions: propose, approve, dispatch, record the outcome."""

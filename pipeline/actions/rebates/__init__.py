@@ -1,0 +1,1 @@
+"""Arrears rebates: campaigns, the rebate ledger, clawbacks, simulation of past campaigns."""

@@ -1,0 +1,152 @@
+"""Service measure: part of repaid arrears comes back as a credit, once per campaign and customer.
+
+Reads the lake as the month's publication knew it; writes ops.arrears_rebates and ops.service_actions.
+"""
+
+import uuid
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.actions.outbox import propose
+from pipeline.actions.rebates import ledger
+from pipeline.actions.rebates.ledger import Campaign
+from pipeline.engine import Engine, open_engine, queries
+from pipeline.lake import Lake, known_records
+from pipeline.month import RatingMonth
+from pipeline.policy import Campaign as CampaignTerms
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+from pipeline.warehouse.connection import bulk_transaction
+
+OVERDUE = "overdue_at_start"
+STANDING = "standing"
+AFFECTED = "affected"
+_ANY_SUM = Decimal("9999999999999999.99")
+
+
+def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
+    """Grant the rebates of the campaigns that end with a published month, and take back what its reversals call for.
+
+    Everything is written in one transaction; the same again changes nothing. Returns the publication it follows from,
+    the campaigns, what the ledger and the outbox then hold of the month, and ``changed``, the rows written. MonthError
+    where nothing is published.
+    """
+    publication = propose.published(month, settings)
+    campaigns = ending(month, policy)
+    lake = Lake(settings.lake_path)
+    with (
+        open_engine(settings) as engine,
+        TemporaryDirectory(dir=settings.scratch_path) as scratch,
+        bulk_transaction(settings) as warehouse,
+        warehouse.cursor() as cursor,
+    ):
+        known_in = known_records.known_in(lake, month, publication.basis)
+        bind = partial(known_records.bind, engine, lake, policy, known_in=known_in, customers_of=known_in)
+        ranges = known_records.ranges(engine, lake, known_in)
+        computing = Computing(engine, policy, Path(scratch))
+        ledger.lock(cursor)
+        changed = 0
+        for campaign in campaigns:
+            engine.bind_table(STANDING, ledger.standing(cursor, campaign))
+            computing.look_at_start(campaign, (bind(month, within=within) for within in ranges))
+            bind(month, only=OVERDUE)  # few customers are in arrears: what became of the bills of the others is idle
+            changed += ledger.grant(cursor, publication, campaign, computing.grants(campaign))
+        bind(month)
+        reversals = engine.batches(queries.compose("select * from reversals"), computing.recorded(month, month))
+        for campaign, customers in ledger.reversed_grants(cursor, month, reversals):
+            engine.bind_table(AFFECTED, pa.table({"customer_id": customers}))
+            bind(campaign.last_month, only=AFFECTED)
+            computing.apply_reversals(campaign, month)
+            computing.look_at_start(campaign, [None])
+            changed += ledger.claw_back(cursor, publication, campaign, computing.rebates_of_affected(campaign))
+        held = ledger.summary(cursor, month)
+    return {
+        "month": str(month),
+        "publication_id": str(publication.publication_id),
+        "campaigns": [campaign.name for campaign in campaigns],
+        **held,
+        "changed": changed,
+    }
+
+
+def ending(month: RatingMonth, policy: Policy) -> list[Campaign]:
+    """The policy's campaigns whose window ends with ``month``; one without a last month is held anew every month."""
+    found = []
+    for campaign in policy.rebate.campaigns:
+        first, last = RatingMonth.parse(campaign.first_month), campaign.last_month
+        if last is None and first <= month:
+            found.append(Campaign(f"{campaign.name}-{month}", month, month, **exact_terms(campaign)))
+        elif last == str(month):
+            found.append(Campaign(campaign.name, first, month, **exact_terms(campaign)))
+    return found
+
+
+def exact_terms(terms: CampaignTerms) -> dict[str, Decimal | None]:
+    """Its numbers as they stand in the policy, to the digit."""
+    numbers = {name: getattr(terms, name) for name in ("share", "rate", "cap", "budget")}
+    return {name: None if value is None else Decimal(str(value)) for name, value in numbers.items()}
+
+
+class Computing:
+    """The queries of sql/actions/ over what is bound; what one leaves to the next waits in a scratch folder."""
+
+    def __init__(self, engine: Engine, policy: Policy, scratch: Path):
+        self._engine, self._policy, self._scratch = engine, policy, scratch
+
+    def look_at_start(self, campaign: Campaign, bound: Iterable) -> None:
+        """Bind the bills overdue when the campaign began, from one range of customers ``bound`` after the other.
+
+        The look at its end goes back as far, so that a bill gone out of sight does not pass for a cancelled one.
+        """
+        parameters = self.parameters(campaign) | {"as_of": campaign.first_month.first_day}
+        parts = [self.written("select * from overdue_bills", parameters) for _ in bound]
+        self._engine.bind_files(OVERDUE, parts)
+
+    def grants(self, campaign: Campaign) -> pa.RecordBatchReader:
+        """customer_id, opening_arrears, received, repaid, earned and rebate of all who were in arrears when the
+        campaign began, but for those whose grant is in the view ``standing``."""
+        query = queries.compose("select * from rebates_granted order by customer_id")
+        return self._engine.batches(query, self.parameters(campaign))
+
+    def recorded(self, first: RatingMonth, last: RatingMonth) -> dict[str, Any]:
+        """What the query of reversals binds for those that became known from one month to another."""
+        return {
+            "recorded_from": (first - 1).cutoff(self._policy.timezone),
+            "recorded_before": last.cutoff(self._policy.timezone),
+            "as_of": (last + 1).first_day,
+        }
+
+    def apply_reversals(self, campaign: Campaign, month: RatingMonth) -> None:
+        """Bind the payments as they count for a campaign that ended before, by what was reversed up to ``month``."""
+        window = {"window_start": campaign.first_month.first_day, "window_end": (campaign.last_month + 1).first_day}
+        parameters = window | {"as_of": (month + 1).first_day}
+        self._engine.bind_files("payments", [self.written("select * from payments_of_ended_campaign", parameters)])
+
+    def rebates_of_affected(self, campaign: Campaign) -> pa.RecordBatchReader:
+        """customer_id and rebate of every customer of the view ``affected``; 0 for one no longer in arrears."""
+        query = queries.compose(f"""
+            select a.customer_id, cast(coalesce(r.earned, 0) as decimal(18, 2)) as rebate
+            from {AFFECTED} as a
+            left join rebate_earned as r on r.customer_id = a.customer_id
+            order by a.customer_id
+        """)
+        return self._engine.batches(query, self.parameters(campaign))
+
+    def parameters(self, campaign: Campaign) -> dict[str, Any]:
+        """What the queries of a campaign bind."""
+        terms = {"share": campaign.share, "rate": campaign.rate, "cap": campaign.cap}
+        terms["budget"] = _ANY_SUM if campaign.budget is None else campaign.budget
+        window = {"window_start": campaign.first_month.first_day}
+        return known_records.parameters(self._policy, campaign.last_month) | window | terms
+
+    def written(self, text: str, parameters: dict[str, Any]) -> str:
+        """The result of a query as a file that lasts as long as the scratch folder."""
+        path = self._scratch / f"{uuid.uuid4()}.parquet"
+        self._engine.write(queries.compose(text), parameters, path)
+        return str(path)

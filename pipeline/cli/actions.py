@@ -1,0 +1,306 @@
+"""``gridgrade actions`` and ``gridgrade rebates``: what is to be done, who says so, and what a campaign would cost."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from itertools import islice
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.console import AsJson, Language, Month, inputs, parse_month, print_json, print_rows, progress
+from pipeline.errors import ActionError
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+
+actions = typer.Typer(help="The outbox: what is to be done, who lets it go, and sending it.", no_args_is_help=True)
+rebates = typer.Typer(help="Rebates on repaid arrears.", no_args_is_help=True)
+
+SHOWN_ROWS = 50
+WIDTH = 150
+
+
+class Status(StrEnum):
+    proposed = "proposed"
+    approved = "approved"
+    dispatched = "dispatched"
+    acknowledged = "acknowledged"
+    blocked = "blocked"
+    suppressed = "suppressed"
+    failed = "failed"
+
+
+def _person(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise typer.BadParameter("say who decides, by a name on one line")
+    return name.strip()
+
+
+def _instant(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not an instant, for example 2026-10-20T08:00+08:00") from None
+    if moment.tzinfo is None:
+        raise typer.BadParameter(f"{text} has no time zone: write 2026-10-20T08:00+08:00, or Z for UTC")
+    return moment
+
+
+Ids = Annotated[
+    list[UUID] | None, typer.Argument(metavar="ID...", help="actions, as gridgrade actions list shows them")
+]
+OfMonth = Annotated[
+    RatingMonth | None, typer.Option("--month", parser=parse_month, metavar="YYYY-MM", help="all of a rating month")
+]
+OfType = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="all of a type")]
+By = Annotated[str, typer.Option("--by", metavar="NAME", parser=_person, help="who decides; it goes on record")]
+
+
+@actions.command("list")
+def show_all(
+    month: OfMonth = None,
+    action_type: OfType = None,
+    status: Annotated[Status | None, typer.Option(help="all with this status")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The actions of the outbox, newest month first."""
+    from pipeline.actions.outbox import approval
+
+    settings, _ = _ready()
+    found = approval.listed(settings, month=month, action_type=action_type, status=status and status.value)
+    if as_json:
+        print_json([dict(row) for row in found])
+        return
+    table = Table(box=SIMPLE, caption_justify="left")
+    for heading in ("id", "month", "type", "customer", "status", "channel", "why"):
+        table.add_column(heading, no_wrap=heading != "why", overflow="fold")
+    for row in islice(found, SHOWN_ROWS):
+        why = row["last_error"] or row["blocked_by"] or row["reason"]
+        status_text = f"{row['status']} ({row['suppressed_by']})" if row["suppressed_by"] else row["status"]
+        month_text = f"{row['rating_month']:%Y-%m}"
+        names = str(row["action_id"]), month_text, row["action_type"], row["customer_id"]
+        table.add_row(*names, status_text, row["channel"] or "", why)
+    if more := sum(1 for _ in found):
+        table.caption = f"{SHOWN_ROWS} of {SHOWN_ROWS + more:,}; --json gives all"
+    console = Console()
+    console.width = max(console.width, WIDTH)  # an id has to be there whole, to be copied
+    console.print(table)
+
+
+@actions.command("show")
+def show_one(action: Annotated[UUID, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """An action whole, and what became of it: who changed what, and when."""
+    from pipeline.actions.outbox import approval
+
+    settings, _ = _ready()
+    found = approval.found(settings, action)
+    if as_json:
+        print_json(found)
+        return
+    events = found.pop("events")
+    facts = Table(show_header=False)
+    for name, value in found.items():
+        if value is not None:
+            facts.add_row(name, str(value))
+    record = Table("when", "status", "by", "note")
+    for event in events:
+        record.add_row(
+            f"{event['changed_at']:%Y-%m-%d %H:%M:%S}", event["status"], event["changed_by"], event["note"] or ""
+        )
+    Console().print(facts, record)
+
+
+@actions.command()
+def approve(by: By, ids: Ids = None, month: OfMonth = None, action_type: OfType = None) -> None:
+    """Let proposed actions go: these, or all of a month and type."""
+    from pipeline.actions.outbox import approval
+
+    settings, policy = _ready()
+    _say("approved", approval.approve(settings, policy, _chosen(ids, month, action_type), by))
+
+
+@actions.command()
+def deny(
+    by: By,
+    reason: Annotated[str, typer.Option(metavar="TEXT", parser=_person, help="why; it goes on record")],
+    ids: Ids = None,
+    month: OfMonth = None,
+    action_type: OfType = None,
+) -> None:
+    """Suppress actions that have not been sent: they are not proposed again."""
+    from pipeline.actions.outbox import approval
+
+    settings, _ = _ready()
+    _say("denied", approval.deny(settings, _chosen(ids, month, action_type), by, reason))
+
+
+@actions.command()
+def release(by: By, ids: Ids = None, month: OfMonth = None, action_type: OfType = None) -> None:
+    """Give suppressed or failed actions another start: approved where their type needs no person, else proposed."""
+    from pipeline.actions.outbox import approval
+
+    settings, policy = _ready()
+    _say("released", approval.release(settings, policy, _chosen(ids, month, action_type), by))
+
+
+@actions.command()
+def ack(by: By, ids: Ids = None, month: OfMonth = None, action_type: OfType = None) -> None:
+    """Say that dispatched actions are done."""
+    from pipeline.actions.outbox import approval
+
+    settings, _ = _ready()
+    _say("acknowledged", approval.acknowledge(settings, _chosen(ids, month, action_type), by))
+
+
+@actions.command()
+def decide(month: Month, as_json: AsJson = False) -> None:
+    """Decide who gets which service measure, from what is published of a month."""
+    from pipeline.actions.measures import decide as decider
+
+    outcome = decider.decide_actions(month, *_ready())
+    if as_json:
+        print_json(outcome)
+        return
+    rows = [(name, count, outcome["blocked"].get(name, 0)) for name, count in outcome["decided"].items()]
+    print_rows(False, ("measure", "actions", "of these blocked"), rows)
+    _say("changed", outcome["changed"])
+
+
+@actions.command()
+def notices(
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=_instant, metavar="ISO", help="the moment, with its zone: 2026-10-20T08:00+08:00 (default: now)"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell of planned outages, and escalate reports of trouble, as of a moment. They wait for a person to approve."""
+    from pipeline.actions.outages import notify
+
+    settings, policy = _ready()
+    moment = at or datetime.now(UTC)
+    found = notify.escalate_repairs(moment, settings, policy) | notify.notify_outages(moment, settings, policy)
+    if as_json:
+        print_json(found)
+    else:
+        print_rows(False, ("what", "number"), [(name, count) for name, count in found.items() if name != "at"])
+
+
+@actions.command()
+def dispatch(as_json: AsJson = False) -> None:
+    """Send all that may go out now; what cannot stays, with the reason."""
+    from pipeline.actions.outbox import dispatch as dispatcher
+
+    outcome = dispatcher.dispatch(*_ready())
+    if as_json:
+        print_json(outcome)
+        return
+    counts = {name: outcome[name] for name in ("approved", "to_approve", "postponed", "failed", "suppressed")}
+    sent = {f"dispatched by {name}": count for name, count in outcome["dispatched"].items()}
+    print_rows(False, ("actions", "number"), (sent | counts).items())
+    if outcome["waiting"]:
+        names = ("channel", "action_type", "actions", "because")
+        print_rows(False, names, [[row[name] or "" for name in names] for row in outcome["waiting"]])
+
+
+@actions.command()
+def preview(
+    action_type: Annotated[str, typer.Argument(metavar="TYPE")],
+    lang: Annotated[Language | None, typer.Option(help="language (default: the policy's)")] = None,
+    action: Annotated[UUID | None, typer.Option(metavar="ID", help="an action to take the fields from")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The letter of a type in words: with sample fields, or those of an action."""
+    from pipeline.actions.channels.letters import Letters, sample
+
+    settings, policy = inputs()
+    fields: dict[str, Any]
+    if action is None:
+        facts = {"action_id": str(UUID(int=0)), "customer_id": "C00000001", "month": RatingMonth(2026, 10)}
+        fields = facts | {"reason": "a sample", "payload": sample(action_type), "due_at": None}
+    else:
+        fields = _fields(action, action_type)
+    letter = Letters(settings, policy).write(action_type, **fields, language=lang and lang.value)
+    if as_json:
+        print_json(vars(letter))
+    else:
+        typer.echo(f"{letter.subject}\n\n{letter.text}", nl=False)
+
+
+@rebates.command()
+def simulate(
+    first: Annotated[RatingMonth, typer.Option("--from", parser=parse_month, metavar="YYYY-MM", help="first month")],
+    last: Annotated[RatingMonth, typer.Option("--to", parser=parse_month, metavar="YYYY-MM", help="last month")],
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="a campaign of the policy")] = None,
+    share: Annotated[float | None, typer.Option(help="of the arrears that has to be repaid, 0 to 1")] = None,
+    rate: Annotated[float | None, typer.Option(help="of what was repaid that comes back, 0 to 1")] = None,
+    cap: Annotated[float | None, typer.Option(help="on a customer's rebate")] = None,
+    budget: Annotated[float | None, typer.Option(help="on all rebates of a campaign together")] = None,
+    months: Annotated[int | None, typer.Option(min=1, help="how long a campaign lasts (default: NAME's, or 1)")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a campaign would have cost, and recovered, in months that are over; options change NAME's terms."""
+    from pipeline.actions.rebates import simulation
+
+    settings, policy = inputs()
+    plan = simulation.Plan.of(policy, name, months, share=share, rate=rate, cap=cap, budget=budget)
+    with progress() as advance:
+        rows = simulation.simulate(plan, first, last, settings, policy, advance)
+    together = simulation.total(rows)
+    if as_json:
+        print_json({"campaigns": rows, "total": together})
+        return
+    table = Table(title=plan.name)
+    for heading in ("months", "in arrears", "rewarded", "overdue", "repaid", "recovery", "cost"):
+        table.add_column(heading, justify="left" if heading == "months" else "right", overflow="fold")
+    for row in [*rows, together]:
+        if row is together:
+            table.add_section()
+        months_text = "\n".join(dict.fromkeys((row["first_month"], row["last_month"])))
+        customers = [f"{row[each]:,}" for each in ("customers_in_arrears", "customers_rewarded")]
+        money = [f"{Decimal(row[each]):,}" for each in ("opening_arrears", "repaid", "cost")]
+        recovered = "" if row["recovery_rate"] is None else f"{row['recovery_rate']:.1%}"
+        table.add_row(months_text, *customers, *money[:2], recovered, money[2])
+    Console().print(table)
+
+
+def _ready() -> tuple[Settings, Policy]:
+    """Settings and policy, with the warehouse up to date."""
+    from pipeline.warehouse import migrations
+
+    settings, policy = inputs()
+    migrations.migrate(settings)
+    return settings, policy
+
+
+def _chosen(ids: list[UUID] | None, month: RatingMonth | None, action_type: str | None):
+    from pipeline.actions.outbox.approval import Chosen
+
+    if bool(ids) == bool(month or action_type):
+        raise typer.BadParameter("name actions by their ids, or by --month and --type, not both")
+    return Chosen(ids or (), month, action_type)
+
+
+def _say(verb: str, number: int) -> None:
+    typer.echo(f"{number:,} {verb}")
+
+
+def _fields(action: UUID, action_type: str) -> dict[str, Any]:
+    """What the letter of an action is written from."""
+    from pipeline.actions.outbox import approval
+
+    settings, _ = _ready()
+    found = approval.found(settings, action)
+    if found["action_type"] != action_type:
+        raise ActionError(
+            f"action {action} is of type {found['action_type']}: gridgrade actions preview {found['action_type']}"
+        )
+    facts = {"action_id": str(action), "month": RatingMonth.of(found["rating_month"])}
+    return facts | {name: found[name] for name in ("customer_id", "reason", "payload", "due_at")}

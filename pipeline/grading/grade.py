@@ -1,0 +1,234 @@
+"""Step: score, default probability and grade of every rated customer."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import version
+from pipeline.engine import Engine, open_engine, queries
+from pipeline.engine.prefetch import ahead
+from pipeline.errors import ConfigError, ModelError
+from pipeline.grading import rules
+from pipeline.lake import Lake, known_records
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.scorecard import CreditModel, ExpertScorecard, ModelFitError, model_from_dict
+from pipeline.settings import Settings
+from pipeline.warehouse import carry_over, model_registry, overrides, publications
+from pipeline.warehouse.overrides import Override
+
+REASONS = 4
+SCHEMA = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        ("segment", pa.string()),
+        ("region", pa.string()),
+        ("score", pa.float64()),
+        ("default_probability", pa.float64()),
+        ("model_grade", pa.string()),
+        ("grade", pa.string()),
+        ("previous_grade", pa.string()),
+        ("notch_change", pa.int32()),
+        ("rating_basis", pa.string()),
+        ("grade_rule", pa.string()),
+        *((f"reason_{position}", pa.string()) for position in range(1, REASONS + 1)),
+        ("model_version", pa.string()),
+    ]
+)
+
+
+def grade(
+    month: RatingMonth,
+    settings: Settings,
+    policy: Policy,
+    *,
+    basis: str = known_records.AS_KNOWN_THEN,
+    models: dict[str, str],
+    promotes: Mapping[str, str] | None = None,
+    decision: str = "",
+) -> dict:
+    """Write the lake's ``grades`` partition: one row per row of ``indices``, graded by its family's model version.
+
+    Columns as rating.credit_grades. A customer in default has probability 1; the score stays the model's. What
+    may change the grade is in ``grade_rules``. notch_change counts grades up (+) or down (-) from the month before,
+    where there is one. ``promotes`` (of ``models``, those that take over, and why) and ``decision`` (why these) go with
+    the grades to their publication.
+    """
+    lake = Lake(settings.lake_path)
+    fitted = {family: model_registry.model(settings, named) for family, named in models.items()}
+    graders = {
+        family: Grader(model.version, model_from_dict(model.parameters), policy) for family, model in fitted.items()
+    }
+    measured = lake.manifest("indices", rating_month=month, basis=basis)
+    decided = _decided_by_hand(month, settings, policy, basis)
+    counts = pd.Series(0, index=list(policy.grades.names))
+    with (
+        open_engine(settings) as engine,
+        TemporaryDirectory(dir=settings.scratch_path) as scratch,
+        lake.writing("grades", rating_month=month, basis=basis) as partition,
+    ):
+        engine.bind_files("indices", lake.files("indices", rating_month=month, basis=basis))
+        engine.bind_table("decided", _one_a_customer(decided, policy))
+        previous = _bind_previous(engine, month, settings, Path(scratch))
+        with pq.ParquetWriter(partition.folder / "part-0.parquet", SCHEMA, compression="zstd") as writer:
+            for graded in ahead(_graded(frame, graders, month, policy) for frame in ahead(_customers(engine, policy))):
+                counts = counts.add(graded["grade"].value_counts(), fill_value=0)
+                writer.write_table(pa.Table.from_pandas(graded, SCHEMA, preserve_index=False))
+        partition.manifest(
+            rows=int(counts.sum()),
+            population=measured["rows"],
+            made_from={"indices": measured["sha256"]},
+            input_sha256=measured["input_sha256"],
+            policy_sha256=policy.sha256,
+            code_sha256=version.sha256(),
+            overrides_sha256=overrides.sha256(decided),
+            model_versions=models,
+            **previous,
+            promotes=promotes or {},
+            model_decision=decision,
+        )
+    return {
+        "month": str(month),
+        "basis": basis,
+        "models": models,
+        "grades": {name: int(counts[name]) for name in policy.grades.names},
+    }
+
+
+class Grader:
+    """A family's model and the policy's scale, applied to a frame of customers at a time."""
+
+    def __init__(self, model_version: str, model: CreditModel | ExpertScorecard, policy: Policy):
+        self.version = model_version
+        self._model = model
+        self._policy = policy
+        self._basis = "expert" if isinstance(model, ExpertScorecard) else "model"
+        self._codes = {name: index.code for name, index in policy.indices.items()}
+
+    def grade(self, frame: pd.DataFrame) -> pd.DataFrame:
+        probability = self._model.default_probability(frame)
+        thin = frame["is_thin_file"].to_numpy(dtype=bool)
+        by_model = frame.assign(
+            default_probability=probability, rating_basis=np.where(thin, "thin_file", self._basis).astype(object)
+        )
+        ruled = rules.apply(by_model, self._policy.grade_rules, self._policy.grades)
+        graded = frame[["customer_id", "segment", "region", "previous_grade"]].assign(
+            score=self._model.score(frame),
+            default_probability=np.where(frame["is_in_default"].to_numpy(dtype=bool), 1.0, probability),
+            model_version=self.version,
+            notch_change=self._notches(frame["previous_grade"], ruled["grade"]),
+        )
+        return graded.join(ruled).join(self._reasons(frame))
+
+    def _notches(self, previous: pd.Series, grades: pd.Series) -> pd.Series:
+        before, now = (pd.Categorical(names, self._policy.grades.names).codes for names in (previous, grades))
+        return pd.Series(before - now, previous.index, dtype="Int32").where(before >= 0)
+
+    def _reasons(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Codes of the indices that cost the most points, the costliest first; none that cost nothing.
+
+        By ``reason_points``, as the calibration stretches all points of a customer alike.
+        """
+        points = self._model.reason_points(frame)
+        codes = np.array([self._codes[column.removesuffix("_band")] for column in points], dtype=object)
+        costliest = np.argsort(points.to_numpy(), axis=1, kind="stable")[:, :REASONS]
+        costs = np.take_along_axis(points.to_numpy(), costliest, axis=1) < 0
+        reasons = np.where(costs, codes[costliest], None)
+        return pd.DataFrame({f"reason_{at + 1}": reasons[:, at] for at in range(reasons.shape[1])}, index=frame.index)
+
+
+def _customers(engine: Engine, policy: Policy) -> Iterator[pd.DataFrame]:
+    """Indices (null where missing), bands and what the grade rules go by, by customer_id, a batch at a time."""
+    query = queries.compose(f"""
+        select
+            i.customer_id,
+            i.segment,
+            i.family,
+            i.region,
+            i.is_in_default,
+            i.is_thin_file,
+            {", ".join(f"i.{name}" for name in known_records.rule_facts())},
+            p.grade as previous_grade,
+            d.override_grade,
+            d.veto_grade,
+            {known_records.model_columns(policy.scored_in_some_family)},
+            {", ".join(f"i.{name}_band" for name in policy.scored_in_some_family)}
+        from indices as i
+        left join previous as p on p.customer_id = i.customer_id
+        left join decided as d on d.customer_id = i.customer_id
+        order by i.customer_id
+    """)
+    with closing(engine.batches(query)) as batches:
+        for batch in batches:
+            yield batch.to_pandas()
+
+
+def _graded(frame: pd.DataFrame, graders: dict[str, Grader], month: RatingMonth, policy: Policy) -> pd.DataFrame:
+    families = frame["family"]
+    if unknown := sorted(set(frame.loc[~families.isin(graders), "segment"])):
+        raise ModelError(
+            f"{month}: no model for segment {', '.join(map(str, unknown))}; policy families must name every segment"
+        )
+    try:
+        parts = [
+            graders[family].grade(part.drop(columns=_unscored(policy, family)))
+            for family, part in frame.groupby("family", sort=False)
+        ]
+    except ModelFitError as error:
+        raise ModelError(f"{month}: {error}; the policy's indices have changed since: rate with mode retrain") from None
+    return pd.concat(parts).sort_index().reindex(columns=SCHEMA.names)
+
+
+def _unscored(policy: Policy, family: str) -> list[str]:
+    """The columns of indices that do not enter the family's score: a model that asks for one is refused."""
+    names = set(policy.scored_in_some_family) - set(policy.scored(family))
+    return [column for name in names for column in (name, f"{name}_band")]
+
+
+def _bind_previous(engine: Engine, month: RatingMonth, settings: Settings, scratch: Path) -> dict:
+    """Bind view ``previous`` (customer_id, grade) to what is published for the month before; what the manifest says of
+    it."""
+    path = scratch / "previous.parquet"
+    with (
+        publications.carried(settings, month - 1) as carried,
+        pq.ParquetWriter(path, pa.schema([("customer_id", pa.string()), ("grade", pa.string())])) as writer,
+    ):
+        for batch in carried.grades:
+            writer.write_batch(batch.cast(writer.schema))
+    engine.bind_files("previous", [str(path)])
+    return {"previous_publication_id": carried.publication_id, "taken_over": {carry_over.GRADES: carried.sha256}}
+
+
+def _decided_by_hand(month: RatingMonth, settings: Settings, policy: Policy, basis: str) -> list[Override]:
+    """The overrides that the month may know; ConfigError where one names a grade that the policy does not have."""
+    decided = overrides.in_force(settings, month, known_records.known_before(policy, month, basis))
+    for override in decided:
+        if override.grade not in policy.grades.names:
+            raise ConfigError(
+                f"{month}: override {override.override_id} names grade {override.grade!r}, which the policy does not "
+                f"have: gridgrade override end {override.override_id}"
+            )
+    return decided
+
+
+def _one_a_customer(decided: list[Override], policy: Policy) -> pa.Table:
+    """One row per customer: the override entered last, and of all vetoes the one that allows least."""
+    by_customer: dict[str, dict[str, str]] = {}
+    for override in decided:
+        chosen = by_customer.setdefault(override.customer_id, {})
+        if override.kind == overrides.OVERRIDE:
+            chosen["override_grade"] = override.grade
+        else:
+            vetoed = (chosen.get("veto_grade", policy.grades.names[0]), override.grade)
+            chosen["veto_grade"] = max(vetoed, key=policy.grades.names.index)
+    names = ("customer_id", "override_grade", "veto_grade")
+    return pa.Table.from_pylist(
+        [{"customer_id": customer, **chosen} for customer, chosen in by_customer.items()],
+        pa.schema([(name, pa.string()) for name in names]),
+    )

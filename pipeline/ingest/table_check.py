@@ -1,0 +1,342 @@
+"""One table's partitions held to its suite: what looks past the row by DuckDB, the rest by Great Expectations.
+
+What fails is written to <lake>/quarantine/<table>/... beside the facts, which stay as they are.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.ingest.expectations import FIRST, IN_MONTH, Checker, Rule, Suite, chunked, total_suite
+from pipeline.lake import QUARANTINE, Lake, Partition, fact_key
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.source import Reference, SourceTable, contract
+from pipeline.warehouse.data_quality import QUARANTINED, PartitionCheck
+
+Store = Callable[[str, list[PartitionCheck]], None]
+"""Tells the warehouse what was found in a table's partitions."""
+_FAILURES = pa.schema([("part", pa.int64()), ("row_number", pa.int64()), ("rule", pa.int64()), ("name", pa.string())])
+_FRAME_ROWS = 250_000
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A partition to check: its file, the manifest of its facts, and what it is checked against, hashed."""
+
+    month: RatingMonth
+    file: str
+    facts: dict[str, Any]
+    fingerprint: str
+
+
+def months_read(lake: Lake, table: SourceTable, known: RatingMonth) -> list[RatingMonth]:
+    """The partitions that a rating which knows of ``known`` may read, oldest first: of snapshots, that one alone."""
+    return [month for month in lake.facts(table.name) if month == known or (month < known and not table.snapshot)]
+
+
+class TableCheck:
+    """One table's partitions against its suite."""
+
+    def __init__(self, suite: Suite, lake: Lake, known: RatingMonth, policy: Policy):
+        self._table, self._suite, self._totals = suite.table, suite, total_suite(suite.table)
+        self._lake, self._known, self._policy = lake, known, policy
+        self._key = fact_key(suite.table.name)
+        self._months = months_read(lake, suite.table, known)
+        tables = {suite.table.name, *(reference.table for reference in suite.table.references)} - {"customers"}
+        self._beginnings = {name: str(lake.beginning(name) or "") for name in sorted(tables)}
+
+    def run(self, database: duckdb.DuckDBPyConnection, store: Store) -> int:
+        """Check what was not checked yet, or against something else, and write its quarantine; returns the partitions.
+
+        ``store`` tells the warehouse before the lake keeps a result: what the lake calls checked is known there.
+        """
+        pending = self._pending()
+        if not pending:
+            return 0
+        self._bind(pending, database)
+        failures, examples = self._failing_rows(pending, database)
+        totals = self._failing_totals(pending)
+        database.register("failures", failures)
+        database.execute(
+            "create or replace temp table failed as "
+            "select part, row_number, list(name order by rule) as names from failures group by part, row_number"
+        )
+        counts: dict[int, Counter] = {number: Counter() for number in range(len(pending))}
+        tally = database.execute("select part, name, count(*) from failures group by part, name").fetchall()
+        for part, name, rows in tally:
+            counts[part][name] = rows
+        with ExitStack() as partitions:
+            checks = []
+            for number, partition in enumerate(pending):
+                rows = partition.facts["rows"]
+                results = [
+                    _result(rule, rows, counts[number][rule.name], examples.get((number, rule.name)))
+                    for rule in self._suite.rules
+                ]
+                results += [_total_result(rule, rows, totals.get((number, rule.name))) for rule in self._totals.rules]
+                keys = {self._key: partition.month}
+                quarantine = partitions.enter_context(self._lake.writing(QUARANTINE + self._table.name, **keys))
+                rows_out = self._write(quarantine, number, partition, results, database)
+                checks.append(PartitionCheck(partition.month, results, rows_out))
+            store(self._table.name, checks)
+        return len(pending)
+
+    def _pending(self) -> list[Pending]:
+        """Partitions that were not checked yet, or against something else."""
+        found = []
+        for month in self._months:
+            facts = self._lake.manifest(self._table.name, **{self._key: month})
+            fingerprint = self._fingerprint(facts)
+            name = QUARANTINE + self._table.name
+            keys = {self._key: month}
+            if not self._lake.has(name, **keys) or self._lake.manifest(name, **keys)["fingerprint"] != fingerprint:
+                [file] = self._lake.files(self._table.name, **keys)
+                found.append(Pending(month, file, facts, fingerprint))
+        return found
+
+    def _fingerprint(self, facts: dict[str, Any]) -> str:
+        """Of all that decides which rows fail: the rows, the expectations, and from when on the lake remembers."""
+        content = {
+            "facts": facts["sha256"],
+            "suite": self._suite.sha256,
+            "grace": self._policy.validation.reference_grace_months,
+            "timezone": self._policy.timezone,
+            "beginnings": self._beginnings,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    # -- what looks past the row --------------------------------------------------------------------------------
+
+    def _bind(self, pending: list[Pending], database: duckdb.DuckDBPyConnection) -> None:
+        """View ``facts`` of the rows to check; of those that fail, tables ``not_first`` and ``_unknown(reference)``."""
+        numbers = {partition.month: number for number, partition in enumerate(pending)}
+        _bind_files(database, "facts", self._files(self._table, numbers), numbers)
+        earlier = [month for month in self._months if month not in numbers and month < pending[-1].month]
+        _bind_files(database, "earlier", self._files(self._table, earlier), dict.fromkeys(earlier, -1))
+        self._find_repeated_keys(database)
+        for reference in self._table.references:
+            self._find_unknown(reference, database)
+
+    def _files(self, table: SourceTable, months: Iterable[RatingMonth]) -> list[tuple[RatingMonth, str]]:
+        key = fact_key(table.name)
+        return [(month, self._lake.files(table.name, **{key: month})[0]) for month in sorted(months)]
+
+    def _find_repeated_keys(self, database: duckdb.DuckDBPyConnection) -> None:
+        """Rows whose key was there before: in an earlier month, or higher up in the partition.
+
+        Hashes find the few candidates without holding every key of the lake; only those are then compared in full.
+        """
+        keys = ", ".join(self._table.key)
+        given = " and ".join(f"{name} is not null" for name in self._table.key)
+        database.execute(f"""
+            create or replace temp table suspects as
+            select h from (select hash({keys}) as h from facts where {given}) group by h having count(*) > 1
+            union
+            select hash({keys}) as h from earlier_rows semi join facts using ({keys})
+        """)
+        database.execute(f"""
+            create or replace temp table not_first as
+            select part, row_number from (
+                select part, row_number, row_number() over (partition by {keys} order by month, row_number) as place
+                from (select * from facts union all by name select * from earlier)
+                where {given} and hash({keys}) in (select h from suspects)
+            ) where place > 1 and part >= 0
+        """)
+
+    def _find_unknown(self, reference: Reference, database: duckdb.DuckDBPyConnection) -> None:
+        """Rows that name something no row of the lake knew by their month. In the lake's first months a reference may
+        lead to before the lake. Customers are known by the snapshot of the last month that is read."""
+        to = contract()[reference.table]
+        if to.snapshot:
+            months = [month for month in self._lake.facts(to.name) if month == self._known]
+            since, in_time = "1900-01", ""
+        else:
+            months = [month for month in self._lake.facts(to.name) if month <= self._known]
+            beginning = self._lake.beginning(to.name)
+            since = str(beginning + self._policy.validation.reference_grace_months) if beginning else "1900-01"
+            in_time = "and known.month <= facts.month"
+        _bind_files(database, "known", self._files(to, months), dict.fromkeys(months, 0))
+        # Most of the lake is named by nobody now: what is, is picked out before anything else is asked of it.
+        database.execute(f"""
+            create or replace temp table named as
+            select {reference.referred_column} as name, filename from known_rows
+            where {reference.referred_column} in (select {reference.column} from facts)
+        """)
+        database.execute(
+            f"create or replace temp table {_unknown(reference)} as select part, row_number from facts "
+            f"where {reference.column} is not null and month >= $since and not exists "
+            "(select 1 from named join known_files as known using (filename) "
+            f"where named.name = facts.{reference.column} {in_time})",
+            {"since": since},
+        )
+
+    # -- what Great Expectations finds --------------------------------------------------------------------------
+
+    def _failing_rows(
+        self, pending: list[Pending], database: duckdb.DuckDBPyConnection
+    ) -> tuple[pa.Table, dict[tuple[int, str], list[str]]]:
+        """A row a failure (part, row_number, rule, name), and a few bad values by part and rule."""
+        checker = Checker(self._suite)
+        numbers = {rule.name: number for number, rule in enumerate(self._suite.rules)}
+        found = [_FAILURES.empty_table()]
+        examples: dict[tuple[int, str], list[str]] = {}
+        for frame in self._frames(pending, database):
+            parts, row_numbers = frame.pop("_part").to_numpy(), frame.pop("_row").to_numpy()
+            for failure in checker.failures(frame):
+                name, at = failure.rule.name, failure.positions
+                rules = pa.repeat(pa.scalar(numbers[name], pa.int64()), len(at))
+                names = pa.repeat(pa.scalar(name), len(at))
+                found.append(pa.table([parts[at], row_numbers[at], rules, names], schema=_FAILURES))
+                for position, value in zip(at, failure.examples, strict=False):
+                    examples.setdefault((int(parts[position]), name), []).append(value)
+        return pa.concat_tables(found), examples
+
+    def _frames(self, pending: list[Pending], database: duckdb.DuckDBPyConnection) -> Iterator[pd.DataFrame]:
+        bounds = [
+            {"number": number, "since": part.facts["recorded_from"], "until": part.facts["recorded_before"]}
+            for number, part in enumerate(pending)
+        ]
+        database.register("bounds", pa.Table.from_pylist(bounds))
+        since = "true" if self._table.snapshot else "facts.recorded_at >= cast(bounds.since as timestamptz)"
+        columns = [f'{sql} as "{name}"' for name, sql in self._suite.columns.items()]
+        columns.append(
+            f"coalesce({since} and facts.recorded_at < cast(bounds.until as timestamptz), true) as {IN_MONTH}"
+        )
+        flags = [(FIRST, "not_first")]
+        flags += [(reference.name, _unknown(reference)) for reference in self._table.references]
+        columns += [f"({table}.part is null) as {flag}" for flag, table in flags]
+        joins = [
+            f"left join {table} on {table}.part = facts.part and {table}.row_number = facts.row_number"
+            for _, table in flags
+        ]
+        frames = database.sql(
+            f"select facts.part as _part, facts.row_number as _row, {', '.join(columns)} "
+            f"from facts join bounds on bounds.number = facts.part {' '.join(joins)}"
+        ).to_arrow_reader(_FRAME_ROWS)
+        yield from chunked(frames, _FRAME_ROWS)
+
+    def _failing_totals(self, pending: list[Pending]) -> dict[tuple[int, str], dict[str, str]]:
+        """By part and rule, what the lake and the source add up to where they differ."""
+        rows = []
+        for partition in pending:
+            facts = partition.facts
+            row = {"rows": str(facts["rows"]), "source_rows": str(facts["source_rows"])}
+            for name in self._table.money_columns:
+                # a value that cannot be read is in quarantine, and in no total of the lake
+                comparable = name in facts["source_sums"] and name not in facts["wrong_types"]
+                row[name] = facts["sums"][name]
+                row[f"source_{name}"] = facts["source_sums"][name] if comparable else None
+            rows.append(row)
+        found = {}
+        for failure in Checker(self._totals).failures(pd.DataFrame(rows)):
+            lake, source = failure.rule.arguments["column_A"], failure.rule.arguments["column_B"]
+            for part in failure.positions:
+                found[part, failure.rule.name] = {"lake": rows[part][lake], "source": rows[part][source]}
+        return found
+
+    def _write(
+        self,
+        quarantine: Partition,
+        number: int,
+        partition: Pending,
+        results: list[dict],
+        database: duckdb.DuckDBPyConnection,
+    ) -> pa.Table:
+        """Fill the quarantine of a partition; returns its rows as the warehouse lists them."""
+        rows = QUARANTINED.empty_table()
+        if any(result["rows_failed"] for result in results):
+            file = quarantine.folder / Path(partition.file).name
+            self._write_rows(number, database, file)
+            rows = self._for_warehouse(partition, database, file)
+        quarantine.manifest(
+            rows=rows.num_rows,
+            checked=partition.facts["rows"],
+            results=results,
+            suite_sha256=self._suite.sha256,
+            input_sha256=partition.facts["sha256"],
+            fingerprint=partition.fingerprint,
+        )
+        return rows
+
+    def _write_rows(self, number: int, database: duckdb.DuckDBPyConnection, file: Path) -> None:
+        """The failing rows of a partition, whole, with their place in it and the names of what they failed."""
+        target = str(file).replace("'", "''")
+        rows = f"""
+            select
+                facts.row_number as file_row_number,
+                failed.names as failed,
+                facts.* exclude (row_number, part, month)
+            from facts join failed on failed.part = facts.part and failed.row_number = facts.row_number
+            where facts.part = {number} order by file_row_number
+        """
+        database.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd)")
+
+    def _for_warehouse(self, partition: Pending, database: duckdb.DuckDBPyConnection, file: Path) -> pa.Table:
+        folder = self._lake.path(QUARANTINE + self._table.name, **{self._key: partition.month})
+        key = ", ".join(f"cast({name} as varchar)" for name in self._table.key)
+        return database.sql(
+            f"select file_row_number as row_number, concat_ws(' ', {key}) as row_key, failed, $path as lake_path "
+            "from read_parquet($file)",
+            params={"path": str(folder / file.name), "file": str(file)},
+        ).to_arrow_table()
+
+
+def _result(rule: Rule, rows: int, failed: int, examples: list[str] | None) -> dict[str, Any]:
+    return {
+        "expectation": rule.name,
+        "column_name": rule.column,
+        "severity": "fail",
+        "success": not failed,
+        "rows_checked": rows,
+        "rows_failed": failed,
+        "detail": {"examples": examples[:_EXAMPLES]} if examples else {},
+    }
+
+
+def _total_result(rule: Rule, rows: int, difference: dict[str, str] | None) -> dict[str, Any]:
+    """A partition that does not tie to the source fails as a whole: no row of it is to blame."""
+    return {**_result(rule, rows, 0, None), "success": difference is None, "detail": difference or {}}
+
+
+def _unknown(reference: Reference) -> str:
+    """The table of rows whose reference leads nowhere."""
+    return f"not_{reference.name}"
+
+
+def _bind_files(
+    database: duckdb.DuckDBPyConnection, view: str, files: list[tuple[RatingMonth, str]], parts: dict[RatingMonth, int]
+) -> None:
+    """The rows of these files with the number and month of their partition and their place in it.
+
+    ``<view>_rows`` has them with their filename alone, and ``<view>_files`` what it stands for: for a search through
+    many rows.
+    """
+    database.execute(f"create or replace temp table {view}_files (filename varchar, part integer, month varchar)")
+    if not files:
+        database.execute(f"create or replace temp view {view} as select * from facts where false")
+        database.execute(f"create or replace temp view {view}_rows as select *, '' as filename from facts where false")
+        return
+    listed = "[" + ", ".join("'" + file.replace("'", "''") + "'" for _, file in files) + "]"
+    database.executemany(
+        f"insert into {view}_files values (?, ?, ?)", [(file, parts[month], str(month)) for month, file in files]
+    )
+    database.execute(
+        f"create or replace temp view {view}_rows as "
+        f"select * from read_parquet({listed}, filename = true, file_row_number = true)"
+    )
+    database.execute(
+        f"create or replace temp view {view} as "
+        "select rows.* exclude (filename, file_row_number), file_row_number as row_number, part, month "
+        f"from {view}_rows as rows join {view}_files using (filename)"
+    )

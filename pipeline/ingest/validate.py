@@ -1,0 +1,155 @@
+"""Validate: hold every extracted partition to the source contract; what fails goes to quarantine, with reasons.
+
+Reads the lake's facts; writes <lake>/quarantine/<table>/..., ops.validation_results, ops.quarantine and the Data Docs.
+The facts themselves stay as they are: readers leave the rows in quarantine out. A partition is checked once, and again
+only when the contract, the policy or what it is compared with changes.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pipeline.engine.connection import open_connection
+from pipeline.errors import DataQualityError, LakeError
+from pipeline.ingest.data_docs import has_pages, write_pages
+from pipeline.ingest.expectations import row_suite
+from pipeline.ingest.table_check import TableCheck, months_read
+from pipeline.lake import QUARANTINE, Lake, fact_key
+from pipeline.lake.known_records import AS_KNOWN_THEN, known_in
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+from pipeline.source import SourceTable, contract
+from pipeline.warehouse.data_quality import PartitionCheck, replace_validation
+
+Progress = Callable[[int, int, str], None]
+_AT_ONCE = 2
+"""Tables under way: while Great Expectations looks at one, another is looked up in the rest of the lake."""
+_JUDGED_ROWS = 1_000
+"""A share of fewer rows says little: a month with fewer is judged together with those before it, up to this many."""
+
+
+def validate(
+    month: RatingMonth,
+    settings: Settings,
+    policy: Policy,
+    *,
+    basis: str = AS_KNOWN_THEN,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Check what a rating of ``month`` may read of the lake.
+
+    Returns the partitions checked now, rows and rows in quarantine by table, and the path of the Data Docs.
+    Errors: DataQualityError where a table has more failures than the policy allows, does not tie to the source or is
+    empty, after everything found was written; LakeError; WarehouseUnavailableError.
+    """
+    lake = Lake(settings.lake_path)
+    known = known_in(lake, month, basis)
+    tables = [table for table in contract().values() if "recorded_at" in table.column_names and lake.facts(table.name)]
+    suites = {table.name: row_suite(table, policy) for table in tables}
+
+    def store(name: str, checks: list[PartitionCheck]) -> None:
+        replace_validation(settings, month, name, checks, basis=basis)
+
+    def check(table: SourceTable) -> int:
+        with database.cursor() as session:
+            return TableCheck(suites[table.name], lake, known, policy).run(session, store)
+
+    checked = 0
+    with open_connection(settings, policy.timezone) as database, ThreadPoolExecutor(_AT_ONCE) as pool:
+        partitions = pool.map(check, tables)
+        for done, table in enumerate(tables):
+            if progress:
+                progress(done, len(tables), table.name)
+            checked += next(partitions)
+    outcomes = {table.name: _outcomes(lake, table.name, known) for table in tables}
+    if checked or not has_pages(settings.data_docs_path, month, basis):
+        found = {name: list(months.values()) for name, months in outcomes.items()}
+        write_pages(settings.data_docs_path, month, basis, list(suites.values()), found)
+    if progress:
+        progress(len(tables), len(tables), "validated")
+    _require_rows(month, outcomes, policy)
+    for name, months in outcomes.items():
+        _require_totals(lake, name, months)
+        _require_few_failures(name, months, settings, policy)
+    return {
+        "month": str(month),
+        "basis": basis,
+        "partitions_checked": checked,
+        "rows": {name: _total(months, "checked") for name, months in outcomes.items()},
+        "quarantined": {name: _total(months, "rows") for name, months in outcomes.items()},
+        "data_docs": str(settings.data_docs_path / "index.html"),
+    }
+
+
+Outcomes = dict[RatingMonth, dict[str, Any]]
+"""The manifests of a table's quarantine by recorded month, oldest first."""
+
+
+def _outcomes(lake: Lake, name: str, known: RatingMonth) -> Outcomes:
+    months = months_read(lake, contract()[name], known)
+    return {recorded: lake.manifest(QUARANTINE + name, **{fact_key(name): recorded}) for recorded in months}
+
+
+def _total(months: Outcomes, what: str) -> int:
+    return sum(outcome[what] for outcome in months.values())
+
+
+def _require_rows(month: RatingMonth, outcomes: dict[str, Outcomes], policy: Policy) -> None:
+    for table in contract().values():
+        if table.is_required and not _total(outcomes.get(table.name, {}), "checked"):
+            raise DataQualityError(
+                f"{table.name}: the billing system recorded no row up to {month}, and a rating needs this table; "
+                "load it, or adapt its extract query to where its records are"
+            )
+    if policy.validation.allow_month_without_bills:
+        return
+    if month not in outcomes["bills"]:
+        raise LakeError(f"the lake has no bills of {month}: extract {month} first")
+    if not outcomes["bills"][month]["checked"]:
+        raise DataQualityError(
+            f"bills {month}: the billing system recorded no bill in the month; wait for billing, or set "
+            "validation.allow_month_without_bills in the policy"
+        )
+
+
+def _require_totals(lake: Lake, name: str, months: Outcomes) -> None:
+    for recorded, outcome in months.items():
+        for result in outcome["results"]:
+            if {"lake", "source"} <= set(result["detail"]):
+                raise DataQualityError(
+                    f"{name} {recorded}: not {result['expectation']}: {result['detail']['lake']} in the lake, "
+                    f"{result['detail']['source']} in the billing system; remove "
+                    f"{lake.path(name, **{fact_key(name): recorded})} and run again"
+                )
+
+
+def _require_few_failures(name: str, months: Outcomes, settings: Settings, policy: Policy) -> None:
+    """Each month on its own, unless it has too few rows for a share to mean something."""
+    limit = policy.validation.limit(name)
+    for recorded, outcome in months.items():
+        judged = _judged_together(months, recorded)
+        rows, failed = _total(judged, "checked"), _total(judged, "rows")
+        if not outcome["rows"] or failed <= limit * rows:
+            continue
+        reasons: Counter[str] = Counter()
+        for part in judged.values():
+            reasons.update({result["expectation"]: result["rows_failed"] for result in part["results"]})
+        [(reason, often)] = reasons.most_common(1)
+        when = recorded if len(judged) == 1 else f"{min(judged)} to {recorded}"
+        raise DataQualityError(
+            f"{name} {when}: {failed:,} of {rows:,} rows ({failed / rows:.1%}) failed, limit {limit:.4g}: most often "
+            f"not {reason!r} ({often:,}); see ops.quarantine and {settings.data_docs_path / 'index.html'}; correct "
+            f"them in the billing system, or raise validation.quarantine_limits.{name} in the policy"
+        )
+
+
+def _judged_together(months: Outcomes, recorded: RatingMonth) -> Outcomes:
+    """The month, and as many before it as it takes to have enough rows."""
+    judged: Outcomes = {}
+    for month in sorted((month for month in months if month <= recorded), reverse=True):
+        judged[month] = months[month]
+        if _total(judged, "checked") >= _JUDGED_ROWS:
+            break
+    return judged

@@ -1,0 +1,1 @@
+"""What operators run beside the monthly cycle: backfill, retention, doctor, data dictionary."""

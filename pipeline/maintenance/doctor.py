@@ -1,0 +1,97 @@
+"""``gridgrade doctor``: is everything there that a month needs, and if not, how to mend it."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from pipeline.errors import ConfigError, GridgradeError, LakeError
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+from pipeline.source import SourceTable, contract
+
+
+@dataclass(frozen=True)
+class Finding:
+    what: str
+    is_ok: bool
+    detail: str
+
+
+def examine() -> Iterator[Finding]:
+    """Look at one thing after the other; what is wrong with one does not keep it from the next."""
+    from pipeline.source.read import BillingSystem
+
+    try:
+        settings = Settings.load()
+    except GridgradeError as error:
+        yield Finding("settings", False, str(error))
+        return
+    yield _look("policy", partial(_policy, settings))
+    yield _look("lake", partial(_lake, settings))
+    for table in contract().values():
+        yield _look(f"source {table.name}", partial(_table, settings, table, BillingSystem))
+    yield _look("warehouse", partial(_warehouse, settings))
+    for channel in ("webhook", "email"):
+        yield _look(f"channel {channel}", partial(_channel, settings, channel))
+
+
+def _look(what: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, check())
+    except GridgradeError as error:
+        return Finding(what, False, str(error))
+
+
+def _policy(settings: Settings) -> str:
+    policy = Policy.load(settings.policy)
+    return f"{settings.policy or 'the default'}, sha256 {policy.sha256[:12]}"
+
+
+def _lake(settings: Settings) -> str:
+    try:
+        settings.lake_path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.lake_path):
+            return str(settings.lake_path)
+    except OSError as error:
+        raise LakeError(
+            f"{settings.lake_path} cannot be written: {error.strerror}; check GRIDGRADE_LAKE and its permissions"
+        ) from None
+
+
+def _table(settings: Settings, table: SourceTable, open_source: Callable) -> str:
+    with open_source(settings.source) as source:
+        query = source.query(table)
+    if query is None:
+        return "absent, optional: its indices will be missing"
+    absent = [column for column in table.column_names if column not in query.columns]
+    return f"without {', '.join(absent)}, optional" if absent else "as the contract says"
+
+
+def _channel(settings: Settings, channel: str) -> str:
+    """Where a channel leads. One that the policy does not use need not be there; where it does, actions wait for it."""
+    from pipeline.actions.channels import configuration
+
+    policy = Policy.load(settings.policy)
+    users = ", ".join(name for name, each in policy.actions.types.items() if channel in each.channels)
+    if reason := configuration.missing(settings, channel):
+        if users:
+            raise ConfigError(f"{reason}: until then these actions wait, and nothing else does: {users}")
+        return "not set up, and not used by the policy"
+    address = configuration.webhook(settings) if channel == "webhook" else configuration.mail_server(settings)
+    return f"{address.where}, used by {users or 'no type of the policy'}"
+
+
+def _warehouse(settings: Settings) -> str:
+    from pipeline.errors import WarehouseUnavailableError
+    from pipeline.warehouse import publications
+    from pipeline.warehouse.connection import transaction
+    from pipeline.warehouse.migrations import pending
+
+    if waiting := pending(settings):
+        raise WarehouseUnavailableError(
+            f"{len(waiting)} migrations have not run ({', '.join(waiting)}): gridgrade migrate runs them"
+        )
+    with transaction(settings) as connection:
+        latest = publications.latest(connection)
+    return f"up to date, latest publication {latest.rating_month}" if latest else "up to date, nothing published yet"

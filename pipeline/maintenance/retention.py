@@ -1,0 +1,147 @@
+"""``gridgrade clean``: what retention no longer keeps, of the lake, of replaced revisions and of Data Docs.
+
+Nothing goes that a published month still needs: the newest ``repeatable_months`` published months can be rated, and
+their models trained, again from what the lake keeps.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from pipeline.ingest import data_docs
+from pipeline.lake import QUARANTINE, Lake, fact_key, known_records
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+from pipeline.source import contract
+from pipeline.warehouse import locks, publications, revisions
+from pipeline.warehouse.connection import transaction
+from pipeline.warehouse.publications import Publication
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something to remove: its kind (``facts``, ``derived``, ``revision`` or ``pages``), its name, its size."""
+
+    kind: str
+    name: str
+    size_bytes: int
+    remove: Callable[[], None] = field(repr=False, compare=False)
+
+
+def clean(settings: Settings, policy: Policy, *, dry_run: bool = False) -> list[Leftover]:
+    """Remove what retention no longer keeps; no month is rated meanwhile. Returns what went, or (dry run) would.
+
+    WarehouseUnavailableError when a month is being rated for longer than the policy waits for locks.
+    """
+    with locks.cleaning(settings, policy.publish.lock_timeout_seconds):
+        found = list(leftovers(settings, policy))
+        if not dry_run:
+            for leftover in found:
+                leftover.remove()
+            if any(leftover.kind == "pages" for leftover in found):
+                data_docs.rebuild_index(settings.data_docs_path)
+    return found
+
+
+def leftovers(settings: Settings, policy: Policy) -> Iterator[Leftover]:
+    """What retention no longer keeps; nothing where no month is published."""
+    lake, retention = Lake(settings.lake_path), policy.retention
+    with transaction(settings) as connection:
+        months = [publication.rating_month for publication in publications.published(connection)]
+        if not months:
+            return
+        repeatable = months[-retention.repeatable_months :]
+        yield from _facts(lake, policy, repeatable[0], _needed(connection, repeatable[0]))
+        yield from _derived(lake, months[-1] - retention.derived_months, retention.min_age_days)
+        yield from _revisions(settings, connection, retention.replaced_revisions)
+    yield from _pages(settings.data_docs_path, months[-1] - retention.data_docs_months)
+
+
+def _needed(connection: Connection, oldest: RatingMonth) -> set[tuple[str, str]]:
+    """(table, month) of every partition that what is published since ``oldest`` was rated from."""
+    rows = connection.execute(
+        text(
+            "select distinct t.key, m.key from ops.publications as p "
+            "inner join ops.inputs as i on i.input_sha256 = p.input_sha256 "
+            "cross join lateral jsonb_each(i.partitions) as t "
+            "cross join lateral jsonb_each(t.value) as m "
+            "where p.superseded_at is null and p.rating_month >= :oldest"
+        ),
+        {"oldest": oldest.first_day},
+    )
+    return {(table, month) for table, month in rows}
+
+
+def _facts(lake: Lake, policy: Policy, oldest: RatingMonth, needed: set[tuple[str, str]]) -> Iterator[Leftover]:
+    """What neither a rating of ``oldest`` or later reads, nor the oldest cohort that its model would learn from."""
+    label = policy.label
+    cohort = oldest - label.horizon_months - label.embargo_months - policy.training.cohorts + 1
+    for table in contract().values():
+        first = oldest if table.snapshot else known_records.first_read(table, policy, cohort)
+        for month in lake.facts(table.name):
+            if month < first and (table.name, str(month)) not in needed:
+                keys = {fact_key(table.name): month}
+                yield from _partition(lake, "facts", table.name, keys, policy.retention.min_age_days)
+
+
+def _derived(lake: Lake, last: RatingMonth, min_age_days: int) -> Iterator[Leftover]:
+    for table, month, basis in lake.derived():
+        if month <= last:
+            yield from _partition(lake, "derived", table, {"rating_month": month, "basis": basis}, min_age_days)
+
+
+def _partition(
+    lake: Lake, kind: str, table: str, keys: dict[str, RatingMonth | str], min_age_days: int
+) -> Iterator[Leftover]:
+    """A partition, of facts with its quarantine; not one that was written in the last days: a run that has published
+    nothing yet may be about to read it."""
+    written = datetime.fromisoformat(lake.manifest(table, **keys)["written_at"]).timestamp()
+    if written > time.time() - min_age_days * _DAY:
+        return
+    folders = [lake.path(name, **keys) for name in (table, QUARANTINE + table)]
+
+    def remove() -> None:
+        if kind == "facts":
+            lake.remember_beginning(table)
+            lake.remove(QUARANTINE + table, **keys)
+        lake.remove(table, **keys)
+
+    yield Leftover(kind, " ".join([table, *map(str, keys.values())]), sum(map(_size, folders)), remove)
+
+
+def _revisions(settings: Settings, connection: Connection, kept: int) -> Iterator[Leftover]:
+    """Of each month, the replaced revisions beyond the ``kept`` newest that are not the latest on their basis."""
+    replaced = publications.replaced(connection)
+    for month, old in groupby(replaced, key=lambda publication: publication.rating_month):
+        latest = {publication.basis: publication for publication in publications.revisions_of(connection, month)[::-1]}
+        for publication in list(old)[: -kept or None]:
+            if publication.rows_removed_at is None and publication != latest[publication.basis]:
+                size = revisions.size_bytes(connection, publication)
+                remove = partial(_remove_rows, settings, publication)
+                yield Leftover("revision", f"{month} r{publication.revision} {publication.basis}", size, remove)
+
+
+def _remove_rows(settings: Settings, publication: Publication) -> None:
+    with transaction(settings) as connection:
+        revisions.drop_rows(connection, publication)
+        publications.record_removal(connection, publication.publication_id)
+
+
+def _pages(folder: Path, last: RatingMonth) -> Iterator[Leftover]:
+    for month, run in data_docs.runs(folder):
+        if month <= last:
+            yield Leftover("pages", str(run.relative_to(folder)), _size(run), partial(shutil.rmtree, run))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,280 @@
+"""The cohorts a model learns from: what became of the customers of earlier months, and which of their rows it is shown.
+
+Outcomes are looked up first, of all customers or, where they are too many, of a plain sample of them; indices are
+measured of those rows alone that are drawn from these. A row is one customer in one cohort, and it has a role:
+
+    fit           early cohorts, customers who are not held out
+    calibration   late cohorts (out of time), customers who are not held out
+    test          late cohorts, customers held out of everything else
+
+Without cohorts to spare for that, all three are of the same cohorts and of different customers. Past the policy's size
+the rows to fit on are a stratified sample: defaults first, which are what is rare. Those to calibrate with and to judge
+by are drawn whatever became of them, so that shares among them stay true.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.engine import Engine, open_engine, queries
+from pipeline.lake import Lake, known_records
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+
+OUTCOMES = ("good", "bad", "indeterminate", "closed_owing", "too_few_bills", "in_default")
+ROLES = ("fit", "calibration", "test")
+
+
+def mature(lake: Lake, month: RatingMonth, policy: Policy) -> list[RatingMonth]:
+    """The newest cohorts whose label window had ended at the month's cut-off, less the embargo; oldest first."""
+    newest = month - policy.label.horizon_months - policy.label.embargo_months
+    known = lake.facts("bills")
+    return [
+        cohort
+        for cohort in RatingMonth.span(newest - policy.training.cohorts + 1, newest)
+        if known and cohort >= known[0]
+    ]
+
+
+def outcomes(
+    month: RatingMonth, settings: Settings, policy: Policy, *, basis: str = known_records.AS_KNOWN_THEN
+) -> list[dict]:
+    """Customers by cohort, family and outcome, as a model trained in that month sees them: one dict per cohort and
+    family, oldest first, with ``cohort``, ``family`` and a count for each of OUTCOMES."""
+    with _looked_up(month, settings, policy, basis, most=None) as rows:
+        counts = rows.counts
+    keys = ["cohort", "family", "outcome"]
+    table = counts.groupby(keys)["customers"].sum().unstack("outcome", fill_value=0).reindex(columns=list(OUTCOMES))
+    return table.fillna(0).astype(int).reset_index().to_dict("records")
+
+
+class Rows:
+    """The labelled rows of a month's mature cohorts.
+
+    Attributes
+    ----------
+    cohorts : oldest first; counts : DataFrame of cohort, family, role, outcome, customers; input_sha256
+    """
+
+    def __init__(self, engine: Engine, lake: Lake, policy: Policy, known: RatingMonth, scratch: Path):
+        self.cohorts: list[RatingMonth] = []
+        self.counts = pd.DataFrame(columns=["cohort", "family", "role", "outcome", "customers"])
+        self._engine, self._lake, self._policy, self._known, self._scratch = engine, lake, policy, known, scratch
+        self._digest = hashlib.sha256()
+
+    @property
+    def input_sha256(self) -> str:
+        """Of all the partitions that were read so far."""
+        return self._digest.hexdigest()
+
+    def look_up(self, cohorts: list[RatingMonth], most: int | None) -> None:
+        """What became of everybody, or in ``most`` rows of a plain sample of the customers, and who has which role."""
+        share = 1.0
+        if most is not None and cohorts:
+            customers = self._lake.manifest("customers", snapshot_month=self._known)["rows"]
+            share = most / max(1, customers * len(cohorts))
+        self._only = bind_sample(self._engine, self._lake, self._known, share, f"pool {self._policy.training.seed} ")
+        apart = self._policy.training.out_of_time_cohorts
+        late = set(cohorts[-apart:]) if 0 < apart < len(cohorts) else set()
+        counts = [self._look_up(cohort, _role(cohort in late, bool(late))) for cohort in cohorts]
+        self.cohorts = cohorts
+        if counts:
+            self.counts = pd.concat(counts, ignore_index=True)
+
+    def measure(self, roles: Collection[str] = ROLES) -> None:
+        """The indices of the rows of these roles that are drawn, as known at each cohort's own cut-off."""
+        wanted = self.counts[self.counts["role"].isin(roles)]
+        shares = pa.Table.from_pylist(_shares(wanted, self._policy), _SHARES)
+        for cohort in self.cohorts:
+            if str(cohort) in set(wanted["cohort"]):
+                self._measure(cohort, shares)
+
+    def of(self, family: str) -> pd.DataFrame:
+        """Rows to fit on, calibrate with and judge by: cohort, customer_id, role, is_default, is_plain (whether the row
+        would be there too if defaults were not preferred), every index (NaN where missing) and its band."""
+        files = sorted(str(file) for file in self._scratch.glob("*/rows.parquet"))
+        if not files:
+            return pd.DataFrame(columns=["role", "is_default", "is_plain"])
+        self._engine.bind_files("rows", files)
+        rows = queries.compose(
+            "select * exclude (family) from rows where family = :family order by cohort, customer_id"
+        )
+        return self._engine.fetch(rows, {"family": family}).to_pandas(types_mapper=_ARROW_TEXT)
+
+    def default_share(self, family: str) -> float:
+        """Of defaults among all that could have been fitted on, drawn or not; 0 where nobody is."""
+        fit = self.counts[(self.counts["family"] == family) & (self.counts["role"] == "fit")]
+        labelled = fit[fit["outcome"].isin(["good", "bad"])]
+        defaults = labelled.loc[labelled["outcome"] == "bad", "customers"].sum()
+        return float(defaults / max(1, labelled["customers"].sum()))
+
+    def _look_up(self, cohort: RatingMonth, role: str) -> pd.DataFrame:
+        folder = self._scratch / str(cohort)
+        folder.mkdir()
+        found = known_records.write_outcomes(
+            self._engine, self._lake, self._policy, cohort, folder, known_in=self._known, only=self._only
+        )
+        self._digest.update(f"{found.input_sha256} ".encode())
+        self._engine.bind_files("outcomes", [str(file) for file in found.files])
+        with_role = queries.compose(f"""
+            select
+                customer_id,
+                family,
+                outcome,
+                cast(is_default as integer) as is_default,
+                {role} as role,
+                md5(:sample || customer_id) as place
+            from outcomes
+        """)
+        training = self._policy.training
+        self._engine.write(
+            with_role,
+            {
+                "split": f"split {training.seed} ",
+                "sample": f"sample {training.seed} {cohort} ",
+                "holdout": _hex(training.holdout_share),
+                "calibration": _hex(training.holdout_share + training.calibration_share),
+            },
+            folder / "roles.parquet",
+        )
+        self._engine.bind_files("roles", [str(folder / "roles.parquet")])
+        counted = queries.compose(
+            "select family, role, outcome, count(*) as customers from roles group by family, role, outcome"
+        )
+        return self._engine.fetch(counted).to_pandas().assign(cohort=str(cohort))
+
+    def _measure(self, cohort: RatingMonth, shares: pa.Table) -> None:
+        folder = self._scratch / str(cohort)
+        self._engine.bind_files("roles", [str(folder / "roles.parquet")])
+        self._engine.bind_table("shares", shares)
+        drawn = queries.compose("""
+            select
+                r.customer_id,
+                r.role,
+                r.is_default,
+                r.place < s.plain as is_plain
+            from roles as r
+            inner join shares as s
+                on s.family = r.family
+                and s.role = r.role
+                and s.is_default = r.is_default
+            where r.place < s.drawn
+        """)
+        self._engine.write(drawn, {}, folder / "drawn.parquet")
+        self._engine.bind_files("drawn", [str(folder / "drawn.parquet")])
+        measured = known_records.write_indices(
+            self._engine,
+            self._lake,
+            self._policy,
+            cohort,
+            folder,
+            customers_of=self._known,
+            only="drawn",
+            names=self._policy.scored_in_some_family,
+        )
+        self._digest.update(f"{measured.input_sha256} ".encode())
+        self._engine.bind_files("measured", [str(file) for file in measured.files])
+        names = self._policy.scored_in_some_family
+        rows = queries.compose(f"""
+            select
+                cast(:cohort as varchar) as cohort,
+                d.customer_id,
+                i.family,
+                d.role,
+                d.is_default,
+                d.is_plain,
+                {known_records.model_columns(names)},
+                {", ".join(f"i.{name}_band" for name in names)}
+            from drawn as d
+            inner join measured as i on i.customer_id = d.customer_id
+        """)
+        self._engine.write(rows, {"cohort": str(cohort)}, folder / "rows.parquet")
+
+
+@contextmanager
+def labelled(
+    month: RatingMonth, settings: Settings, policy: Policy, basis: str, *, roles: Collection[str] = ROLES
+) -> Iterator[Rows]:
+    """The rows that a model trained as of a month may learn from and be judged by, drawn and measured."""
+    with _looked_up(month, settings, policy, basis, most=policy.training.max_looked_up) as rows:
+        rows.measure(roles)
+        yield rows
+
+
+def bind_sample(engine: Engine, lake: Lake, snapshot: RatingMonth, share: float, seed: str) -> str | None:
+    """A view of about this share of a snapshot's customers, the same ones for the same seed; None stands for all."""
+    if share >= 1:
+        return None
+    engine.bind_files("everyone", lake.files("customers", snapshot_month=snapshot))
+    drawn = queries.compose("select distinct customer_id from everyone where md5(:seed || customer_id) < :share")
+    engine.bind_table("sampled", engine.fetch(drawn, {"seed": seed, "share": _hex(share)}))
+    return "sampled"
+
+
+@contextmanager
+def _looked_up(
+    month: RatingMonth, settings: Settings, policy: Policy, basis: str, *, most: int | None
+) -> Iterator[Rows]:
+    lake = Lake(settings.lake_path)
+    known = known_records.known_in(lake, month, basis)
+    with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as scratch:
+        rows = Rows(engine, lake, policy, known, Path(scratch))
+        rows.look_up(mature(lake, month, policy), most)
+        yield rows
+
+
+_SHARES = pa.schema(
+    [
+        ("family", pa.string()),
+        ("role", pa.string()),
+        ("is_default", pa.int32()),
+        ("drawn", pa.string()),
+        ("plain", pa.string()),
+    ]
+)
+_ARROW_TEXT = {pa.string(): pd.ArrowDtype(pa.string())}.get
+
+
+def _role(is_late: bool, some_are_late: bool) -> str:
+    """The role of a row of one cohort, as SQL; null where the row serves nothing."""
+    place = "md5(:split || customer_id)"
+    if is_late:
+        return f"case when {place} < :holdout then 'test' else 'calibration' end"
+    if some_are_late:
+        return f"case when {place} >= :holdout then 'fit' end"
+    return f"case when {place} < :holdout then 'test' when {place} < :calibration then 'calibration' else 'fit' end"
+
+
+def _shares(counts: pd.DataFrame, policy: Policy) -> list[dict]:
+    """Which share of each family's rows is drawn, by role and class: as the bound that an md5 has to fall below."""
+    labelled_rows = counts[counts["outcome"].isin(["good", "bad"])]
+    drawn = []
+    for (family, role), rows in labelled_rows.groupby(["family", "role"]):
+        bads = int(rows.loc[rows["outcome"] == "bad", "customers"].sum())
+        goods = int(rows["customers"].sum()) - bads
+        bad_share, good_share = _class_shares(bads, goods, role, policy)
+        for is_default, share in ((1, bad_share), (0, good_share)):
+            bounds = {"drawn": _hex(share), "plain": _hex(min(good_share, bad_share))}
+            drawn.append({"family": family, "role": role, "is_default": is_default, **bounds})
+    return drawn
+
+
+def _class_shares(bads: int, goods: int, role: str, policy: Policy) -> tuple[float, float]:
+    """Of the defaults and of the others: ``max_rows`` to fit on, a quarter to calibrate with and to judge by."""
+    limit = policy.training.max_rows if role == "fit" else policy.training.max_rows / 4
+    plain = min(1.0, limit / (bads + goods))
+    if role != "fit" or plain == 1:
+        return plain, plain
+    kept = min(bads, max(plain * bads, policy.training.sampled_default_share * limit))
+    return (kept / bads if bads else plain), min(1.0, (limit - kept) / goods) if goods else plain
+
+
+def _hex(share: float) -> str:
+    """Below which an md5 falls with this probability."""
+    return f"{int(share * 16**8):08x}" if share < 1 else "g"

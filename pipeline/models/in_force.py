@@ -1,0 +1,46 @@
+"""Which registered model rates a family in a month: the one in force, or a challenger whose turn has come."""
+
+from typing import NamedTuple
+
+from pipeline.errors import ModelError
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.scorecard import LogOddsModel, model_from_dict
+from pipeline.settings import Settings
+from pipeline.warehouse import model_registry
+
+
+class Serving(NamedTuple):
+    """The version to rate with, whether publishing the month promotes it, and what there is to say about that."""
+
+    version: str
+    is_promoted: bool = False
+    note: str = ""
+
+
+def serving(month: RatingMonth, settings: Settings, policy: Policy, family: str) -> Serving:
+    """The champion whose time covers the month; or, where the policy promotes by itself and the month was never
+    published, the youngest challenger that passed its gates and has its shadow months behind it.
+
+    ModelError when there is neither.
+    """
+    promotion = policy.promotion
+    if promotion.mode == "automatic":
+        challenger = model_registry.pending(settings, family, month, promotion.shadow_months)
+        if challenger is not None and not lacking(challenger, policy):
+            return Serving(challenger.version, True, f"{challenger.version} passed its gates and takes over")
+    champion = model_registry.champion(settings, family, month)
+    if champion is None:
+        raise ModelError(f"{month}: no {family} model is in force for that month; run it with mode retrain")
+    return Serving(champion.version)
+
+
+def lacking(model: model_registry.Model, policy: Policy) -> list[str]:
+    """Columns the model rates by and the indices that enter its family's score do not give."""
+    given = {column for name in policy.scored(model.family) for column in (name, f"{name}_band")}
+    return [column for column in fitted(model).columns if column not in given]
+
+
+def fitted(model: model_registry.Model) -> LogOddsModel:
+    """The model itself, to score with."""
+    return model_from_dict(model.parameters)

@@ -1,0 +1,72 @@
+"""A challenger beside the champion: how both grade the customers of a published month, for the shadow months."""
+
+from typing import Any
+
+from pipeline.engine import Engine, open_engine, queries
+from pipeline.lake import Lake
+from pipeline.models import drift
+from pipeline.models.in_force import fitted, lacking
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.scorecard import LogOddsModel
+from pipeline.settings import Settings
+from pipeline.warehouse import model_registry
+
+
+def pairs(
+    month: RatingMonth, settings: Settings, policy: Policy, champions: dict[str, model_registry.Model], *, basis: str
+) -> list[dict[str, Any]]:
+    """Rows of rating.shadow_grades: customers by the champion's grade and that of each challenger in its shadow months,
+    by the models alone, before any rule that follows them."""
+    lake, rows = Lake(settings.lake_path), []
+    first = month - policy.promotion.shadow_months + 1
+    with open_engine(settings) as engine:
+        for view in ("grades", "indices"):
+            engine.bind_files(view, lake.files(view, rating_month=month, basis=basis))
+        for challenger in model_registry.models(settings):
+            champion = champions.get(challenger.family)
+            is_in_shadow = (
+                challenger.has_passed
+                and not challenger.is_trial
+                and first <= challenger.trained_month <= month
+                and (challenger.status == "challenger" or challenger.effective_from > month)
+            )
+            if champion is not None and is_in_shadow and not lacking(challenger, policy):
+                both = {"segment": champion.family, "champion": champion.version, "challenger": challenger.version}
+                rows += [both | row for row in _pairs(engine, policy, champion.family, fitted(challenger))]
+    return rows
+
+
+def _pairs(engine: Engine, policy: Policy, family: str, challenger: LogOddsModel) -> list[dict[str, Any]]:
+    query = queries.compose(f"""
+        with scored as (
+            select
+                customer_id,
+                is_in_default,
+                {challenger.to_sql(queries.DIALECT, "default_probability")} as default_probability
+            from (select i.customer_id, i.is_in_default, {drift.model_input(challenger)} from indices as i
+                where i.family = :family) as input
+        ),
+        both as (
+            select
+                {_grade_sql("g.default_probability", policy)} as champion_grade,
+                case when s.is_in_default then :worst else {_grade_sql("s.default_probability", policy)} end
+                    as challenger_grade
+            from scored as s
+            inner join grades as g on g.customer_id = s.customer_id
+        )
+        select champion_grade, challenger_grade, count(*) as customers
+        from both
+        group by champion_grade, challenger_grade
+        order by champion_grade, challenger_grade
+    """)
+    names = {f"grade_{place}": name for place, name in enumerate(policy.grades.names)}
+    bounds = {f"cutoff_{place}": bound for place, bound in enumerate(policy.grades.cutoffs)}
+    return engine.fetch(query, {"family": family, "worst": policy.grades.names[-1], **names, **bounds}).to_pylist()
+
+
+def _grade_sql(probability: str, policy: Policy) -> str:
+    """The grade of a probability, with the policy's names and bounds as parameters."""
+    last = len(policy.grades.cutoffs)
+    whens = " ".join(f"when {probability} < :cutoff_{place} then :grade_{place}" for place in range(last))
+    return f"case {whens} else :grade_{last} end"

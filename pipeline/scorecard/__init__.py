@@ -1,0 +1,79 @@
+"""Fisher's linear discriminant as a credit rating, for any table of numbers with gaps.
+
+>>> import numpy as np, pandas as pd
+>>> from pipeline.scorecard import CreditModel, GradeScale, auc, model_from_dict
+>>> rng = np.random.default_rng(1)
+>>> indices = pd.DataFrame({"on_time_rate": rng.beta(8, 2, 4000), "arrears_ratio": rng.exponential(1, 4000)})
+>>> risk = indices["arrears_ratio"] - 4 * indices["on_time_rate"]
+>>> default = (rng.logistic(size=4000) < risk).astype(int)
+>>> fit, later = slice(0, 3000), slice(3000, 4000)
+>>> model = CreditModel().fit(indices[fit], default[fit], calibration=(indices[later], default[later]))
+>>> float(np.round(auc(default[later], model.log_odds(indices[later])).value, 2))
+0.82
+>>> GradeScale().grade(model.default_probability(indices[:3])).tolist()
+['B', 'C', 'C']
+>>> bool((model_from_dict(model.to_dict()).score(indices) == model.score(indices)).all())
+True
+
+The parts (IndexTransformer, WoeBins, FisherLDA, SplineCalibrator, Scorecard) work alone as well. Around them:
+``evaluate`` gives a verdict; ``refuse_leaks``, ``contradicted_signs`` and ``adverse_impact`` say what a model must not
+be; ``psi`` and a model's frozen ``monitoring`` bins measure drift; ``to_sql`` scores in a database; ``model_card`` is
+for people. Whatever cannot be fitted, scored or read is a ModelFitError that names the column.
+
+``pipeline.scorecard.named_kmeans`` is not imported here: only who groups customers needs scikit-learn's clustering, and
+it takes a second to load.
+"""
+
+from pipeline.scorecard.calibration import SplineCalibrator
+from pipeline.scorecard.credit_model import CreditModel, model_from_dict
+from pipeline.scorecard.errors import ModelFitError
+from pipeline.scorecard.evaluation import calibration_by_grade, calibration_metrics, evaluate
+from pipeline.scorecard.fisher import FisherLDA
+from pipeline.scorecard.grade_scale import GradeScale
+from pipeline.scorecard.metrics import Interval, auc, brier, default_rate_by_grade, ks
+from pipeline.scorecard.report.model_card import CardContext, model_card
+from pipeline.scorecard.scaling import ExpertScorecard, LogOddsModel, Scorecard
+from pipeline.scorecard.screens import (
+    adverse_impact,
+    contradicted_signs,
+    refuse_leaks,
+    selection_counts,
+    single_index_auc,
+)
+from pipeline.scorecard.stability import Baseline, Bins, psi
+from pipeline.scorecard.terms import Term
+from pipeline.scorecard.transform import IndexTransformer
+from pipeline.scorecard.weight_of_evidence import WoeBins
+
+__all__ = [
+    "Baseline",
+    "Bins",
+    "CardContext",
+    "CreditModel",
+    "ExpertScorecard",
+    "FisherLDA",
+    "GradeScale",
+    "IndexTransformer",
+    "Interval",
+    "LogOddsModel",
+    "ModelFitError",
+    "Scorecard",
+    "SplineCalibrator",
+    "Term",
+    "WoeBins",
+    "adverse_impact",
+    "auc",
+    "brier",
+    "calibration_by_grade",
+    "calibration_metrics",
+    "contradicted_signs",
+    "default_rate_by_grade",
+    "evaluate",
+    "ks",
+    "model_card",
+    "model_from_dict",
+    "psi",
+    "refuse_leaks",
+    "selection_counts",
+    "single_index_auc",
+]

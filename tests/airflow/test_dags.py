@@ -1,0 +1,133 @@
+"""The DAGs as Airflow loads them: quickly, without the pipeline's own weight, and by the house rules."""
+
+from tests.support import in_airflow  # noqa: F401  isort: skip
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.settings import PROJECT
+
+TAGS = {"rating", "actions", "monthly"}
+HEAVY = {"adbc_driver_postgresql", "duckdb", "great_expectations", "pandas", "pyarrow", "scipy", "sklearn", "sqlglot"}
+LIGHT = {"pipeline", "pipeline.errors", "pipeline.month"}
+
+PARSE = """
+import json, sys, time
+import airflow.sdk
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+print(json.dumps({
+    "seconds": max(stat.duration.total_seconds() for stat in bag.dagbag_stats),
+    "modules": sorted(sys.modules),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def parsed() -> dict:
+    """Both DAGs loaded in a process that has only Airflow; the second time, with byte code at hand."""
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", PARSE, str(PROJECT / "dags")],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd="/",
+        )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def bag():
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(str(PROJECT / "dags"))
+
+
+def test_a_dag_parses_in_under_a_second(parsed):
+    assert parsed["seconds"] < 1
+
+
+def test_parsing_imports_no_step_and_nothing_heavy(parsed):
+    modules = set(parsed["modules"])
+    assert not modules & HEAVY
+    assert {name for name in modules if name.split(".")[0] == "pipeline"} <= LIGHT
+
+
+def test_the_dags_load(bag):
+    assert not bag.import_errors
+    assert set(bag.dags) == {"credit_rating", "service_actions", "outage_notices"}
+
+
+@pytest.mark.parametrize("dag_id", ["credit_rating", "service_actions", "outage_notices"])
+def test_house_rules(bag, dag_id):
+    dag = bag.dags[dag_id]
+    assert dag.tags
+    assert set(dag.tags) <= TAGS
+    assert dag.owner not in ("", "airflow")
+    assert not dag.catchup
+    assert dag.max_active_runs == 1
+    for topic in ("**Makes**", "**Read by**", "**When a task fails**"):
+        assert topic in dag.doc_md
+    for task in dag.tasks:
+        assert task.on_failure_callback, f"{task.task_id} tells nobody that it failed"
+        assert task.retry_policy is not None
+        assert getattr(task, "python_callable", type(task)).__doc__
+
+
+def test_the_cycle_of_a_month(bag):
+    dag = bag.dags["credit_rating"]
+    following = {task.task_id: task.downstream_task_ids for task in dag.tasks}
+    assert following == {
+        "wait_for_billing_close": {"extract"},
+        "extract": {"validate"},
+        "validate": {"compute_indices"},
+        "compute_indices": {"choose_model", "group"},
+        "group": {"publish"},
+        "choose_model": {"retrain", "apply"},
+        "retrain": {"grade"},
+        "apply": {"grade"},
+        "grade": {"sensitivity"},
+        "sensitivity": {"publish"},
+        "publish": {"monitor", "approve_model"},
+        "monitor": set(),
+        "approve_model": set(),
+    }
+    assert [asset.name for asset in dag.get_task("publish").outlets] == ["credit_grades"]
+    assert [asset.name for asset in dag.get_task("extract").outlets] == ["billing_snapshot"]
+    assert dag.get_task("wait_for_billing_close").mode == "reschedule"
+
+
+def test_what_follows_from_a_month(bag):
+    dag = bag.dags["service_actions"]
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
+        "decide_actions": {"propose_rebates"},
+        "propose_rebates": {"record_follow_up"},
+        "record_follow_up": {"dispatch"},
+        "dispatch": set(),
+    }
+
+
+def test_what_cannot_wait_for_the_month(bag):
+    dag = bag.dags["outage_notices"]
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
+        "escalate_repairs": {"notify_outages"},
+        "notify_outages": {"dispatch"},
+        "dispatch": set(),
+    }
+    assert dag.params.dump() == {"at": None}
+    assert dag.timetable.expression == "*/5 * * * *"
+
+
+def test_the_params_of_a_month(bag):
+    assert bag.dags["credit_rating"].params.dump() == {
+        "rating_month": None,
+        "mode": "auto",
+        "model_version": None,
+        "basis": "as_known_then",
+        "dry_run": False,
+        "accept_moves": False,
+    }

@@ -1,0 +1,48 @@
+"""What a service measure starts from, and an outbox to send from."""
+
+import pytest
+
+from pipeline.policy import Policy
+from tests.support.outbox import House
+from tests.support.receivers import WebhookReceiver
+from tests.support.records.actions import Utility
+
+
+@pytest.fixture
+def utility(settings) -> Utility:
+    return Utility(settings)
+
+
+@pytest.fixture
+def holding(policy):
+    """``holding({...}, ...)``: the policy with these campaigns; unless given, share 0.5, rate 0.05 and cap 50."""
+
+    def made(*campaigns: dict) -> Policy:
+        terms = {"name": "monthly", "first_month": "2026-01", "share": 0.5, "rate": 0.05, "cap": 50}
+        document = policy.model_dump(mode="json")
+        return Policy(**document | {"rebate": {"campaigns": [terms | campaign for campaign in campaigns]}})
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def module_house(databases, policy, tmp_path_factory):
+    with databases(tmp_path_factory.mktemp("house")) as settings:
+        house = House(settings, policy)
+        yield house
+        house.close()
+
+
+@pytest.fixture
+def house(module_house) -> House:
+    """An outbox with nothing in it; its warehouse is that of the module."""
+    module_house.empty()
+    return module_house
+
+
+@pytest.fixture
+def receiver():
+    """A webhook's receiver, which takes everything unless it is told otherwise."""
+    server = WebhookReceiver()
+    yield server
+    server.close()

@@ -1,0 +1,441 @@
+"""Each measure from records to the outbox; what is blocked, withdrawn and decided once."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from pipeline.actions.measures.decide import MEASURES
+from pipeline.actions.measures.decision_inputs import period
+from pipeline.errors import MonthError
+from pipeline.month import RatingMonth
+from tests.support.records.small_utility import MONTH, Town, bill, event, payment
+
+PUNITIVE = ("late_fee", "disconnection_proposal", "collection", "inspection", "visit")
+
+
+def violation(customer: str, detected_on: str) -> dict:
+    return {
+        "violation_id": f"V-{customer}-{detected_on}",
+        "customer_id": customer,
+        "violation_type": "theft",
+        "detected_on": date.fromisoformat(detected_on),
+        "recorded_at": event(customer, "", detected_on)["recorded_at"],
+    }
+
+
+def registered(customer: str, **changed) -> dict:
+    """The arrears register at the end of the month."""
+    return {
+        "customer_id": customer,
+        "as_of": date(2026, 10, 31),
+        "amount_overdue": Decimal("100"),
+        "days_past_due": 50,
+        "late_fee": Decimal(0),
+        "is_disputed": False,
+        "is_on_payment_plan": False,
+        "recorded_at": event(customer, "", "2026-10-31")["recorded_at"],
+    } | changed
+
+
+@pytest.fixture
+def town(module_house) -> Town:
+    module_house.empty()
+    return Town(module_house.settings, module_house.policy)
+
+
+def test_valuable_customers_are_served(town):
+    top = {"value_group": "high value"}
+    town = town.settled(
+        {
+            "falling": {"grade": "AA", "consumption_trend": -0.18},
+            "good": {"grade": "AAA", **top},
+            "large": {"grade": "B", "segment": "industrial", "contract_capacity_kva": Decimal("800"), **top},
+            "small": {"grade": "B", "contract_capacity_kva": Decimal("10"), **top},
+            "usual": {"grade": "B", "consumption_trend": -0.5},
+        }
+    )
+    town.decide()
+    for measure in ("account_manager", "onsite_service"):
+        assert town.who(measure) == ["good", "large", "small"]
+    [(_, _, payload)] = town.actions("grid_support_review")
+    assert payload == {"customer_group": "high value", "contract_capacity_kva": "800.000"}
+    assert town.actions("relationship_task") == [("good", "proposed", {"grade": "AAA"})]
+    assert town.actions("retention") == [("falling", "proposed", {"grade": "AA", "consumption_trend": "-18%"})]
+
+
+def test_no_price_concession_comes_from_a_grade(town):
+    """The best of customers, in whose accounts there is nothing to repay, get care and never money."""
+    best = {"grade": "AAA", "value_group": "high value", "consumption_trend": -0.5, "outage_sensitivity": 0.9}
+    town = town.settled({f"c{n}": best | {"revenue": n} for n in range(20)}, bills=[bill("c1", "2026-10-20")])
+    decided = town.decide()["decided"]
+    assert decided["relationship_task"] == 20
+    money = {"rebate", "earned", "credit", "discount", "price", "fee", "daily_rate", "clawback"}
+    assert not [payload for _, _, payload in town.actions() if payload.keys() & money and payload.get("fee") is None]
+    assert {name for name in decided if decided[name]} <= {
+        *("account_manager", "onsite_service", "relationship_task", "retention", "emergency_supply", "late_fee"),
+    }
+
+
+def test_the_most_outage_sensitive_tenth_without_backup_is_offered_one(town):
+    people = {f"c{n:02}": {"outage_sensitivity": n / 100} for n in range(20)}
+    people["c19"] |= {"has_backup_supply": True}
+    people["c20"] = {}
+    town = town.settled(people)
+    town.decide()
+    assert [(name, payload["outage_sensitivity"]) for name, _, payload in town.actions("emergency_supply")] == [
+        ("c18", "0.18")
+    ]
+
+
+def test_poor_payers_in_arrears(town):
+    town = town.settled(
+        {
+            "b": {"grade": "B"},
+            "c": {"grade": "C"},
+            "d": {"grade": "D"},
+            "little": {"grade": "D"},
+            "paid": {"grade": "D"},
+            "thief": {"grade": "C"},
+        },
+        bills=[
+            *(bill(name, "2026-08-20") for name in ("b", "d", "paid")),
+            bill("c", "2026-10-10"),
+            bill("d", "2026-09-20", "50.50"),
+            bill("little", "2026-08-20", "9.99"),
+        ],
+        payments=[payment("paid", "2026-09-15", "100.00")],
+        violations=[violation("thief", "2024-11-01"), violation("b", "2026-05-01"), violation("d", "2024-10-31")],
+    )
+    town.decide()
+    assert {name: p for name, _, p in town.actions("responsibility_notice")} == {
+        "c": {"amount_overdue": "100.00", "days_past_due": 22},
+        "d": {"amount_overdue": "150.50", "days_past_due": 73},
+        "little": {"amount_overdue": "9.99", "days_past_due": 73},
+    }
+    assert town.actions("visit") == [
+        ("c", "proposed", {"grade": "C", "amount_overdue": "100.00"}),
+        ("d", "proposed", {"grade": "D", "amount_overdue": "150.50"}),
+    ]
+    assert town.actions("collection") == [
+        ("d", "proposed", {"grade": "D", "amount_overdue": "150.50", "days_past_due": 73})
+    ]
+    assert town.actions("inspection") == [("thief", "proposed", {"grade": "C", "violations": 1})]
+
+
+def test_habitual_default_is_followed_up(town):
+    kinds = ("overdue_notice", "returned_payment", "plan_broken")
+    events = [
+        *(event("often", kind, "2026-05-02") for kind in kinds),
+        *(
+            event("agreed", kind, "2026-05-02")
+            for kind in ("overdue_notice", "plan_agreed", "plan_broken", "reconnection")
+        ),
+        *(
+            event("long ago", kind, day)
+            for kind, day in zip(kinds, ("2025-10-31", "2025-11-01", "2026-01-01"), strict=True)
+        ),
+    ]
+    town = town.settled({"often": {}, "agreed": {}, "long ago": {}}, collection_events=events)
+    town.decide()
+    assert town.actions("habitual_default_followup") == [
+        ("often", "proposed", {"delinquencies": 3, "amount_overdue": "0.00"})
+    ]
+
+
+class TestLateFee:
+    def fees(self, town) -> dict[str, tuple]:
+        return {
+            name: (p["fee"], p["daily_rate"], p["amount_overdue"], p["days_past_due"])
+            for name, _, p in town.actions("late_fee")
+        }
+
+    def test_by_tariff_and_day(self, town):
+        people = {name: {} for name in ("all", "first", "paid", "parts", "due")} | {"firm": {"segment": "commercial"}}
+        town = town.settled(
+            people,
+            bills=[
+                bill("all", "2026-09-10"),
+                bill("first", "2026-10-30"),
+                bill("paid", "2026-10-10"),
+                bill("parts", "2026-10-10"),
+                bill("due", "2026-10-31"),
+                bill("firm", "2026-10-21", "1234.56"),
+            ],
+            payments=[
+                payment("paid", "2026-10-15", "100"),
+                payment("parts", "2026-10-16", "60", "B-parts-2026-10-10-1"),
+                payment("parts", "2026-10-26", "40", "B-parts-2026-10-10-1"),
+            ],
+        )
+        town.decide()
+        assert self.fees(town) == {
+            "all": ("3.10", "0.1%", "100.00", 51),  # the 31 days of October
+            "first": ("0.10", "0.1%", "100.00", 1),
+            "paid": ("0.50", "0.1%", "100.00", 5),
+            "parts": ("1.00", "0.1%", "100.00", 16),  # 6 days of 100 and 10 of 40
+            "firm": ("24.69", "0.2%", "1234.56", 10),
+        }
+
+    def test_across_the_year_end(self, town):
+        january = RatingMonth(2027, 1)
+        town = town.settled(
+            {"firm": {"segment": "commercial"}, "home": {}},
+            month=january,
+            bills=[bill("firm", "2026-12-20"), bill("firm", "2027-01-21"), bill("home", "2026-12-20")],
+        )
+        town.decide(january)
+        assert self.fees(town) == {
+            "firm": ("11.30", "0.2% and 0.3%", "200.00", 42),  # 31 days at 0.3%, 10 at 0.2%
+            "home": ("3.10", "0.1%", "100.00", 42),
+        }
+
+    def test_the_fees_of_all_months_are_the_fee_of_the_debt(self, town):
+        bills, paid = (
+            [bill("a", "2026-08-07", "333.33")],
+            [payment("a", "2026-09-19", "111.11"), payment("a", "2026-10-12", "222.22")],
+        )
+        total = Decimal(0)
+        for month in RatingMonth.span(RatingMonth(2026, 8), RatingMonth(2026, 11)):
+            there = town.settled({"a": {}}, month=month, bills=bills, payments=paid)
+            there.decide(month)
+        total = sum(Decimal(p["fee"]) for _, _, p in there.actions("late_fee"))
+        exact = Decimal("333.33") * 43 * Decimal("0.001") + Decimal("222.22") * 23 * Decimal("0.001")
+        assert abs(total - exact) <= Decimal("0.015")  # three months, each rounded to the cent
+
+    def test_what_last_month_charged_stays_due(self, town):
+        october = town.settled({"a": {}}, bills=[bill("a", "2026-10-10")])
+        october.decide()
+        november = october.settled(
+            {"a": {}}, month=MONTH + 1, bills=[bill("a", "2026-10-10")], payments=[payment("a", "2026-10-15", "100")]
+        )
+        november.decide(MONTH + 1)
+        assert [status for _, status, _ in november.actions("late_fee")] == ["proposed"]
+
+
+def test_disconnection_is_proposed_after_the_days_of_the_notice_and_waits_for_a_person(town):
+    people = {name: {} for name in ("short", "unnoticed", "new notice", "noticed", "off", "back")}
+    people |= {"firm": {"segment": "commercial"}, "new firm": {"segment": "commercial"}}
+    bills = [bill(name, "2026-09-20") for name in people if name != "short"] + [bill("short", "2026-10-02")]
+    events = [event(name, "overdue_notice", "2026-10-05") for name in ("short", "noticed", "off", "back")]
+    town = town.settled(
+        people,
+        bills=bills,
+        collection_events=[
+            *events,
+            event("unnoticed", "overdue_notice", "2026-09-19"),  # of an older debt
+            event("new notice", "overdue_notice", "2026-10-25"),
+            event("firm", "overdue_notice", "2026-10-28"),
+            event("new firm", "overdue_notice", "2026-10-29"),
+            event("off", "disconnection", "2026-10-20"),
+            event("back", "disconnection", "2026-06-20"),
+            event("back", "reconnection", "2026-07-20"),
+        ],
+    )
+    town.decide()
+    found = {name: payload for name, _, payload in town.actions("disconnection_proposal")}
+    assert found.keys() == {"noticed", "back", "firm"}
+    assert found["noticed"] == {
+        "amount_overdue": "100.00",
+        "days_past_due": 42,
+        "notified_on": "2026-10-05",
+        "notice_days": 7,
+    }
+    assert found["firm"]["notice_days"] == 3
+    town.dispatch()
+    assert town.who("disconnection_proposal") == ["back", "firm", "noticed"]
+
+
+@pytest.mark.parametrize(
+    ("protections", "first"),
+    [
+        (("life_support", "protected", "moratorium", "dispute", "payment_plan"), "life_support"),
+        (("protected", "moratorium", "dispute", "payment_plan"), "protected"),
+        (("moratorium", "dispute", "payment_plan"), "moratorium"),
+        (("dispute", "payment_plan"), "dispute"),
+        (("payment_plan",), "payment_plan"),
+    ],
+)
+def test_who_is_protected_is_not_punished_and_the_first_protection_says_why(town, protections, first):
+    person = {
+        "grade": "D",
+        "is_life_support": "life_support" in protections,
+        "is_protected": "protected" in protections,
+    }
+    held = {name: person for name in ("a",)} | {"b": {"grade": "D", "segment": "public"}}
+    register = [registered("a", is_disputed="dispute" in protections, is_on_payment_plan="payment_plan" in protections)]
+    winter = {"first_day": "2026-11-15", "last_day": "2027-03-15", "segments": ["residential"]}
+    protection = town.policy.measures.protection.model_dump(mode="json")
+    winters = [winter] if "moratorium" in protections else []
+    town = town.under_measures(protection=protection | {"moratoria": winters}).settled(
+        held,
+        bills=[bill(name, "2026-08-20") for name in held],
+        arrears=register,
+        collection_events=[event(name, "overdue_notice", "2026-09-05") for name in held],
+        violations=[violation(name, "2026-05-01") for name in held],
+    )
+    found = town.decide()
+    assert found["blocked"] == dict.fromkeys(PUNITIVE, 1) | {}
+    for measure in PUNITIVE:
+        assert [(name, status) for name, status, _ in town.actions(measure)] == [("a", first), ("b", "proposed")]
+    assert town.who("responsibility_notice") == ["a", "b"]
+    town.dispatch()
+    [(blocked,)] = town.sql("select count(*) from report.action_queue where blocked_by = %s", first)
+    assert blocked == len(PUNITIVE)
+    grades = town.sql(
+        "select customer_id, score, grade from rating.credit_grades where rating_month = %s order by 1", MONTH.first_day
+    )
+    assert grades == [("a", 600, "D"), ("b", 600, "D")]  # the gate looks at actions alone
+
+
+@pytest.mark.parametrize(
+    ("events", "is_blocked"),
+    [
+        ([("plan_agreed", "2026-08-01")], True),
+        ([("plan_agreed", "2026-08-01"), ("plan_broken", "2026-09-01")], False),
+        ([("plan_broken", "2026-07-01"), ("plan_agreed", "2026-08-01")], True),
+        ([("plan_agreed", "2026-04-30")], False),
+    ],
+)
+def test_without_a_register_the_events_tell_of_a_plan(town, events, is_blocked):
+    town = town.settled(
+        {"a": {}}, bills=[bill("a", "2026-10-01")], collection_events=[event("a", *each) for each in events]
+    )
+    town.decide()
+    assert [status for _, status, _ in town.actions("late_fee")] == ["payment_plan" if is_blocked else "proposed"]
+
+
+def test_a_moratorium_that_is_over_blocks_nothing(town):
+    protection = town.policy.measures.protection.model_dump(mode="json")
+    over = {"first_day": "2026-10-01", "last_day": "2026-10-31", "segments": ["residential"]}
+    town = town.under_measures(protection=protection | {"moratoria": [over]})
+    town = town.settled({"a": {}}, bills=[bill("a", "2026-10-01")])
+    town.decide()
+    assert [status for _, status, _ in town.actions("late_fee")] == ["proposed"]
+
+
+def test_decided_twice_changes_nothing_and_a_restatement_withdraws_what_is_no_longer_due(town):
+    bills = [bill(name, "2026-08-20") for name in ("a", "b")]
+    people = {"a": {"grade": "D"}, "b": {"grade": "D"}, "c": {"value_group": "high value"}}
+    there = town.settled(people, bills=bills)
+    first = there.decide()
+    before = there.sql("select * from ops.service_actions order by action_id")
+    assert there.decide() == first | {"changed": 0}
+    assert there.sql("select * from ops.service_actions order by action_id") == before
+
+    again = there.settled(people, bills=bills, payments=[payment("b", "2026-09-01", "100")])
+    again.decide()
+    assert again.who("visit") == ["a"]
+    assert again.sql(
+        "select customer_id, suppressed_by, reason from ops.service_actions "
+        "where action_type = 'visit' and status = 'suppressed'"
+    ) == [("b", "withdrawal", "no longer due in 2026-10")]
+    assert again.who("account_manager") == ["c"]
+
+
+def test_a_backfill_writes_its_actions_suppressed_and_the_next_month_makes_good_what_lasts(town):
+    people = {"a": {"value_group": "high value", "grade": "D"}}
+    there = town.settled(people, run_kind="backfill", bills=[bill("a", "2026-08-20")])
+    there.decide()
+    assert set(there.statuses()) == {"suppressed"}
+    following = there.settled(people, month=MONTH + 1, bills=[bill("a", "2026-08-20")])
+    following.decide(MONTH + 1)
+    assert following.who("account_manager") == ["a"]
+    assert following.who("visit") == ["a"]
+    assert len(following.actions("visit")) == 1
+
+
+def test_a_measure_that_the_policy_takes_away_is_withdrawn(town):
+    people, bills = {"a": {"grade": "D"}}, [bill("a", "2026-08-20")]
+    there = town.settled(people, bills=bills)
+    there.decide()
+    there.under_measures(visit=None, late_fee=None).decide()
+    assert (there.who("visit"), there.who("late_fee")) == ([], [])
+    assert there.who("collection") == ["a"]
+
+
+def test_a_month_that_is_not_published_has_no_measures(town):
+    with pytest.raises(MonthError, match="2026-10 is not published, so no actions follow from it"):
+        town.decide()
+
+
+def test_every_measure_that_is_decided_has_a_query_a_policy_and_an_action_type(policy):
+    from pipeline.settings import SQL
+
+    assert {path.stem for path in (SQL / "lake" / "measures").glob("*.sql")} == set(MEASURES)
+    assert set(MEASURES) <= set(policy.actions.types)
+    assert set(MEASURES) <= set(type(policy.measures).model_fields)
+
+
+def test_periods_follow_the_calendar():
+    found = [str(period(RatingMonth(2026, month), every)) for month, every in ((10, 12), (6, 6), (7, 6), (10, 1))]
+    assert found == ["2026-01", "2026-01", "2026-07", "2026-10"]
+
+
+class TestReports:
+    def test_the_money_of_a_month_ties_to_its_records(self, town):
+        bills = [
+            bill("a", "2026-09-20", "100.10"),
+            bill("a", "2026-10-20", "200.20"),
+            bill("b", "2026-11-05", "50.05", issued_on=date(2026, 10, 16)),
+        ]
+        payments = [
+            payment("a", "2026-10-05", "60.06", "B-a-2026-09-20-1"),
+            payment("b", "2026-10-30", "0.01"),
+            payment("a", "2026-10-06", "10.00", payment_id="wrong"),
+            payment("a", "2026-10-08", "10.00", payment_id="back", reverses_payment_id="wrong"),
+        ]
+        people = {"a": {}, "b": {"segment": "commercial"}}
+        september = town.settled(people, month=MONTH - 1, bills=bills, payments=payments)
+        september.decide(MONTH - 1)
+        october = september.settled(people, bills=bills, payments=payments)
+        october.decide()
+        columns = "billed, collected, receivable, overdue, average_receivable"
+        before, now = october.sql(f"select {columns} from report.arrears_recovery order by rating_month")
+        assert [str(value) for value in before[:4]] == ["100.10", "0.00", "100.10", "100.10"]
+        assert before[4] is None
+        assert [str(value) for value in now[:4]] == ["250.25", "60.07", "290.28", "240.24"]
+        assert before[2] + now[0] - now[1] == now[2], "what was open, and billed, and not collected, is open"
+        [(recovery, turnover)] = october.sql(
+            "select recovery_rate, turnover from report.arrears_recovery where rating_month = '2026-10-01'"
+        )
+        assert float(recovery) == pytest.approx(60.07 / 250.25)
+        assert float(turnover) == pytest.approx(250.25 / ((100.10 + 290.28) / 2))
+
+    def test_nobody_is_served_below_the_standard(self, town):
+        large = {"segment": "industrial", "contract_capacity_kva": 400}
+        town = town.settled(
+            {
+                "large": large | {"grade": "D"},
+                "managed": {"grade": "AAA", "value_group": "high value"},
+                "usual": {"grade": "D"},
+                "other": {"grade": "D"},
+            }
+        )
+        town.decide()
+        rows = town.sql(
+            "select customer_size, grade, customers, required_level, provided_level, gap, is_below_standard "
+            "from report.service_gap order by 1, 2"
+        )
+        assert rows == [
+            ("average", "AAA", 1, "personalized", "solved as soon as possible", 1, False),
+            ("average", "D", 2, "personalized", "personalized", 0, False),
+            ("large", "D", 1, "solved as soon as possible", "solved as soon as possible", 0, False),
+        ]
+        assert town.sql("select sum(customers) from ops.service_levels") == [(4,)]
+
+    def test_the_queue_puts_the_most_urgent_first_and_says_nothing_of_a_customer_but_the_id(self, town):
+        town = town.settled({"a": {"grade": "D", "is_life_support": True}, "b": {"grade": "D"}}, bills=[
+            bill("a", "2026-08-20"), bill("b", "2026-08-20")
+        ])  # fmt: skip
+        town.decide()
+        town.dispatch()
+        rows = town.sql("select action_type, customer_id, status, blocked_by from report.action_queue order by place")
+        assert rows[0][0] == "collection"
+        assert [row[2] for row in rows[-3:]] == ["blocked"] * 3
+        assert {row[3] for row in rows[-3:]} == {"life_support"}
+        assert len(rows) == town.sql("select count(*) from ops.service_actions")[0][0]
+        town.sql("update ops.service_actions set status = 'acknowledged' where status = 'dispatched'")
+        assert "dispatched" not in {status for (status,) in town.sql("select status from report.action_queue")}
+        columns = town.sql("select column_name from information_schema.columns where table_name = 'action_queue'")
+        assert "payload" not in {name for (name,) in columns}

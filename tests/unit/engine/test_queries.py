@@ -1,0 +1,91 @@
+"""The texts under sql/: composed, complete, and as their headers say."""
+
+import re
+from fnmatch import fnmatchcase
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from pipeline.engine import queries
+from pipeline.errors import ConfigError
+from pipeline.lake import known_records
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.settings import PROJECT
+from pipeline.source import contract
+
+QUERIES = sorted(queries.files().values())
+RATED = [path for path in QUERIES if path.parent.name not in ("inputs", "measures", "monitoring", "outages", "rebates")]
+
+
+def header(path):
+    """The comment at the top, on one line."""
+    lines = path.read_text().splitlines()
+    return " ".join(
+        line.removeprefix("--").strip() for line in lines[: next(n for n, line in enumerate(lines) if line[:2] != "--")]
+    )
+
+
+def said(path, what):
+    """The names that follow ``what`` in the header, without the remarks in brackets; ``since_*`` stands for several."""
+    found = re.search(rf"\b{what} ((?:[^.()]|\([^()]*\))*)\.", header(path) + ".")
+    return set(re.findall(r"\w+\*?", re.sub(r"\([^()]*\)", "", found[1]))) if found else set()
+
+
+def matched(names, patterns):
+    return {name for name in names for pattern in patterns if fnmatchcase(name, pattern)}
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
+def test_the_header_says_what_the_query_reads_and_binds(path):
+    tree = sqlglot.parse_one(path.read_text(), read="duckdb")
+    own = {cte.alias for cte in tree.find_all(exp.CTE)}
+    assert said(path, "Reads") == {table.name for table in tree.find_all(exp.Table)} - own
+    bound = {placeholder.name for placeholder in tree.find_all(exp.Placeholder)}
+    stated = said(path, "Parameters:")
+    assert matched(bound, stated) == bound
+    composed = queries.compose(path.read_text()).parameters
+    assert [pattern for pattern in stated if not matched(composed, [pattern])] == []
+
+
+@pytest.mark.parametrize("path", RATED, ids=lambda path: path.stem)
+def test_a_query_is_composed_down_to_tables_of_the_source_and_of_the_step(path, policy):
+    cards = Policy.load(PROJECT / "docs" / "examples" / "card-policy.yaml")
+    query = queries.compose(f"select * from {path.stem}")
+    tree = sqlglot.parse_one(query.sql(), read="duckdb")
+    read = {table.name for table in tree.find_all(exp.Table)} - {cte.alias for cte in tree.find_all(exp.CTE)}
+    assert read == query.tables <= {*contract(), "families", "cohort", "members", "segment_slopes"}
+    march = RatingMonth(2026, 3)
+    known = set(known_records.label_parameters(policy, march) | known_records.group_parameters(policy, march))
+    assert query.parameters <= known | set(known_records.parameters(cards, march))
+
+
+@pytest.mark.parametrize("path", RATED, ids=lambda path: path.stem)
+def test_the_text_reads_as_spark_sql_too(path):
+    text = queries.compose(f"select * from {path.stem}").sql("spark")
+    assert sqlglot.parse_one(text, read="spark").named_selects == ["*"]
+
+
+def test_a_query_named_twice_on_the_way_is_put_in_once():
+    text = queries.compose("with mine as (select * from bill_status) select * from mine, late_debt").sql()
+    names = [cte.alias for cte in sqlglot.parse_one(text, read="duckdb").find_all(exp.CTE)]
+    assert names.count("received") == names.count("bill_status") == 1
+    assert names.index("received") < names.index("bill_status") < names.index("late_debt") < names.index("mine")
+
+
+def test_columns_are_those_of_the_select(policy):
+    assert {"customer_id", "avg_monthly_kwh"} <= set(queries.columns("consumption"))
+    for name, index in policy.indices.items():
+        assert name in queries.columns(index.group)
+
+
+def test_a_query_that_is_not_there_or_is_no_sql_is_one_clear_line(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match=r"there is no query moon.sql in sql/lake/facts or sql/lake/indices"):
+        queries.columns("moon")
+    (tmp_path / "sql" / "indices").mkdir(parents=True)
+    (tmp_path / "sql" / "indices" / "broken.sql").write_text("select (\nfrom where")
+    monkeypatch.setattr(queries, "SQL", tmp_path / "sql")
+    with pytest.raises(ConfigError, match=r"sql/lake/indices/broken.sql is not SQL that can be read") as raised:
+        queries.compose("select * from broken")
+    assert "\n" not in str(raised.value)

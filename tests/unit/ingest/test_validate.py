@@ -1,0 +1,323 @@
+"""Every row of the lake is held to the contract; what fails is named, left out and counted."""
+
+import json
+import shutil
+from datetime import date, timedelta
+from decimal import Decimal
+
+import duckdb
+import pytest
+from pydantic import SecretStr
+
+from pipeline.errors import DataQualityError, WarehouseUnavailableError
+from pipeline.ingest import data_docs
+from pipeline.ingest.extract import extract
+from pipeline.ingest.validate import validate
+from pipeline.lake import QUARANTINE, Lake, fact_key
+from pipeline.sample import Utility
+from pipeline.settings import Settings
+from pipeline.source import contract
+from pipeline.source.write import replace_tables
+from tests.support.records.billing import (
+    AUGUST,
+    CUSTOMERS,
+    OCTOBER,
+    SEPTEMBER,
+    bill,
+    close,
+    customer,
+    fill,
+    in_source,
+    instant,
+    payment,
+    records,
+)
+
+
+def lenient(policy, **changed):
+    """The policy, without a limit to failures and without grace."""
+    changed = {"quarantine_limit": 1.0, "reference_grace_months": 0} | changed
+    return policy.model_copy(update={"validation": policy.validation.model_copy(update=changed)})
+
+
+def quarantined(settings, table):
+    """What failed, by the key of the row."""
+    lake, found = Lake(settings.lake_path), {}
+    key = contract()[table].key[0]
+    for month in lake.facts(table):
+        for file in lake.files(QUARANTINE + table, **{fact_key(table): month}):
+            rows = duckdb.connect().execute(f"select {key}, failed from read_parquet($file)", {"file": file}).fetchall()
+            for name, failed in rows:
+                found.setdefault(name, []).append(sorted(failed))
+    return found
+
+
+def kept_and_left_out(settings, table):
+    """Rows in the lake, rows that readers see, rows in quarantine."""
+    lake, database = Lake(settings.lake_path), duckdb.connect()
+    counts = [0, 0, 0]
+    for facts, left_out in lake.fact_files(table, lake.facts(table)):
+        [(rows,)] = database.execute("select count(*) from read_parquet($file)", {"file": facts}).fetchall()
+        numbers = set()
+        if left_out:
+            listed = database.execute("select file_row_number from read_parquet($file)", {"file": left_out}).fetchall()
+            numbers = {number for (number,) in listed}
+            assert len(numbers) == len(listed)
+        [(seen,)] = database.execute(
+            "select count(*) from read_parquet($file, file_row_number = true) "
+            "where not list_contains($out, file_row_number)",
+            {"file": facts, "out": sorted(numbers)},
+        ).fetchall()
+        counts = [total + part for total, part in zip(counts, (rows, seen, len(numbers)), strict=True)]
+    return counts
+
+
+def test_clean_records_pass_and_are_not_checked_twice(settings, policy, sql):
+    fill(settings, records())
+    extract(OCTOBER, settings, policy)
+    result = validate(OCTOBER, settings, policy)
+    assert result["partitions_checked"] == 7
+    assert result["rows"] == {"customers": CUSTOMERS, "bills": 3 * CUSTOMERS, "payments": 3 * CUSTOMERS}
+    assert set(result["quarantined"].values()) == {0}
+    before = sql("select count(*), bool_and(success), max(checked_at) from ops.validation_results")
+    assert before[0][1]
+    assert validate(OCTOBER, settings, policy)["partitions_checked"] == 0
+    assert sql("select count(*), bool_and(success), max(checked_at) from ops.validation_results") == before
+
+
+def test_the_customers_of_the_next_month_are_no_duplicates_of_this_one(settings, policy):
+    fill(settings, records())
+    for month in (SEPTEMBER, OCTOBER):
+        extract(month, settings, policy)
+        result = validate(month, settings, policy)
+    assert result["rows"]["customers"] == CUSTOMERS
+    assert result["quarantined"]["customers"] == 0
+
+
+def test_every_fault_is_named_left_out_and_stored(settings, policy, sql):
+    tables = records()
+    day = OCTOBER.first_day
+    tables["bills"] += [
+        bill(1, OCTOBER, amount=Decimal("101.26")),  # a second row of the same id
+        bill(2, OCTOBER, bill_id="B-2026-08-002"),  # an id of an earlier month
+        bill(3, OCTOBER, bill_id="negative", amount=Decimal("-0.01")),
+        bill(3, OCTOBER, bill_id="cancellation", amount=Decimal("-5"), cancels_bill_id="B-2026-09-003"),
+        bill(3, OCTOBER, bill_id="cancels nothing", cancels_bill_id="B-2027-01-001"),
+        bill(3, OCTOBER, bill_id="absurd", amount=Decimal("100000000.01"), kwh=Decimal("1000000000.001")),
+        bill(3, OCTOBER, bill_id="due early", due_on=day),
+        bill(3, OCTOBER, bill_id="future", issued_on=day + timedelta(days=400), due_on=day + timedelta(days=500)),
+        bill(3, OCTOBER, bill_id="mid-month", billing_month=day + timedelta(days=14)),
+        bill(3, OCTOBER, bill_id="nobody", customer_id="C999"),
+        bill(3, OCTOBER, bill_id="no customer", customer_id=None),
+    ]
+    tables["payments"] += [
+        payment(1, OCTOBER, payment_id="zero", amount=Decimal("0")),
+        payment(1, OCTOBER, payment_id="NaN"),
+        payment(1, OCTOBER, payment_id="unknown bill", bill_id="B-2026-10-999"),
+        payment(1, AUGUST, payment_id="bill of the future", bill_id="B-2026-10-001"),
+        payment(1, OCTOBER, payment_id="to no bill", bill_id=None),
+        payment(1, OCTOBER, payment_id="reversal", reverses_payment_id="P-2026-09-001"),
+        payment(1, OCTOBER, payment_id="reverses nothing", reverses_payment_id="P-2026-09-999"),
+    ]
+    tables["customers"] += [customer(50, segment="martian"), customer(51, closed_on=date(2019, 1, 1)), customer(4)]
+    tables["violations"] = [
+        {
+            "violation_id": f"V{kind}",
+            "customer_id": "C001",
+            "violation_type": kind,
+            "detected_on": day,
+            "recorded_at": instant(day),
+        }
+        for kind in ("theft", "rudeness")
+    ]
+    fill(settings, tables)
+    in_source(
+        settings,
+        "alter table payments alter column amount type numeric",
+        "update payments set amount = 'NaN' where payment_id = 'NaN'",
+    )
+    extract(OCTOBER, settings, policy)
+    result = validate(OCTOBER, settings, lenient(policy))
+
+    assert quarantined(settings, "bills") == {
+        "B-2026-10-001": [["bill_id occurs once"]],
+        "B-2026-08-002": [["bill_id occurs once"]],
+        "negative": [["amount is not negative"]],
+        "cancels nothing": [["cancelled bill exists"]],
+        "absurd": [["amount is not absurd", "kwh is not absurd"]],
+        "due early": [["due after issued"]],
+        "future": [["issued before recorded"]],
+        "mid-month": [["billing month is first day"]],
+        "nobody": [["customer exists"]],
+        "no customer": [["customer_id is given"]],
+    }
+    assert quarantined(settings, "payments") == {
+        "zero": [["amount is positive"]],
+        "NaN": [["values have the contract's types"]],
+        "unknown bill": [["bill exists"]],
+        "bill of the future": [["bill exists"]],
+        "reverses nothing": [["reversed payment exists"]],
+    }
+    assert quarantined(settings, "customers") == {
+        "C050": [["segment is known"]],
+        "C051": [["closed after connected"]],
+        "C004": [["customer_id, recorded_at occurs once"]],
+    }
+    assert quarantined(settings, "violations") == {"Vrudeness": [["type is known"]]}
+
+    for table, left_out in result["quarantined"].items():
+        rows, seen, out = kept_and_left_out(settings, table)
+        assert (rows, out) == (result["rows"][table], left_out)
+        assert seen + out == rows
+    assert sql("select count(*) from ops.quarantine where table_name = 'bills'") == [(10,)]
+    [(key, failed, path)] = sql(
+        "select row_key, failed, lake_path from ops.quarantine where row_key = 'absurd' order by row_number"
+    )
+    assert (key, sorted(failed)) == ("absurd", ["amount is not absurd", "kwh is not absurd"])
+    assert duckdb.connect().execute("select count(*) from read_parquet($f)", {"f": path}).fetchall() == [(10,)]
+    assert sql(
+        "select rows_checked, rows_failed, success, detail -> 'examples' from ops.validation_results "
+        "where table_name = 'bills' and recorded_month = '2026-10-01' and expectation = 'amount is not absurd'"
+    ) == [(CUSTOMERS + 11, 1, False, ["100000000.01"])]
+
+    pages = list((settings.data_docs_path / "validations" / "bills").rglob("*.html"))
+    assert len(pages) == 1
+    page = pages[0].read_text()
+    assert "amount is not negative" in page
+    assert f"{3 * CUSTOMERS + 11}" in page
+    assert (settings.data_docs_path / "index.html").is_file()
+
+
+def test_an_index_without_pages_that_were_removed(settings, policy):
+    fill(settings, records())
+    extract(OCTOBER, settings, policy)
+    validate(OCTOBER, settings, policy)
+    folder = settings.data_docs_path
+    assert {month for month, _ in data_docs.runs(folder)} == {OCTOBER}
+    assert "2026-10 as_known_then" in (folder / "index.html").read_text()
+    for _, page in list(data_docs.runs(folder)):
+        shutil.rmtree(page)
+    data_docs.rebuild_index(folder)
+    assert "2026-10 as_known_then" not in (folder / "index.html").read_text()
+
+
+@pytest.mark.parametrize("seed", [3])
+def test_planted_faults_are_wholly_found_and_nothing_else(settings, policy, seed):
+    utility = Utility(150, 6, OCTOBER, seed=seed, dirty=0.03)
+    replace_tables(settings.source, utility.batches())
+    extract(OCTOBER, settings, policy)
+    result = validate(OCTOBER, settings, lenient(policy))
+    assert len(utility.planted) > 20
+    planted: dict[str, int] = {}
+    for (table, _), keys in utility.planted.items():
+        planted[table] = planted.get(table, 0) + len(keys)
+    assert {table: rows for table, rows in result["quarantined"].items() if rows} == planted
+    for table in result["rows"]:
+        rows, seen, out = kept_and_left_out(settings, table)
+        assert rows == result["rows"][table] == seen + out
+    for (table, kind), keys in utility.planted.items():
+        if kind != "duplicate_key":
+            assert {key[0] for key in keys} <= set(quarantined(settings, table))
+
+
+def test_too_many_failures_stop_the_run_after_everything_was_written(settings, policy, sql):
+    tables = records()
+    tables["payments"] += [payment(1, OCTOBER, payment_id=f"bad {n}", amount=Decimal("-1")) for n in range(3)]
+    fill(settings, tables)
+    extract(OCTOBER, settings, policy)
+    expected = (
+        r"payments 2026-08 to 2026-10: 3 of 33 rows \(9.1%\) failed, limit 0.02: most often not 'amount is positive' "
+        r"\(3\); see ops.quarantine and .*index.html; .*validation.quarantine_limits.payments"
+    )
+    for _ in range(2):
+        with pytest.raises(DataQualityError, match=expected):
+            validate(OCTOBER, settings, policy)
+        assert sql("select count(*) from ops.quarantine") == [(3,)]
+    more = policy.validation.model_copy(update={"quarantine_limits": {"payments": 0.1}})
+    assert validate(OCTOBER, settings, policy.model_copy(update={"validation": more}))["partitions_checked"] == 0
+
+
+def test_a_month_with_many_rows_is_judged_on_its_own(settings, policy):
+    tables = records()
+    tables["payments"] += [payment(1, AUGUST, payment_id=f"good {number}") for number in range(3000)]
+    tables["payments"] += [payment(1, OCTOBER, payment_id=f"good too {number}") for number in range(1000)]
+    tables["payments"] += [payment(1, OCTOBER, payment_id=f"bad {n}", amount=Decimal("-1")) for n in range(30)]
+    fill(settings, tables)
+    extract(OCTOBER, settings, policy)
+    with pytest.raises(DataQualityError, match=r"payments 2026-10: 30 of 1,040 rows \(2.9%\)"):
+        validate(OCTOBER, settings, policy)
+
+
+def test_an_empty_month_is_refused_unless_the_policy_allows_it(settings, policy):
+    fill(settings, records((AUGUST, SEPTEMBER)) | {"billing_closes": [close(OCTOBER)]})
+    extract(OCTOBER, settings, policy)
+    with pytest.raises(DataQualityError, match=r"bills 2026-10: .*no bill in the month"):
+        validate(OCTOBER, settings, policy)
+    validate(OCTOBER, settings, lenient(policy, allow_month_without_bills=True))
+
+
+def test_a_required_table_without_rows_is_refused(settings, policy):
+    fill(settings, records() | {"payments": []})
+    extract(OCTOBER, settings, policy)
+    with pytest.raises(DataQualityError, match="payments: the billing system recorded no row up to 2026-10"):
+        validate(OCTOBER, settings, policy)
+
+
+def test_a_partition_that_does_not_tie_to_the_source_is_refused(settings, policy, sql):
+    fill(settings, records())
+    extract(OCTOBER, settings, policy)
+    lake = Lake(settings.lake_path)
+    manifest = lake.path("bills", recorded_month=SEPTEMBER) / "_manifest.json"
+    document = json.loads(manifest.read_text())
+    document["source_sums"]["amount"] = "1047.51"
+    manifest.write_text(json.dumps(document))
+    expected = r"bills 2026-09: not amount adds up to the source's total: 1047.50 in the lake, 1047.51 in the billing"
+    with pytest.raises(DataQualityError, match=expected):
+        validate(OCTOBER, settings, policy)
+    assert sql("select expectation from ops.validation_results where not success") == [
+        ("amount adds up to the source's total",)
+    ]
+
+
+def test_in_the_lakes_first_months_a_payment_may_name_an_older_bill(settings, policy):
+    tables = records()
+    for month in (AUGUST, OCTOBER):
+        tables["payments"].append(payment(1, month, payment_id=f"old bill {month}", bill_id="B-2026-07-001"))
+    fill(settings, tables)
+    extract(OCTOBER, settings, policy)
+    validate(OCTOBER, settings, lenient(policy, reference_grace_months=2))
+    assert set(quarantined(settings, "payments")) == {"old bill 2026-10"}
+
+
+def test_other_expectations_are_checked_anew(settings, policy):
+    fill(settings, records())
+    extract(OCTOBER, settings, policy)
+    assert set(validate(OCTOBER, settings, policy)["quarantined"].values()) == {0}
+    strict = lenient(policy, max_amount=105.0)
+    assert validate(OCTOBER, settings, strict)["quarantined"] == {"customers": 0, "bills": 15, "payments": 15}
+    assert set(validate(OCTOBER, settings, policy)["quarantined"].values()) == {0}
+
+
+def test_older_history_that_arrives_later_decides_which_row_came_first(settings, policy):
+    tables = records()
+    tables["bills"].append(bill(1, OCTOBER, bill_id="B-2026-08-001"))
+    fill(settings, tables)
+    short = policy.model_copy(update={"extract": policy.extract.model_copy(update={"history_months": 1})})
+    extract(OCTOBER, settings, short)
+    assert validate(OCTOBER, settings, policy)["quarantined"]["bills"] == 0
+    extract(OCTOBER, settings, policy)
+    validate(OCTOBER, settings, lenient(policy))
+    assert quarantined(settings, "bills") == {"B-2026-08-001": [["bill_id occurs once"]]}
+    rows = Lake(settings.lake_path).manifest("quarantine/bills", recorded_month=OCTOBER)["rows"]
+    assert rows == 1
+
+
+def test_a_warehouse_that_is_down_is_said_and_the_next_run_completes(settings, policy, sql):
+    fill(settings, records())
+    extract(OCTOBER, settings, policy)
+    url = settings.warehouse.set(port=1).render_as_string(hide_password=False)
+    down = Settings(home=settings.home, source_url=settings.source_url, warehouse_url=SecretStr(url))
+    with pytest.raises(WarehouseUnavailableError):
+        validate(OCTOBER, down, policy)
+    assert validate(OCTOBER, settings, policy)["partitions_checked"] == 7
+    assert sql("select count(distinct (table_name, recorded_month)) from ops.validation_results") == [(7,)]

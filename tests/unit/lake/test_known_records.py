@@ -1,0 +1,152 @@
+"""What the queries are given: dates, numbers of the policy, and the facts that a month may know."""
+
+import shutil
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.engine import open_engine, queries
+from pipeline.errors import LakeError
+from pipeline.lake import QUARANTINE, Lake, known_records
+from pipeline.month import RatingMonth
+from pipeline.settings import Settings
+from tests.support.records.billing import bill, customer, payment
+from tests.support.records.lake import fill_lake, tables
+
+OCTOBER = RatingMonth(2026, 10)
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def engine(tmp_path):
+    with open_engine(Settings(home=tmp_path / "home", threads=2)) as engine:
+        yield engine
+
+
+def ids(engine, table, column):
+    return engine.fetch(queries.compose(f"select {column} from {table} order by 1"))[column].to_pylist()
+
+
+def test_dates_count_back_from_the_cutoff(policy):
+    leap = known_records.parameters(policy, RatingMonth(2024, 2))
+    assert {
+        name: leap[name] for name in ("as_of", "months_ago_1", "months_ago_12", "months_ago_15", "history_start")
+    } == {
+        "as_of": date(2024, 3, 1),
+        "months_ago_1": date(2024, 2, 1),
+        "months_ago_12": date(2023, 3, 1),
+        "months_ago_15": date(2022, 12, 1),
+        "history_start": date(2022, 3, 1),
+    }
+    windows = {name: leap[f"since_{name}"] for name in ("arrears_ratio", "consumption_trend", "grid_accident_impact")}
+    assert list(windows.values()) == [date(2023, 3, 1), date(2022, 12, 1), date(2021, 3, 1)]
+    assert leap["year_after_since_consumption_trend"] == date(2023, 12, 1)
+    assert (leap["statements_since"], leap["social_ratings_since"]) == (date(2022, 9, 1), date(2022, 3, 1))
+    shanghai = policy.model_copy(update={"timezone": "Asia/Shanghai"})
+    assert known_records.parameters(shanghai, RatingMonth(2024, 2))["as_of_at"] == datetime(2024, 2, 29, 16, tzinfo=UTC)
+    label = known_records.label_parameters(policy, RatingMonth(2023, 8))
+    assert label | {"cohort_as_of": date(2023, 9, 1), "cohort_months_ago_12": date(2022, 9, 1)} == label
+    assert {name: label[name] for name in leap} == leap
+
+
+def test_every_segment_has_the_limit_of_its_family(policy):
+    rows = known_records.families(policy).to_pylist()
+    assert {row["segment"]: (row["family"], row["days_past_due"]) for row in rows} == {
+        "residential": ("residential", 60),
+        **{name: ("non_residential", 90) for name in ("commercial", "industrial", "agricultural", "public")},
+    }
+
+
+def test_a_month_reads_what_was_recorded_in_its_window_and_no_more(engine, lake, policy):
+    history = policy.index_parameters.bill_history_months
+    recorded = {name: OCTOBER + offset for name, offset in (("next", 1), ("now", 0), ("first", -history - 1))}
+    recorded["too old"] = recorded["first"] - 1
+    bills = [bill(1, month, bill_id=name) for name, month in recorded.items()]
+    fill_lake(lake, tables(customers=[customer(1)], bills=bills), OCTOBER)
+    known_records.bind(engine, lake, policy, OCTOBER)
+    assert ids(engine, "bills", "bill_id") == ["first", "now"]
+    assert ids(engine, "payments", "payment_id") == []
+    assert ids(engine, "violations", "violation_id") == []  # a table that the source does not have
+    known_records.bind(engine, lake, policy, OCTOBER, known_in=OCTOBER + 1, customers_of=OCTOBER)
+    assert ids(engine, "bills", "bill_id") == ["first", "next", "now"]
+
+
+def test_what_was_recorded_at_the_instant_of_the_cutoff_is_of_the_next_month(engine, lake, policy):
+    cutoff = OCTOBER.cutoff("UTC")
+    bills = [
+        bill(1, OCTOBER, bill_id="just before", recorded_at=cutoff - timedelta(microseconds=1)),
+        bill(1, OCTOBER, bill_id="at it", recorded_at=cutoff),
+    ]
+    fill_lake(lake, tables(customers=[customer(1)], bills=bills), OCTOBER, OCTOBER + 1)
+    known_records.bind(engine, lake, policy, OCTOBER)
+    assert ids(engine, "bills", "bill_id") == ["just before"]
+    known_records.bind(engine, lake, policy, OCTOBER, known_in=OCTOBER + 1)
+    assert ids(engine, "bills", "bill_id") == ["at it", "just before"]
+
+
+def test_a_table_is_absent_until_something_of_it_was_recorded(lake, policy):
+    violation = {"violation_id": "V1", "customer_id": "C001", "violation_type": "theft"}
+    violation |= {"detected_on": date(2026, 10, 5), "recorded_at": datetime(2026, 10, 6, tzinfo=UTC)}
+    fill_lake(lake, tables(customers=[customer(1)], violations=[violation]), OCTOBER)
+    absent = {
+        month: known_records.absent_tables(lake, policy, month, month) for month in (OCTOBER - 1, OCTOBER, OCTOBER + 50)
+    }
+    assert {month: "violations" in tables for month, tables in absent.items()} == {
+        OCTOBER - 1: True,
+        OCTOBER: False,
+        OCTOBER + 50: True,  # what there is lies before all windows
+    }
+    assert "calibrations" in absent[OCTOBER]
+    assert not absent[OCTOBER] & {"customers", "bills", "payments"}
+
+
+def test_an_index_taken_away_leaves_the_others_of_its_group_as_they_were(engine, lake, policy, tmp_path):
+    indices = {name: index for name, index in policy.indices.items() if name != "max_days_past_due"}
+    without = policy.model_copy(update={"indices": indices})
+    fill_lake(lake, tables(customers=[customer(1)], bills=[bill(1, OCTOBER - 3)]), OCTOBER)
+    found = []
+    for number, asked in enumerate((policy, without)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        [file] = known_records.write_indices(engine, lake, asked, OCTOBER, folder).files
+        found.append(pq.read_table(file))
+    lost = [f"max_days_past_due{suffix}" for suffix in ("", "_missing", "_band")]
+    assert found[1].equals(found[0].drop_columns(lost))
+
+
+def test_only_some_customers_can_be_bound(engine, lake, policy):
+    rows = tables(
+        customers=[customer(n) for n in (1, 2, 3)],
+        bills=[bill(n, OCTOBER) for n in (1, 2, 3)],
+        payments=[payment(n, OCTOBER) for n in (1, 2, 3)],
+    )
+    fill_lake(lake, rows, OCTOBER)
+    engine.bind_table("chosen", rows["customers"].slice(0, 2))
+    known_records.bind(engine, lake, policy, OCTOBER, only="chosen")
+    for table in ("customers", "bills", "payments"):
+        assert ids(engine, table, "customer_id") == ["C001", "C002"]
+    known_records.bind(engine, lake, policy, OCTOBER, within=("C002", None))
+    assert ids(engine, "bills", "customer_id") == ["C002", "C003"]
+    known_records.bind(engine, lake, policy, OCTOBER, within=(None, "C002"))
+    assert ids(engine, "bills", "customer_id") == ["C001"]
+
+
+def test_facts_that_were_never_validated_are_not_measured(engine, lake, policy):
+    fill_lake(lake, tables(customers=[customer(1)], bills=[bill(1, OCTOBER)]), OCTOBER)
+    shutil.rmtree(lake.path(QUARANTINE + "bills"))
+    with pytest.raises(LakeError, match=r"quarantine/bills/recorded_month=2026-10: run the step that writes"):
+        known_records.bind(engine, lake, policy, OCTOBER)
+
+
+def test_the_last_month_known(lake):
+    for month in (OCTOBER, OCTOBER + 2):
+        with lake.writing("bills", recorded_month=month) as partition:
+            partition.manifest(rows=0)
+    assert known_records.known_in(lake, OCTOBER, "as_known_then") == OCTOBER
+    assert known_records.known_in(lake, OCTOBER, "as_known_now") == OCTOBER + 2
+    assert known_records.known_in(lake, OCTOBER + 5, "as_known_now") == OCTOBER + 5
