@@ -29,6 +29,10 @@ KNOW_THE_ORDER = (
     "pipeline.cycle",
     "pipeline.cli",
     "pipeline.cli.actions",
+    "pipeline.cli.administration",
+    "pipeline.cli.grades",
+    "pipeline.cli.rate",
+    "pipeline.cli.source",
     "pipeline.cli.models",
     "pipeline.local.demo",
 )

@@ -101,7 +101,7 @@ def _template():
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "number": _number, "count": _count, "probability": _probability}
-    return environment.get_template("card.html")
+    return environment.get_template("model_card.html")
 
 
 def _features(model: LogOddsModel, context: CardContext) -> Iterator[dict]:

@@ -1,0 +1,77 @@
+"""Look after an installation: ``dictionary``, ``clean``, ``migrate`` and ``doctor``."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.console import AsJson, inputs, print_json, print_rows
+from pipeline.errors import ConfigError
+from pipeline.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def dictionary(
+    out: Annotated[Path | None, typer.Option(metavar="F", help="write to this file")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What every index, source table and warehouse table means under the policy in force, as Markdown."""
+    from pipeline.maintenance.data_dictionary import dictionary, markdown
+
+    _, policy = inputs()
+    text = json.dumps(dictionary(policy), indent=1, ensure_ascii=False) + "\n" if as_json else markdown(policy)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}; choose another file with --out") from None
+
+
+@app.command()
+def clean(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="remove nothing, and say what would go")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what the policy's retention no longer keeps: old partitions of the lake, replaced revisions, Data Docs."""
+    from pipeline.maintenance.retention import clean as cleaned
+    from pipeline.warehouse import migrations
+
+    settings, policy = inputs()
+    migrations.migrate(settings)
+    found = cleaned(settings, policy, dry_run=dry_run)
+    if as_json:
+        print_json([{name: getattr(one, name) for name in ("kind", "name", "size_bytes")} for one in found])
+        return
+    table = Table("kind", "would go" if dry_run else "removed", "MB")
+    for kind in dict.fromkeys(one.kind for one in found):
+        sizes = [one.size_bytes for one in found if one.kind == kind]
+        table.add_row(kind, f"{len(sizes):,}", f"{sum(sizes) / 1e6:,.1f}")
+    Console().print(table if found else "there is nothing to remove")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the warehouse's tables and views up to date; ``rate`` and ``backfill`` do so by themselves."""
+    from pipeline.warehouse import migrations
+
+    done = migrations.migrate(Settings.load())
+    typer.echo("\n".join(done) if done else "nothing to migrate")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look at connections, source contract, migrations and policy: what is wrong, and how to mend it."""
+    from pipeline.maintenance.doctor import examine
+
+    findings = list(examine())
+    rows = [(finding.what, "ok" if finding.is_ok else "WRONG", finding.detail) for finding in findings]
+    print_rows(as_json, ("what", "state", "detail"), rows)
+    if not all(finding.is_ok for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,67 @@
+"""Published results: ``grades``, ``labels`` and ``explain``."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline.cli.console import AsJson, Language, Month, inputs, print_json, print_rows
+from pipeline.cli.options import Basis, BasisOption
+from pipeline.settings import Settings
+
+app = typer.Typer()
+
+
+class Format(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+@app.command()
+def grades(
+    month: Month,
+    output: Annotated[Format, typer.Option("--format", help="table shows the first rows; csv and json are whole")] = (
+        Format.table
+    ),
+    out: Annotated[Path | None, typer.Option(metavar="F", help="write to this file")] = None,
+    revision: Annotated[int | None, typer.Option(metavar="N", help="one that was replaced since")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The published grades of a month."""
+    from pipeline.publishing.export_grades import export_grades
+
+    wanted = Format.json if as_json else output
+    export_grades(Settings.load(), month, wanted.value, out, revision=revision)
+
+
+@app.command()
+def labels(month: Month, basis: BasisOption = Basis.as_known_then, as_json: AsJson = False) -> None:
+    """What became of the customers of each cohort that a model trained in that month may learn from."""
+    from pipeline.models import cohorts
+
+    settings, policy = inputs()
+    rows = cohorts.outcomes(month, settings, policy, basis=basis)
+    names = ("cohort", "family", *cohorts.OUTCOMES)
+    print_rows(as_json, names, [[row[name] for name in names] for row in rows])
+
+
+@app.command()
+def explain(
+    month: Month,
+    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="id of a rated customer")],
+    lang: Annotated[Language, typer.Option(help="language of the texts")] = Language.en,
+    as_json: AsJson = False,
+) -> None:
+    """Why a customer has its published grade: points that add up to the score, reasons, what the next grade needs."""
+    from pipeline.cli.show_explanation import show
+    from pipeline.grading.explain.explanation import explain as explained
+
+    settings, policy = inputs()
+    explanation = explained(settings, policy, month, customer, lang.value)
+    if as_json:
+        print_json(explanation.as_json())
+    else:
+        show(explanation, Console())

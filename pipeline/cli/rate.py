@@ -1,0 +1,185 @@
+"""Rate months: ``rate``, ``diff``, ``late`` and ``backfill``."""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.console import AsJson, Month, inputs, parse_month, print_json, progress
+from pipeline.cli.options import AcceptMoves, Basis, BasisOption, DryRun, Mode, ModelOption, ModeOption
+from pipeline.cli.show_comparison import show_difference
+from pipeline.month import RatingMonth
+
+app = typer.Typer()
+
+
+@app.command()
+def rate(
+    month: Month,
+    mode: ModeOption = Mode.auto,
+    model: ModelOption = None,
+    basis: BasisOption = Basis.as_known_then,
+    dry_run: DryRun = False,
+    accept_moves: AcceptMoves = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rate one month, from extraction to publication and the actions that follow from it."""
+    from pipeline.cycle import rate_month
+
+    settings, policy = inputs()
+    asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run, "accept_moves": accept_moves}
+    with progress() as advance:
+        outcome = rate_month(month, settings, policy, **asked, advance=advance)
+    if as_json:
+        print_json(outcome)
+    else:
+        _show_outcomes([outcome])
+        if dry_run:
+            show_difference(outcome["publish"])
+    _tell_stale([outcome])
+    _require_passed([outcome])
+
+
+@app.command()
+def diff(
+    month: Month,
+    mode: ModeOption = Mode.auto,
+    model: ModelOption = None,
+    basis: BasisOption = Basis.as_known_then,
+    as_json: AsJson = False,
+) -> None:
+    """What publishing a month now would change against what is published: who moves, how far, and why."""
+    from pipeline.cycle import rate_month
+
+    settings, policy = inputs()
+    with progress() as advance:
+        asked = {"mode": mode, "model_version": model, "basis": basis}
+        outcome = rate_month(month, settings, policy, **asked, dry_run=True, advance=advance)["publish"]
+    if as_json:
+        print_json(outcome)
+    else:
+        show_difference(outcome)
+
+
+@app.command()
+def late(month: Month, as_json: AsJson = False) -> None:
+    """What late records changed of a month that was published on both bases: who, how, and by which indices."""
+    from pipeline.publishing import late_records
+    from pipeline.warehouse import migrations
+
+    settings, policy = inputs()
+    migrations.migrate(settings)
+    found = late_records.late_records(month, settings, policy)
+    if as_json:
+        print_json(found)
+    else:
+        show_difference(found)
+
+
+@app.command()
+def backfill(
+    first: Annotated[
+        RatingMonth | None, typer.Argument(parser=parse_month, metavar="FROM", help="YYYY-MM", show_default=False)
+    ] = None,
+    last: Annotated[
+        RatingMonth | None,
+        typer.Argument(parser=parse_month, metavar="TO", help="YYYY-MM, included", show_default=False),
+    ] = None,
+    mode: ModeOption = Mode.auto,
+    model: ModelOption = None,
+    basis: BasisOption = Basis.as_known_then,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="only months built on what has changed since, by the models they have")
+    ] = False,
+    dry_run: DryRun = False,
+    accept_moves: AcceptMoves = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rate a range of months, oldest first; none of them fires an action.
+
+    A month is left as it is where rating it again can only give what is published, so a backfill that broke off goes on
+    where it was. --stale goes without a range too.
+    """
+    from pipeline.cycle import rate_month
+    from pipeline.maintenance.backfill import in_order, mend
+    from pipeline.warehouse import migrations
+
+    if last is None and not stale:
+        raise typer.BadParameter("give the oldest month and the newest, FROM and TO")
+    if first and last and last < first:
+        raise typer.BadParameter(f"{first} is after {last}: give the oldest month first")
+    if stale and (dry_run or model or mode is not Mode.auto or basis is not Basis.as_known_then):
+        raise typer.BadParameter("--stale rates a month as it was rated: leave out mode, model, basis and dry run")
+    settings, policy = inputs()
+    migrations.migrate(settings)
+    same = {"run_kind": "backfill", "accept_moves": accept_moves}
+    asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run}
+
+    def again(month: RatingMonth) -> dict:
+        return rate_month(month, settings, policy, **asked, **same, leave_standing=not dry_run)
+
+    def as_it_was(publication) -> dict:
+        models = publication.model_versions
+        return rate_month(publication.rating_month, settings, policy, basis=publication.basis, models=models, **same)
+
+    outcomes: list[dict[str, Any]] = []
+    try:
+        with progress() as advance:
+            told = partial(_told, advance)
+            if stale:
+                rated = mend(settings, as_it_was, told, first=first, last=last)
+            else:
+                rated = in_order(list(RatingMonth.span(first, last)), again, told)
+            for outcome in rated:
+                outcomes.append(outcome)
+    finally:
+        if as_json:
+            print_json(outcomes)
+        elif outcomes:
+            _show_outcomes(outcomes)
+        elif stale:
+            Console(stderr=True).print("no month is stale")
+    _tell_stale(outcomes)
+    _require_passed(outcomes)
+
+
+def _require_passed(outcomes: list[dict[str, Any]]) -> None:
+    """MonitoringError, once all is done and shown, where the models of a month passed a limit."""
+    if monitored := [outcome["monitor"] for outcome in outcomes if "monitor" in outcome]:
+        from pipeline.monitoring import monitor
+
+        monitor.require_passed(*monitored)
+
+
+def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
+    names = list(outcomes[0]["grade"]["grades"])
+    table = Table("month", *names, "models", "publication")
+    for outcome in outcomes:
+        published = outcome["publish"]
+        state = "changed" if published["changed"] else "as it stands" if published.get("stands") else "unchanged"
+        if published.get("dry_run"):
+            state = f"dry run: would be {state}"
+        else:
+            state = f"{state}, revision {published['revision']}"
+        models = "retrained" if "retrain" in outcome else "applied"
+        table.add_row(outcome["month"], *(f"{count:,}" for count in outcome["grade"]["grades"].values()), models, state)
+    Console().print(table)
+
+
+def _told(advance: Callable[[int, int, str], None], done: int, total: int, what: str) -> None:
+    """How far a backfill is: in the bar where somebody looks, else a line a month."""
+    advance(done, total, what)
+    if not sys.stderr.isatty():
+        Console(stderr=True).print(f"{done} of {total} done: {what}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _tell_stale(outcomes: list[dict[str, Any]]) -> None:
+    """Which months are stale after the last of these."""
+    stale = [months for outcome in outcomes if (months := outcome["publish"].get("stale_months")) is not None]
+    if stale and stale[-1]:
+        line = f"built on what has changed since: {', '.join(stale[-1])}; gridgrade backfill --stale rates them again"
+        Console(stderr=True).print(line, soft_wrap=True)
