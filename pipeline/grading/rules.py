@@ -21,7 +21,7 @@ a better grade than the probability.
 import numpy as np
 import pandas as pd
 
-from pipeline.policy import GradeRules, Grades
+from pipeline.policy.grades import GradeRules, Grades
 
 _NONE = -1
 """The rank of no grade, and of one that is not on the scale (any more)."""

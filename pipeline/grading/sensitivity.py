@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.lake import Lake, known_records
 from pipeline.month import RatingMonth
-from pipeline.policy import Grades, Policy
+from pipeline.policy import Policy
+from pipeline.policy.grades import Grades
 from pipeline.scorecard import CreditModel, ExpertScorecard, model_from_dict
 from pipeline.scorecard.bands import BANDS, band, evaluation
 from pipeline.scorecard.shock import Change, ranks, shocked

@@ -19,7 +19,8 @@ from pipeline.engine import Engine, Range, queries
 from pipeline.errors import ConfigError, LakeError
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.month import RatingMonth
-from pipeline.policy import NewCustomer, Policy, Probation, Veto
+from pipeline.policy import Policy
+from pipeline.policy.grades import NewCustomer, Probation, Veto
 from pipeline.source import SourceTable, contract
 
 AS_KNOWN_THEN = "as_known_then"

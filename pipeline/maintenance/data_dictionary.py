@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine import queries
-from pipeline.policy import Index, Policy
+from pipeline.policy import Policy
+from pipeline.policy.indices import Index
 from pipeline.settings import SQL
 from pipeline.source import contract
 

@@ -23,7 +23,8 @@ from pipeline.errors import AuditError, MovesError
 from pipeline.lake import Lake
 from pipeline.models import model_card
 from pipeline.month import RatingMonth
-from pipeline.policy import Index, Policy
+from pipeline.policy import Policy
+from pipeline.policy.indices import Index
 from pipeline.publishing.comparison import bind_revision, difference
 from pipeline.publishing.content_hash import ContentHash
 from pipeline.publishing.fingerprint import Recipe

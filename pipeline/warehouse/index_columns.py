@@ -7,7 +7,7 @@ from sqlalchemy import Column, Double, MetaData, Table, Text, inspect, text
 from sqlalchemy.schema import SetColumnComment
 
 from pipeline.errors import ConfigError
-from pipeline.policy import Index
+from pipeline.policy.indices import Index
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import transaction
 

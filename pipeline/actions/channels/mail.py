@@ -21,7 +21,8 @@ from pipeline.actions.channels.letters import Letter, Letters
 from pipeline.actions.outbox.delivery import Claimed
 from pipeline.actions.outbox.outcome import DELIVERED, Outcome
 from pipeline.errors import ActionError
-from pipeline.policy import ActionChannel, Policy
+from pipeline.policy import Policy
+from pipeline.policy.actions import ActionChannel
 
 
 class MailChannel:

@@ -21,7 +21,7 @@ from pipeline.actions.channels.letters import Letter, Letters
 from pipeline.actions.outbox.delivery import Claimed
 from pipeline.actions.outbox.outcome import DELIVERED, Outcome
 from pipeline.errors import ActionError
-from pipeline.policy import ActionChannel
+from pipeline.policy.actions import ActionChannel
 
 # Busy, too early, still working on the first one: these refuse nothing.
 _NOT_NOW = (408, 409, 425, 429)

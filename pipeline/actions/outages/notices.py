@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipeline.actions.outbox import propose as outbox
-from pipeline.policy import OutageNotices
+from pipeline.policy.actions import OutageNotices
 from pipeline.warehouse.publications import Publication
 
 if TYPE_CHECKING:

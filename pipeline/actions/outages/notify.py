@@ -15,7 +15,8 @@ from pipeline.actions.outbox import propose
 from pipeline.engine import Engine, open_engine
 from pipeline.engine.queries import compose
 from pipeline.lake import Lake
-from pipeline.policy import Policy, RepairPriority
+from pipeline.policy import Policy
+from pipeline.policy.actions import RepairPriority
 from pipeline.settings import Settings
 from pipeline.source import recent, table
 from pipeline.warehouse import publications

@@ -17,7 +17,8 @@ from sqlalchemy import Connection, text
 
 from pipeline.actions.outbox.approval import TYPES, acts_as, take_turn, terms
 from pipeline.month import RatingMonth
-from pipeline.policy import ActionChannel, Policy
+from pipeline.policy import Policy
+from pipeline.policy.actions import ActionChannel
 
 _NOT_LEASED = "(s.leased_until is null or s.leased_until <= now())"
 _FOLLOWED_IS_DONE = """(

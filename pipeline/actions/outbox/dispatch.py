@@ -21,7 +21,8 @@ from pipeline.actions.outbox import approval, delivery
 from pipeline.actions.outbox.delivery import Claimed, Resting
 from pipeline.actions.outbox.outcome import Channel, Outcome
 from pipeline.errors import ConfigError
-from pipeline.policy import ActionChannel, Policy
+from pipeline.policy import Policy
+from pipeline.policy.actions import ActionChannel
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import session
 

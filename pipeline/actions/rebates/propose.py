@@ -19,8 +19,8 @@ from pipeline.actions.rebates.ledger import Campaign
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.lake import Lake, known_records
 from pipeline.month import RatingMonth
-from pipeline.policy import Campaign as CampaignTerms
 from pipeline.policy import Policy
+from pipeline.policy.actions import Campaign as CampaignTerms
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import bulk_transaction
 

@@ -20,8 +20,8 @@ from pipeline.engine import Engine, open_engine, queries
 from pipeline.errors import ConfigError, MonthError
 from pipeline.lake import Lake, known_records
 from pipeline.month import RatingMonth
-from pipeline.policy import Campaign as CampaignTerms
 from pipeline.policy import Policy
+from pipeline.policy.actions import Campaign as CampaignTerms
 from pipeline.settings import Settings
 
 _NOTHING_STANDS = pa.table({"customer_id": pa.array([], pa.string()), "rebate": pa.array([], pa.decimal128(18, 2))})

@@ -12,7 +12,7 @@ from math import ceil, floor
 import pandas as pd
 from scipy.special import logit
 
-from pipeline.policy import Index
+from pipeline.policy.indices import Index
 from pipeline.scorecard import CreditModel, ExpertScorecard, GradeScale
 from pipeline.scorecard.bands import band
 

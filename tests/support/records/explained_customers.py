@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.policy import Index, Policy
+from pipeline.policy import Policy
+from pipeline.policy.indices import Index
 from pipeline.scorecard import CreditModel
 from tests.support.records.indices import MODELS, customer
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pipeline.grading.rules import apply
 from pipeline.lake import known_records
-from pipeline.policy import GradeRules, Policy
+from pipeline.policy import Policy
+from pipeline.policy.grades import GradeRules
 
 POLICY = Policy.load()
 NAMES = POLICY.grades.names

@@ -5,7 +5,7 @@ import yaml
 
 from pipeline.errors import ConfigError
 from pipeline.month import RatingMonth
-from pipeline.policy import Policy
+from pipeline.policy import DEFAULTS, PARTS, Policy, layers
 from pipeline.settings import PROJECT
 
 
@@ -201,6 +201,12 @@ def test_a_file_that_is_no_policy_is_one_clear_line(load, text, complaint):
 def test_a_file_that_is_not_there_names_the_variable(tmp_path):
     with pytest.raises(ConfigError, match=r"none.yaml cannot be read: No such file.*; check GRIDGRADE_POLICY"):
         Policy.load(tmp_path / "none.yaml")
+
+
+def test_every_section_has_its_value_in_one_file_of_the_defaults():
+    assert {path.stem for path in DEFAULTS.iterdir()} == set(PARTS)
+    sections = [section for _, document in layers() for section in document]
+    assert sorted(sections) == sorted(Policy.model_fields)
 
 
 def test_a_file_names_only_what_differs(load, policy):

@@ -1,0 +1,24 @@
+"""The lake's reach, and which records are refused."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.policy.base import Count, Positive, Section, Share
+
+
+class Extract(Section):
+    history_months: Annotated[int, Field(ge=1)]
+
+
+class Validation(Section):
+    max_amount: Positive
+    max_energy: Positive
+    reference_grace_months: Count
+    quarantine_limit: Share
+    quarantine_limits: dict[str, Share]
+    allow_month_without_bills: bool
+
+    def limit(self, table: str) -> float:
+        """Share of a table's rows that may fail before the run stops."""
+        return self.quarantine_limits.get(table, self.quarantine_limit)
