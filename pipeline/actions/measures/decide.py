@@ -59,8 +59,8 @@ from fresh
 """
 
 _RECEIVABLES = """
-insert into ops.receivables (rating_month, segment, billed, collected, receivable, overdue, publication_id)
-select $1, segment, billed, collected, receivable, overdue, cast($2 as uuid)
+insert into ops.receivables (rating_month, segment, region, billed, collected, receivable, overdue, publication_id)
+select $1, segment, region, billed, collected, receivable, overdue, cast($2 as uuid)
 from fresh
 """
 
@@ -78,13 +78,14 @@ from fresh
 _MONEY = """
 select
     segment,
+    region,
     cast(sum(billed) as decimal(18, 2)) as billed,
     cast(sum(collected) as decimal(18, 2)) as collected,
     cast(sum(receivable) as decimal(18, 2)) as receivable,
     cast(sum(overdue) as decimal(18, 2)) as overdue
 from money
-group by segment
-order by segment
+group by segment, region
+order by segment, region
 """
 
 

@@ -1,14 +1,16 @@
 -- One row a customer, month and index of its model: value, band, and the points it adds to the score or takes away.
 -- base_score and the points of a customer's rows add up to the score: where the model's calibration bends, the plain
 -- points of its terms are stretched by one factor a customer. Filter by customer_id and rating_month.
--- Reads rating.credit_grades, rating.credit_indices, rating.model_coefficients and rating.index_definitions. A month
--- published before missing_indices was recorded has it null: there, only an index without a value counts as missing.
+-- Reads rating.credit_grades, rating.credit_indices, rating.model_coefficients, rating.grade_scales and
+-- rating.index_definitions. A month published before missing_indices was recorded has it null: there, only an index
+-- without a value counts as missing.
 
 select
     t.rating_month,
     t.customer_id,
     t.segment,
     t.grade,
+    t.grade_ordinal,
     t.rating_basis,
     t.score,
     t.base_score,
@@ -39,6 +41,7 @@ from (
         g.customer_id,
         g.segment,
         g.grade,
+        o.grade_ordinal,
         g.rating_basis,
         g.score,
         b.points_per_unit as base_score,
@@ -82,6 +85,7 @@ from (
     cross join lateral (select to_jsonb(i) as document offset 0) as r
     inner join rating.model_coefficients as b on b.version = g.model_version and b.kind = 'base'
     inner join rating.model_coefficients as c on c.version = g.model_version and c.kind <> 'base'
+    left join rating.grade_scales as o on o.publication_id = g.publication_id and o.grade = g.grade
     left join rating.index_definitions as d on d.index_name = c.index_name
     cross join lateral (
         select
@@ -95,6 +99,7 @@ group by
     t.customer_id,
     t.segment,
     t.grade,
+    t.grade_ordinal,
     t.rating_basis,
     t.score,
     t.base_score,

@@ -1,13 +1,17 @@
 -- One row a published month and move since the month published before it: customers by state then and state now.
 -- A state is a grade, default (rated in default), new (not rated in the earlier month) or closed (not rated in the later
 -- one). share is that of the customers who were in from_state; shares of a month and from_state add up to 1.
--- Reads rating.credit_grades and ops.publications. The lateral joins let a month read its own two partitions alone.
+-- from_ordinal and to_ordinal sort the states: grades from the best on, then default, then new or closed.
+-- Reads rating.credit_grades, rating.grade_scales and ops.publications. The lateral joins let a month read its own two
+-- partitions alone.
 
 select
     m.rating_month,
     m.previous_month,
     moved.from_state,
+    coalesce(o.grade_ordinal, case moved.from_state when 'default' then 98 else 99 end) as from_ordinal,
     moved.to_state,
+    coalesce(d.grade_ordinal, case moved.to_state when 'default' then 98 else 99 end) as to_ordinal,
     moved.customers,
     moved.customers / sum(moved.customers) over (partition by m.rating_month, moved.from_state) as share
 from (
@@ -39,3 +43,5 @@ cross join lateral (
     where m.previous_month is not null
     group by 1, 2
 ) as moved
+left join rating.grade_scales as o on o.rating_month = m.rating_month and o.is_current and o.grade = moved.from_state
+left join rating.grade_scales as d on d.rating_month = m.rating_month and d.is_current and d.grade = moved.to_state

@@ -9,6 +9,5 @@ select
     g.customers,
     g.revenue,
     g.revenue / nullif(g.customers, 0) as mean_revenue,
-    g.profile,
-    g.means
+    g.profile
 from rating.group_profiles as g

@@ -16,7 +16,14 @@ select
     p.known_in,
     p.moved,
     p.moves_accepted,
-    p.model_versions,
+    (
+        select string_agg(v.key || ' ' || v.value, ', ' order by v.key)
+        from json_each_text(p.model_versions) as v
+    ) as model_versions,
+    p.model_sha256,
+    p.code_sha256,
+    p.overrides_sha256,
+    p.model_decision,
     p.policy_sha256,
     p.input_sha256,
     p.content_sha256,

@@ -1,4 +1,4 @@
--- The money of a month by segment: one row per segment.
+-- The money of a month by segment and region: one row per pair; region is empty where it is not known.
 --   billed, collected   amounts of bills issued, and of payments made less those taken back, in the month
 --   receivable, overdue what bills lack at the cut-off, and of that what was due before it
 -- Reads customers, bills, payments, bill_status. Parameters: as_of, months_ago_1, history_start.
@@ -35,10 +35,13 @@ with movements as (
 
 select
     c.segment,
+    coalesce(c.region, '') as region,
     cast(sum(m.billed) as decimal(18, 2)) as billed,
     cast(sum(m.collected) as decimal(18, 2)) as collected,
     cast(sum(m.receivable) as decimal(18, 2)) as receivable,
     cast(sum(m.overdue) as decimal(18, 2)) as overdue
 from movements as m
 inner join customers as c on c.customer_id = m.customer_id
-group by c.segment
+group by
+    c.segment,
+    coalesce(c.region, '')

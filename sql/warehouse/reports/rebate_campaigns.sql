@@ -1,0 +1,18 @@
+-- One row a rating month and rebate campaign that was worked out in it: what came back of the arrears, and what for.
+-- Reads ops.arrears_rebates and ops.service_actions.
+
+select
+    r.rating_month,
+    r.campaign,
+    count(*) as customers,
+    sum(r.opening_arrears) as opening_arrears,
+    sum(r.repaid) as repaid,
+    sum(r.repaid) / nullif(sum(r.opening_arrears), 0) as repaid_share,
+    count(*) filter (where r.rebate > 0) as customers_granted,
+    sum(r.earned) as earned,
+    sum(r.rebate) as rebate,
+    sum(case when a.status in ('dispatched', 'acknowledged') then r.rebate else 0 end) as rebate_paid,
+    sum(r.clawback) as clawback
+from ops.arrears_rebates as r
+left join ops.service_actions as a on a.action_id = r.action_id
+group by r.rating_month, r.campaign
