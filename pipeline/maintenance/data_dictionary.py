@@ -7,11 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import sqlglot
+
 from pipeline.engine import queries
 from pipeline.policy import Policy
 from pipeline.policy.indices import Index
 from pipeline.settings import SQL
 from pipeline.source import contract
+from pipeline.warehouse import report_columns
 
 TEMPLATE = Path(__file__).with_name("data_dictionary.md.jinja")
 _COMMENT = re.compile(r"^comment on (table|column) ([\w.]+) is '((?:[^']|'')*)';", re.MULTILINE)
@@ -24,7 +27,7 @@ def dictionary(policy: Policy) -> dict[str, Any]:
         "index_parameters": policy.index_parameters.model_dump(),
         "source": [_source(name) for name in contract()],
         "warehouse": _warehouse(),
-        "views": {path.stem: _first_comment(path) for path in sorted((SQL / "warehouse" / "reports").glob("*.sql"))},
+        "views": {path.stem: _view(path) for path in sorted((SQL / "warehouse" / "reports").glob("*.sql"))},
     }
 
 
@@ -90,8 +93,13 @@ def _warehouse() -> dict[str, dict[str, Any]]:
     return tables
 
 
-def _first_comment(path: Path) -> str:
-    return path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("--").strip()
+def _view(path: Path) -> dict[str, Any]:
+    query = path.read_text(encoding="utf-8")
+    columns = sqlglot.parse_one(query, read="postgres").named_selects
+    return {
+        "meaning": query.partition("\n")[0].removeprefix("--").strip(),
+        "columns": {column: report_columns.meaning(path.stem, column) for column in columns},
+    }
 
 
 def _bands(index: dict[str, Any]) -> str:

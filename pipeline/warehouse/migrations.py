@@ -2,7 +2,8 @@
 
 A migration is ``sql/warehouse/migrations/<number>_<name>.sql``; ``ops.migrations`` holds the name of the last one that
 ran. A view needs no migration: each file of ``sql/warehouse/reports`` is the query of a view in ``report``, made anew
-whenever its text changes and dropped with its file. A report reads tables, never another report.
+whenever its text changes and dropped with its file; what its columns say is in ``columns.yaml`` beside them. A report
+reads tables, never another report.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from pipeline.settings import SQL, Settings
+from pipeline.warehouse import report_columns
 from pipeline.warehouse.connection import transaction
 
 # One number for all who migrate, so that two at once take turns. Any number would do.
@@ -29,6 +31,7 @@ def migrate(settings: Settings) -> list[str]:
             if not name.startswith("report."):
                 _run(connection, name)
         _make_views(connection)
+        report_columns.comment(connection)
         run_file(connection, SQL / "warehouse" / "grants.sql")
     return done
 

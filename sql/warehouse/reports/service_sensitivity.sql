@@ -5,7 +5,14 @@
 
 select
     m.rating_month,
-    s.*
+    s.group_name,
+    s.customers,
+    s.service_rated,
+    s.mean_service_sensitivity,
+    s.service_sensitive_share,
+    s.outage_rated,
+    s.mean_outage_sensitivity,
+    s.outage_sensitive_share
 from ops.publications as m
 cross join lateral (
     with members as (

@@ -71,7 +71,7 @@ def test_the_warehouse_is_told_as_the_database_has_it(policy, sql):
         select c.relnamespace::regnamespace || '.' || c.relname, a.attname, col_description(c.oid, a.attnum)
         from pg_class as c
         inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
-        where c.relnamespace::regnamespace::text in ('rating', 'ops') and c.relkind in ('r', 'p')
+        where c.relnamespace::regnamespace::text in ('rating', 'ops') and c.relkind in ('r', 'p', 'v')
             and c.relname <> 'migrations'
         """
     )
