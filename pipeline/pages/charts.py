@@ -171,7 +171,7 @@ def heat_map(
     y_order: Sequence[str] | None = None,
     cell: tuple[int, int] = (62, 26),
 ) -> alt.TopLevelMixin:
-    """A cell a row, the darker the higher; ``steps``: six rising bounds between the seven colours. ``label`` is text."""
+    """A cell a row, the darker the higher; ``steps``: six rising bounds of the seven colours. ``label`` is text."""
     rows = _plain(rows)
     scale = alt.Scale(type="threshold", domain=list(steps), range=[stand_in(colour) for colour in HEAT])
     base = alt.Chart(alt.Data(values=rows)).encode(
