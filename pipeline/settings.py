@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from pipeline.errors import ConfigError
@@ -124,10 +124,3 @@ def _url(name: str, secret: SecretStr | None) -> URL | None:
     if url.drivername in ("postgres", "postgresql"):
         return url.set(drivername="postgresql+psycopg")
     return url
-
-
-def connect(url: URL) -> Engine:
-    """A SQLAlchemy engine that keeps no idle connection behind."""
-    from sqlalchemy.pool import NullPool
-
-    return create_engine(url, poolclass=NullPool)

@@ -14,9 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.basis import Basis
+from pipeline.customers.parameters import group_parameters
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.errors import ModelError
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
+from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.scorecard import ModelFitError
@@ -55,7 +58,7 @@ _MADE_FROM = {"outages": ("outages", "outage_minutes"), "service_contacts": ("vo
 _STANDS_OUT = 0.5  # standard deviations from the mean
 
 
-def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str = known_records.AS_KNOWN_THEN) -> dict:
+def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str = Basis.AS_KNOWN_THEN) -> dict:
     """Write the lake's ``groups`` and ``group_profiles`` of the month and basis; its ``indices`` must be there.
 
     ``groups``: one row per rated customer and one per customer who is gone since the month before, with the columns of
@@ -64,8 +67,8 @@ def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str 
     aspect is grouped by the measures that remain, and one that has none has no groups.
     """
     lake, keys = Lake(settings.lake_path), {"rating_month": month, "basis": basis}
-    known = known_records.known_in(lake, month, basis)
-    without = [table for table in _MADE_FROM if not any(recorded <= known for recorded in lake.facts(table))]
+    known = KnownRecords(lake, policy, month, basis)
+    without = [table for table in _MADE_FROM if not any(recorded <= known.known_in for recorded in lake.facts(table))]
     measured = lake.manifest("indices", **keys)
     with transaction(settings) as connection:
         before = group_centroids.centroids_before(connection, month)
@@ -75,7 +78,7 @@ def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str 
         "policy_sha256": policy.sha256,
         "taken_over": {carry_over.CENTROIDS: group_centroids.sha256(before)},
     }
-    parameters = known_records.group_parameters(policy, month, basis)
+    parameters = group_parameters(policy, month, basis)
     with (
         open_engine(settings) as engine,
         TemporaryDirectory(dir=settings.scratch_path) as scratch,
@@ -85,8 +88,8 @@ def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str 
         engine.bind_files("indices", lake.files("indices", **keys))
         measures = _measures(engine, policy, without)
         query = _members_query(engine, measures)
-        for number, within in enumerate(known_records.ranges(engine, lake, known)):
-            known_records.bind(engine, lake, policy, month, known_in=known, within=within)
+        for number, within in enumerate(known.ranges(engine)):
+            known.bind(engine, within=within)
             engine.write(query, parameters, Path(scratch, f"part-{number:04d}.parquet"))
         engine.bind_files("members", sorted(map(str, Path(scratch).iterdir())))
         try:

@@ -11,11 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import version
+from pipeline.basis import Basis
+from pipeline.customers.index_values import model_columns, rule_facts
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.engine.prefetch import ahead
 from pipeline.errors import ConfigError, ModelError
 from pipeline.grading import rules
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
+from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.scorecard import CreditModel, ExpertScorecard, ModelFitError, model_from_dict
@@ -48,7 +51,7 @@ def grade(
     settings: Settings,
     policy: Policy,
     *,
-    basis: str = known_records.AS_KNOWN_THEN,
+    basis: str = Basis.AS_KNOWN_THEN,
     models: dict[str, str],
     promotes: Mapping[str, str] | None = None,
     decision: str = "",
@@ -153,11 +156,11 @@ def _customers(engine: Engine, policy: Policy) -> Iterator[pd.DataFrame]:
             i.region,
             i.is_in_default,
             i.is_thin_file,
-            {", ".join(f"i.{name}" for name in known_records.rule_facts())},
+            {", ".join(f"i.{name}" for name in rule_facts())},
             p.grade as previous_grade,
             d.override_grade,
             d.veto_grade,
-            {known_records.model_columns(policy.scored_in_some_family)},
+            {model_columns(policy.scored_in_some_family)},
             {", ".join(f"i.{name}_band" for name in policy.scored_in_some_family)}
         from indices as i
         left join previous as p on p.customer_id = i.customer_id
@@ -207,7 +210,9 @@ def _bind_previous(engine: Engine, month: RatingMonth, settings: Settings, scrat
 
 def _decided_by_hand(month: RatingMonth, settings: Settings, policy: Policy, basis: str) -> list[Override]:
     """The overrides that the month may know; ConfigError where one names a grade that the policy does not have."""
-    decided = overrides.in_force(settings, month, known_records.known_before(policy, month, basis))
+    decided = overrides.in_force(
+        settings, month, KnownRecords(Lake(settings.lake_path), policy, month, basis).known_before
+    )
     for override in decided:
         if override.grade not in policy.grades.names:
             raise ConfigError(

@@ -14,8 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.basis import Basis
+from pipeline.customers.index_values import model_columns
 from pipeline.engine import Engine, open_engine, queries
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.grades import Grades
@@ -59,7 +61,7 @@ def sensitivity(
     settings: Settings,
     policy: Policy,
     *,
-    basis: str = known_records.AS_KNOWN_THEN,
+    basis: str = Basis.AS_KNOWN_THEN,
     models: dict[str, str],
 ) -> dict:
     """Write the lake's ``sensitivity`` partition from ``indices`` and ``grades``; columns as rating.risk_sensitivity.
@@ -185,7 +187,7 @@ def _customers(engine: Engine, shakers: dict[str, _Shaker]) -> Iterator[pd.DataF
     bands = sorted({column for shaker in shakers.values() for column in shaker.bands})
     selected = [
         *("i.segment", "i.family", "g.score", "g.default_probability", "g.grade", "g.rating_basis"),
-        *([known_records.model_columns(names)] if names else []),
+        *([model_columns(names)] if names else []),
         *(f"coalesce(strpos('{''.join(BANDS)}', i.{column}), 0) - 1 as {column}" for column in bands),
     ]
     query = f"select {', '.join(selected)} from indices as i inner join grades as g on g.customer_id = i.customer_id"

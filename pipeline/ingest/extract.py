@@ -17,10 +17,10 @@ from typing import Any
 
 import duckdb
 
+from pipeline.basis import Basis
 from pipeline.engine.connection import open_connection
 from pipeline.errors import LakeError, MonthError, MonthNotClosedError, SourceContractError
 from pipeline.lake import Lake, fact_key
-from pipeline.lake.known_records import AS_KNOWN_NOW, AS_KNOWN_THEN
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -45,7 +45,7 @@ def is_month_closed(month: RatingMonth, settings: Settings, policy: Policy) -> b
 def require_closed(month: RatingMonth, settings: Settings, policy: Policy) -> None:
     """MonthNotClosedError unless billing has closed the month."""
     with BillingSystem(settings.source) as source:
-        _last_month_to_read(month, source, AS_KNOWN_THEN)
+        _last_month_to_read(month, source, Basis.AS_KNOWN_THEN)
 
 
 def extract(
@@ -53,7 +53,7 @@ def extract(
     settings: Settings,
     policy: Policy,
     *,
-    basis: str = AS_KNOWN_THEN,
+    basis: str = Basis.AS_KNOWN_THEN,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Bring the lake to what a rating of ``month`` reads.
@@ -105,7 +105,7 @@ def _last_month_to_read(month: RatingMonth, source: BillingSystem, basis: str) -
             f"{month} is not closed in the billing system ({latest}): wait for its row in {CLOSES}, "
             "or rate a closed month"
         )
-    return max(closed) if basis == AS_KNOWN_NOW else month
+    return max(closed) if basis == Basis.AS_KNOWN_NOW else month
 
 
 def _closed_months(source: BillingSystem) -> set[RatingMonth] | None:

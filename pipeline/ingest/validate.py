@@ -10,13 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from pipeline.basis import Basis
 from pipeline.engine.connection import open_connection
 from pipeline.errors import DataQualityError, LakeError
 from pipeline.ingest.data_docs import has_pages, write_pages
 from pipeline.ingest.expectations import row_suite
 from pipeline.ingest.table_check import TableCheck, months_read
 from pipeline.lake import QUARANTINE, Lake, fact_key
-from pipeline.lake.known_records import AS_KNOWN_THEN, known_in
+from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -35,7 +36,7 @@ def validate(
     settings: Settings,
     policy: Policy,
     *,
-    basis: str = AS_KNOWN_THEN,
+    basis: str = Basis.AS_KNOWN_THEN,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Check what a rating of ``month`` may read of the lake.
@@ -45,7 +46,7 @@ def validate(
     empty, after everything found was written; LakeError; WarehouseUnavailableError.
     """
     lake = Lake(settings.lake_path)
-    known = known_in(lake, month, basis)
+    known = KnownRecords(lake, policy, month, basis).known_in
     tables = [table for table in contract().values() if "recorded_at" in table.column_names and lake.facts(table.name)]
     suites = {table.name: row_suite(table, policy) for table in tables}
 

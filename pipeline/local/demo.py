@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import inspect, text
 
+from pipeline.database import connect
 from pipeline.errors import ConfigError
 from pipeline.local import airflow as local_airflow
 from pipeline.local.airflow_client import AirflowApi
 from pipeline.month import RatingMonth
-from pipeline.settings import Settings, connect
+from pipeline.settings import Settings
 
 LAST_MONTH = RatingMonth(2026, 10)
 TOLD_AT = datetime(2026, 10, 16, 8, tzinfo=UTC)  # planned outages are told of as if it were then

@@ -16,7 +16,8 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from pipeline.ingest import data_docs
-from pipeline.lake import QUARANTINE, Lake, fact_key, known_records
+from pipeline.lake import QUARANTINE, Lake, fact_key
+from pipeline.lake.known_records import first_read
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -87,7 +88,7 @@ def _facts(lake: Lake, policy: Policy, oldest: RatingMonth, needed: set[tuple[st
     label = policy.label
     cohort = oldest - label.horizon_months - label.embargo_months - policy.training.cohorts + 1
     for table in contract().values():
-        first = oldest if table.snapshot else known_records.first_read(table, policy, cohort)
+        first = oldest if table.snapshot else first_read(table, policy, cohort)
         for month in lake.facts(table.name):
             if month < first and (table.name, str(month)) not in needed:
                 keys = {fact_key(table.name): month}

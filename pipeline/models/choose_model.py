@@ -3,8 +3,9 @@
 import logging
 from typing import Any
 
+from pipeline.basis import Basis
 from pipeline.errors import ModelError
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
 from pipeline.models import drift
 from pipeline.models.in_force import Serving, fitted, lacking, serving
 from pipeline.month import RatingMonth
@@ -24,7 +25,7 @@ def choose(
     *,
     mode: str = "auto",
     model_version: str | None = None,
-    basis: str = known_records.AS_KNOWN_THEN,
+    basis: str = Basis.AS_KNOWN_THEN,
 ) -> dict[str, Any]:
     """``{"mode": "retrain" or "apply", "families": those to retrain, "why": the reason in words}``.
 

@@ -1,7 +1,7 @@
 """The cohorts a model learns from: what became of the customers of earlier months, and which of their rows it is shown.
 
 Outcomes are looked up first, of all customers or, where they are too many, of a plain sample of them; indices are
-measured of those rows alone that are drawn from these. A row is one customer in one cohort, and it has a role:
+computed for those rows alone that are drawn from these. A row is one customer in one cohort, and it has a role:
 
     fit           early cohorts, customers who are not held out
     calibration   late cohorts (out of time), customers who are not held out
@@ -21,8 +21,12 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.basis import Basis
+from pipeline.customers.index_values import model_columns, write_indices
+from pipeline.customers.outcomes import write_outcomes
 from pipeline.engine import Engine, open_engine, queries
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
+from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -42,9 +46,7 @@ def mature(lake: Lake, month: RatingMonth, policy: Policy) -> list[RatingMonth]:
     ]
 
 
-def outcomes(
-    month: RatingMonth, settings: Settings, policy: Policy, *, basis: str = known_records.AS_KNOWN_THEN
-) -> list[dict]:
+def outcomes(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str = Basis.AS_KNOWN_THEN) -> list[dict]:
     """Customers by cohort, family and outcome, as a model trained in that month sees them: one dict per cohort and
     family, oldest first, with ``cohort``, ``family`` and a count for each of OUTCOMES."""
     with _looked_up(month, settings, policy, basis, most=None) as rows:
@@ -87,13 +89,13 @@ class Rows:
         if counts:
             self.counts = pd.concat(counts, ignore_index=True)
 
-    def measure(self, roles: Collection[str] = ROLES) -> None:
+    def compute_indices(self, roles: Collection[str] = ROLES) -> None:
         """The indices of the rows of these roles that are drawn, as known at each cohort's own cut-off."""
         wanted = self.counts[self.counts["role"].isin(roles)]
         shares = pa.Table.from_pylist(_shares(wanted, self._policy), _SHARES)
         for cohort in self.cohorts:
             if str(cohort) in set(wanted["cohort"]):
-                self._measure(cohort, shares)
+                self._compute_indices(cohort, shares)
 
     def of(self, family: str) -> pd.DataFrame:
         """Rows to fit on, calibrate with and judge by: cohort, customer_id, role, is_default, is_plain (whether the row
@@ -117,7 +119,7 @@ class Rows:
     def _look_up(self, cohort: RatingMonth, role: str) -> pd.DataFrame:
         folder = self._scratch / str(cohort)
         folder.mkdir()
-        found = known_records.write_outcomes(
+        found = write_outcomes(
             self._engine, self._lake, self._policy, cohort, folder, known_in=self._known, only=self._only
         )
         self._digest.update(f"{found.input_sha256} ".encode())
@@ -149,7 +151,7 @@ class Rows:
         )
         return self._engine.fetch(counted).to_pandas().assign(cohort=str(cohort))
 
-    def _measure(self, cohort: RatingMonth, shares: pa.Table) -> None:
+    def _compute_indices(self, cohort: RatingMonth, shares: pa.Table) -> None:
         folder = self._scratch / str(cohort)
         self._engine.bind_files("roles", [str(folder / "roles.parquet")])
         self._engine.bind_table("shares", shares)
@@ -168,19 +170,11 @@ class Rows:
         """)
         self._engine.write(drawn, {}, folder / "drawn.parquet")
         self._engine.bind_files("drawn", [str(folder / "drawn.parquet")])
-        measured = known_records.write_indices(
-            self._engine,
-            self._lake,
-            self._policy,
-            cohort,
-            folder,
-            customers_of=self._known,
-            only="drawn",
-            names=self._policy.scored_in_some_family,
-        )
-        self._digest.update(f"{measured.input_sha256} ".encode())
-        self._engine.bind_files("measured", [str(file) for file in measured.files])
+        known = KnownRecords(self._lake, self._policy, cohort, customers_of=self._known)
         names = self._policy.scored_in_some_family
+        computed = write_indices(self._engine, known, folder, only="drawn", names=names)
+        self._digest.update(f"{computed.input_sha256} ".encode())
+        self._engine.bind_files("computed", [str(file) for file in computed.files])
         rows = queries.compose(f"""
             select
                 cast(:cohort as varchar) as cohort,
@@ -189,10 +183,10 @@ class Rows:
                 d.role,
                 d.is_default,
                 d.is_plain,
-                {known_records.model_columns(names)},
+                {model_columns(names)},
                 {", ".join(f"i.{name}_band" for name in names)}
             from drawn as d
-            inner join measured as i on i.customer_id = d.customer_id
+            inner join computed as i on i.customer_id = d.customer_id
         """)
         self._engine.write(rows, {"cohort": str(cohort)}, folder / "rows.parquet")
 
@@ -201,9 +195,9 @@ class Rows:
 def labelled(
     month: RatingMonth, settings: Settings, policy: Policy, basis: str, *, roles: Collection[str] = ROLES
 ) -> Iterator[Rows]:
-    """The rows that a model trained as of a month may learn from and be judged by, drawn and measured."""
+    """The rows that a model trained as of a month may learn from and be judged by, drawn, with their indices."""
     with _looked_up(month, settings, policy, basis, most=policy.training.max_looked_up) as rows:
-        rows.measure(roles)
+        rows.compute_indices(roles)
         yield rows
 
 
@@ -222,7 +216,7 @@ def _looked_up(
     month: RatingMonth, settings: Settings, policy: Policy, basis: str, *, most: int | None
 ) -> Iterator[Rows]:
     lake = Lake(settings.lake_path)
-    known = known_records.known_in(lake, month, basis)
+    known = KnownRecords(lake, policy, month, basis).known_in
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as scratch:
         rows = Rows(engine, lake, policy, known, Path(scratch))
         rows.look_up(mature(lake, month, policy), most)

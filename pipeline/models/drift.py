@@ -6,8 +6,10 @@ Everything is counted by the engine, over the bins that were frozen in training;
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from pipeline.basis import Basis
+from pipeline.customers.index_values import model_columns
 from pipeline.engine import Engine, open_engine, queries
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.scorecard import LogOddsModel
@@ -37,9 +39,7 @@ def measured(
     """The month's ``indices`` in the lake against training and, where they are in the lake too, against those of the
     same month a year before, by family; nothing for a model without frozen bins."""
     lake = Lake(settings.lake_path)
-    before = next(
-        (b for b in (basis, *known_records.BASES) if lake.has("indices", rating_month=month - 12, basis=b)), None
-    )
+    before = next((b for b in (basis, *Basis) if lake.has("indices", rating_month=month - 12, basis=b)), None)
     found = []
     with open_engine(settings) as engine:
         for family, model in models.items():
@@ -94,7 +94,7 @@ def model_input(model: LogOddsModel, alias: str = "i") -> str:
     """A select list of a model's columns from the lake's indices: values null where missing, bands as they are."""
     bands = [column for column in model.columns if column.endswith("_band")]
     values = [column for column in model.columns if column not in bands]
-    listed = [known_records.model_columns(values, alias)] if values else []
+    listed = [model_columns(values, alias)] if values else []
     return ", ".join([*listed, *(f"{alias}.{column}" for column in bands)])
 
 

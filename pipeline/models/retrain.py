@@ -14,8 +14,10 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.basis import Basis
 from pipeline.errors import ModelError
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
+from pipeline.lake.known_records import KnownRecords
 from pipeline.models import adverse_impact, cohorts, gates, model_card
 from pipeline.models.in_force import Serving, fitted, lacking, serving
 from pipeline.month import RatingMonth
@@ -63,7 +65,7 @@ def retrain(
     *,
     families: Collection[str] | None = None,
     why: str = "",
-    basis: str = known_records.AS_KNOWN_THEN,
+    basis: str = Basis.AS_KNOWN_THEN,
     dry_run: bool = False,
 ) -> dict[str, Any]:
     """Fit, register and judge a challenger for each of ``families`` (default: all); the models to rate the month with.
@@ -101,7 +103,7 @@ def recalibrate(
     policy: Policy,
     version: str,
     *,
-    basis: str = known_records.AS_KNOWN_THEN,
+    basis: str = Basis.AS_KNOWN_THEN,
 ) -> dict[str, Any]:
     """Register a challenger with the weights of ``version`` and a calibration of today: on the cohorts that are out of
     time as of the month. Nobody's place in the order changes. ModelError for the expert scorecard, which has none."""
@@ -138,11 +140,11 @@ class _Training:
         self._registered: list[str] = []
         self.is_awaiting = False
         self._month, self._settings, self._policy, self._family = month, settings, policy, family
-        self._known = known_records.known_in(Lake(settings.lake_path), month, basis)
         self._rows, self._is_trial = rows, is_trial
         self._samples = Samples.of(rows, family)
-        lake = Lake(settings.lake_path)
-        self._left_out = left_out(policy, family, known_records.absent_tables(lake, policy, month, self._known))
+        known = KnownRecords(Lake(settings.lake_path), policy, month, basis)
+        self._known = known.known_in
+        self._left_out = left_out(policy, family, known.absent)
         champion = model_registry.champion(settings, family, month)
         self._champion = champion if champion is not None and not lacking(champion, policy) else None
 

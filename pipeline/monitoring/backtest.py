@@ -12,8 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.customers.outcomes import write_outcomes
 from pipeline.engine import open_engine, queries
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
+from pipeline.lake.known_records import KnownRecords
 from pipeline.models import gates
 from pipeline.models.cohorts import bind_sample
 from pipeline.month import RatingMonth
@@ -44,13 +46,13 @@ def checks(
     if then is None:
         return []
     lake = Lake(settings.lake_path)
-    known = known_records.known_in(lake, month, basis)
+    known = KnownRecords(lake, policy, month, basis).known_in
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as scratch:
         folder = Path(scratch)
         _write_rated(settings, cohort, folder / "rated.parquet")
         share = policy.monitoring.max_customers / max(1, lake.manifest("customers", snapshot_month=known)["rows"])
         only = bind_sample(engine, lake, known, share, f"matured {cohort} ")
-        outcomes = known_records.write_outcomes(engine, lake, policy, cohort, folder, known_in=known, only=only)
+        outcomes = write_outcomes(engine, lake, policy, cohort, folder, known_in=known, only=only)
         engine.bind_files("rated", [str(folder / "rated.parquet")])
         engine.bind_files("outcomes", [str(file) for file in outcomes.files])
         joined = queries.compose("""

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 
 from pipeline import version
 from pipeline.errors import LakeError, ModelError
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
+from pipeline.lake.known_records import KnownRecords
 from pipeline.models.in_force import serving
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -42,13 +43,12 @@ def recipe_now(
 
     LakeError where the lake lacks the month's customers, or records were never validated.
     """
-    lake = Lake(settings.lake_path)
-    known = known_records.known_in(lake, month, basis)
-    decided = overrides.in_force(settings, month, known_records.known_before(policy, month, basis))
+    known = KnownRecords(Lake(settings.lake_path), policy, month, basis)
+    decided = overrides.in_force(settings, month, known.known_before)
     with transaction(settings) as connection:
         return Recipe(
             basis=basis,
-            input_sha256=known_records.inputs(lake, policy, month, known_in=known).sha256,
+            input_sha256=known.inputs.sha256,
             policy_sha256=policy.sha256,
             model_sha256=model_registry.models_sha256(connection, models),
             overrides_sha256=overrides.sha256(decided),

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from pipeline.basis import Basis
 from pipeline.engine import open_engine
 from pipeline.errors import NotPublishedError
-from pipeline.lake.known_records import AS_KNOWN_NOW, AS_KNOWN_THEN
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.publishing.comparison import bind_revision, difference
@@ -25,10 +25,7 @@ def late_records(month: RatingMonth, settings: Settings, policy: Policy) -> dict
     not published on both bases.
     """
     with transaction(settings) as connection:
-        kept = {
-            basis: _latest(publications.revisions_of(connection, month), month, basis)
-            for basis in (AS_KNOWN_THEN, AS_KNOWN_NOW)
-        }
+        kept = {basis: _latest(publications.revisions_of(connection, month), month, basis) for basis in Basis}
         changed = _changed_indices(connection, *kept.values(), policy)
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as folder:
         for view, publication in zip(("before", "after"), kept.values(), strict=True):

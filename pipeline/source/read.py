@@ -18,8 +18,9 @@ from sqlalchemy import URL
 from sqlalchemy.dialects import postgresql
 from sqlglot import exp
 
+from pipeline.database import connect
 from pipeline.errors import SourceContractError, SourceUnavailableError
-from pipeline.settings import SQL, connect
+from pipeline.settings import SQL
 from pipeline.source.contract import SourceTable
 
 EXTRACT = SQL / "extract"

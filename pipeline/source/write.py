@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import URL
 from sqlalchemy.schema import CreateTable
 
+from pipeline.database import connect
 from pipeline.errors import SourceUnavailableError
-from pipeline.settings import connect
 from pipeline.source.contract import SourceTable, contract, table
 
 _LOADING = "__loading"

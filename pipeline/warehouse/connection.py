@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from pipeline.database import connect
 from pipeline.errors import ConfigError, WarehouseUnavailableError
-from pipeline.settings import Settings, connect
+from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa

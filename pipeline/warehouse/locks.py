@@ -11,9 +11,10 @@ from contextlib import contextmanager, suppress
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from pipeline.database import connect
 from pipeline.errors import WarehouseUnavailableError
 from pipeline.month import RatingMonth
-from pipeline.settings import Settings, connect
+from pipeline.settings import Settings
 from pipeline.warehouse.connection import unavailable, warehouse_url
 
 PUBLISHING = 7_269_462

@@ -17,9 +17,10 @@ import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from pipeline.database import connect
 from pipeline.errors import AuditError, NotPublishedError, WarehouseUnavailableError
 from pipeline.month import RatingMonth
-from pipeline.settings import Settings, connect
+from pipeline.settings import Settings
 from pipeline.warehouse import carry_over, locks, publications
 from pipeline.warehouse.connection import bulk_transaction, side_by_side, unavailable, warehouse_url, where
 from pipeline.warehouse.monthly_tables import TABLES

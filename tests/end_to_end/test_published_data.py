@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import StratifiedKFold
 
+from pipeline.customers.index_values import model_columns, write_indices
 from pipeline.cycle import rate_month
 from pipeline.engine import open_engine, queries
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
+from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.scorecard import CreditModel, FisherLDA, auc
@@ -52,11 +54,10 @@ def september(cards, card_policy, card_lake, tmp_path_factory):
     settings, _ = card_lake
     with open_engine(settings) as engine:
         folder = tmp_path_factory.mktemp("september")
-        measured = known_records.write_indices(
-            engine, Lake(settings.lake_path), card_policy, SEPTEMBER, folder, customers_of=OCTOBER
-        )
+        known = KnownRecords(Lake(settings.lake_path), card_policy, SEPTEMBER, customers_of=OCTOBER)
+        measured = write_indices(engine, known, folder)
         engine.bind_files("cohort", [str(file) for file in measured.files])
-        columns = known_records.model_columns(card_policy.indices)
+        columns = model_columns(card_policy.indices)
         query = queries.compose(f"select i.customer_id, {columns} from cohort as i order by i.customer_id")
         frame = engine.fetch(query).to_pandas().set_index("customer_id")
     defaults = pd.read_parquet(cards / "collection_events.parquet")["customer_id"]

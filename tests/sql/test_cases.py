@@ -17,9 +17,11 @@ import pytest
 import yaml
 
 from pipeline.actions.measures import decision_inputs
+from pipeline.basis import Basis
+from pipeline.customers import parameters as rating_parameters
 from pipeline.customers.index_query import indices_query
 from pipeline.engine import open_engine, queries
-from pipeline.lake import known_records
+from pipeline.lake.known_records import families
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy, merged
 from pipeline.settings import PROJECT, SQL, Settings
@@ -45,13 +47,14 @@ def test_a_query_gives_what_was_worked_out_by_hand(engine, path, tmp_path):
     policy = Policy.load(tmp_path / "policy.yaml")
     for name in SCHEMAS:
         engine.bind_table(name, table(name, case["tables"].get(name, "")))
-    engine.bind_table("families", known_records.families(policy))
+    engine.bind_table("families", families(policy))
     if "cohort" in case:
-        parameters = known_records.label_parameters(policy, RatingMonth.parse(case["cohort"]))
+        parameters = rating_parameters.label_parameters(policy, RatingMonth.parse(case["cohort"]))
     else:
-        basis = case.get("basis", known_records.AS_KNOWN_THEN)
+        basis = case.get("basis", Basis.AS_KNOWN_THEN)
         month = RatingMonth.parse(case["month"])
-        parameters = known_records.group_parameters(policy, month, basis) | decision_inputs.parameters(policy, month)
+        parameters = rating_parameters.group_parameters(policy, month, basis)
+        parameters |= decision_inputs.parameters(policy, month)
         for name, rows_of_policy in decision_inputs.policy_tables(policy, month).items():
             engine.bind_table(name, rows_of_policy)
 
@@ -78,7 +81,7 @@ def test_the_index_of_the_documentation_can_be_added(engine, tmp_path, monkeypat
     (tmp_path / index["group"] / "case.yaml").write_text(yaml.safe_dump(case))
     test_a_query_gives_what_was_worked_out_by_hand(engine, tmp_path / index["group"] / "case.yaml", tmp_path)
     policy = Policy.load(tmp_path / "policy.yaml")
-    assert engine.fetch(indices_query(policy, [name]), known_records.parameters(policy, RatingMonth(2026, 3)))[
+    assert engine.fetch(indices_query(policy, [name]), rating_parameters.parameters(policy, RatingMonth(2026, 3)))[
         name
     ].to_pylist()
 

@@ -11,8 +11,9 @@ from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from pipeline.customers.index_query import indices_query
+from pipeline.customers.parameters import parameters
 from pipeline.engine import open_engine, queries
-from pipeline.lake import known_records
+from pipeline.lake.known_records import families
 from pipeline.month import RatingMonth
 from pipeline.scorecard import ExpertScorecard
 from pipeline.settings import Settings
@@ -29,7 +30,7 @@ def indices(tmp_path_factory, policy):
     """Bills, payments and events in, the payment indices by customer_id out."""
     query = queries.compose("select * from payment")
     with open_engine(Settings(home=tmp_path_factory.mktemp("engine"), threads=2)) as engine:
-        engine.bind_table("families", known_records.families(policy))
+        engine.bind_table("families", families(policy))
 
         def run(bills=(), payments=(), events=(), customers=None):
             names = customers or sorted({row["customer_id"] for row in (*bills, *payments, *events)})
@@ -45,7 +46,7 @@ def indices(tmp_path_factory, policy):
             }
             for name, rows in tables.items():
                 engine.bind_table(name, pa.Table.from_pylist(list(rows), SCHEMAS[name]))
-            found = engine.fetch(query, known_records.parameters(policy, MONTH)).to_pylist()
+            found = engine.fetch(query, parameters(policy, MONTH)).to_pylist()
             return {row.pop("customer_id"): row for row in found}
 
         yield run
@@ -56,13 +57,13 @@ def measured(tmp_path_factory, policy):
     """Tables in; one row a customer out, of every index of the policy with flag and band, or of another query."""
     everything = indices_query(policy, policy.indices)
     with open_engine(Settings(home=tmp_path_factory.mktemp("engine"), threads=2)) as engine:
-        engine.bind_table("families", known_records.families(policy))
+        engine.bind_table("families", families(policy))
 
         def run(customers, query=everything, **tables):
             tables["customers"] = [{"connected_on": AS_OF.replace(2010), **row} for row in customers]
             for name, schema in SCHEMAS.items():
                 engine.bind_table(name, pa.Table.from_pylist(tables.get(name, []), schema))
-            return engine.fetch(query, known_records.parameters(policy, MONTH)).to_pandas().set_index("customer_id")
+            return engine.fetch(query, parameters(policy, MONTH)).to_pandas().set_index("customer_id")
 
         yield run
 

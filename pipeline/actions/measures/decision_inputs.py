@@ -6,15 +6,16 @@ takes the bills of all customers is worked out range after range, and waits with
 
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.customers import parameters as rating_parameters
 from pipeline.engine import Engine, queries
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
+from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.warehouse.publications import Publication
@@ -70,11 +71,9 @@ class Circumstances:
     def __init__(self, engine: Engine, lake: Lake, policy: Policy, publication: Publication, scratch: Path):
         self._engine, self._policy, self._scratch = engine, policy, scratch
         month = publication.rating_month
-        known_in = known_records.known_in(lake, month, publication.basis)
-        self._bind = partial(known_records.bind, engine, lake, policy, month, known_in=known_in, customers_of=known_in)
-        self._ranges = partial(known_records.ranges, engine, lake, known_in)
+        self._known = KnownRecords(lake, policy, month, publication.basis)
         self._month = month
-        self.parameters = known_records.parameters(policy, month) | parameters(policy, month)
+        self.parameters = rating_parameters.parameters(policy, month) | parameters(policy, month)
 
     def published(self, cursor: "Cursor") -> None:
         """Bind ``rated``, one row per rated customer, and ``managed_before``, who had which manager a month before."""
@@ -95,15 +94,15 @@ class Circumstances:
         for name, table in policy_tables(self._policy, self._month).items():
             self._engine.bind_table(name, table)
         parts: dict[str, list[str]] = {name: [] for name in _OF_BILLS}
-        for number, within in enumerate(self._ranges()):
-            self._bind(within=within)
+        for number, within in enumerate(self._known.ranges(self._engine)):
+            self._known.bind(self._engine, within=within)
             for name, query in _OF_BILLS.items():
                 if name != "late_fees" or self._policy.measures.late_fee:
                     parts[name].append(self._written(f"{name}-{number:04d}", query))
         for name, files in parts.items():
             if files:
                 self._engine.bind_files(name, files)
-        self._bind()
+        self._known.bind(self._engine)
         for name, query in (("managers", "manager_assignments"), ("protected", "protections")):
             path = self._written(name, f"select * from {query} order by customer_id")
             self._engine.bind_files(name, [path])

@@ -6,7 +6,6 @@ Reads the lake as the month's publication knew it; writes ops.arrears_rebates an
 import uuid
 from collections.abc import Iterable
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,8 +15,10 @@ import pyarrow as pa
 from pipeline.actions.outbox import propose
 from pipeline.actions.rebates import ledger
 from pipeline.actions.rebates.ledger import Campaign
+from pipeline.customers.parameters import parameters
 from pipeline.engine import Engine, open_engine, queries
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
+from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.actions import Campaign as CampaignTerms
@@ -46,22 +47,22 @@ def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> d
         bulk_transaction(settings) as warehouse,
         warehouse.cursor() as cursor,
     ):
-        known_in = known_records.known_in(lake, month, publication.basis)
-        bind = partial(known_records.bind, engine, lake, policy, known_in=known_in, customers_of=known_in)
-        ranges = known_records.ranges(engine, lake, known_in)
+        known = KnownRecords(lake, policy, month, publication.basis)
+        ranges = known.ranges(engine)
         computing = Computing(engine, policy, Path(scratch))
         ledger.lock(cursor)
         changed = 0
         for campaign in campaigns:
             engine.bind_table(STANDING, ledger.standing(cursor, campaign))
-            computing.look_at_start(campaign, (bind(month, within=within) for within in ranges))
-            bind(month, only=OVERDUE)  # few customers are in arrears: what became of the bills of the others is idle
+            computing.look_at_start(campaign, (known.bind(engine, within=within) for within in ranges))
+            known.bind(engine, only=OVERDUE)  # few customers are in arrears, and only their bills matter
             changed += ledger.grant(cursor, publication, campaign, computing.grants(campaign))
-        bind(month)
+        known.bind(engine)
         reversals = engine.batches(queries.compose("select * from reversals"), computing.recorded(month, month))
         for campaign, customers in ledger.reversed_grants(cursor, month, reversals):
             engine.bind_table(AFFECTED, pa.table({"customer_id": customers}))
-            bind(campaign.last_month, only=AFFECTED)
+            ended = KnownRecords(lake, policy, campaign.last_month, known_in=known.known_in)
+            ended.bind(engine, only=AFFECTED)
             computing.apply_reversals(campaign, month)
             computing.look_at_start(campaign, [None])
             changed += ledger.claw_back(cursor, publication, campaign, computing.rebates_of_affected(campaign))
@@ -143,7 +144,7 @@ class Computing:
         terms = {"share": campaign.share, "rate": campaign.rate, "cap": campaign.cap}
         terms["budget"] = _ANY_SUM if campaign.budget is None else campaign.budget
         window = {"window_start": campaign.first_month.first_day}
-        return known_records.parameters(self._policy, campaign.last_month) | window | terms
+        return parameters(self._policy, campaign.last_month) | window | terms
 
     def written(self, text: str, parameters: dict[str, Any]) -> str:
         """The result of a query as a file that lasts as long as the scratch folder."""

@@ -18,7 +18,8 @@ from pipeline.actions.rebates.ledger import Campaign
 from pipeline.actions.rebates.propose import AFFECTED, OVERDUE, STANDING, Computing, exact_terms
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.errors import ConfigError, MonthError
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
+from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.actions import Campaign as CampaignTerms
@@ -136,7 +137,7 @@ class _Trial:
         """One campaign: what it would have granted when it ended, and what has been taken back since."""
         ends = campaign.last_month
         self._engine.bind_table(STANDING, _NOTHING_STANDS)
-        ranges = known_records.ranges(self._engine, self._lake, self._snapshot)
+        ranges = self._known(ends, ends).ranges(self._engine)
         self._computing.look_at_start(campaign, (self._bind(ends, ends, within=within) for within in ranges))
         self._bind(ends, ends, only=OVERDUE)
         granted = self._computing.written("select * from rebates_granted", self._computing.parameters(campaign))
@@ -164,8 +165,10 @@ class _Trial:
         return found["clawback"][0].as_py()
 
     def _bind(self, month: RatingMonth, known_in: RatingMonth, **more: Any) -> str:
-        bound = self._engine, self._lake, self._policy, month
-        return known_records.bind(*bound, known_in=known_in, customers_of=self._snapshot, **more)
+        return self._known(month, known_in).bind(self._engine, **more)
+
+    def _known(self, month: RatingMonth, known_in: RatingMonth) -> KnownRecords:
+        return KnownRecords(self._lake, self._policy, month, known_in=known_in, customers_of=self._snapshot)
 
 
 def _row(first: RatingMonth, last: RatingMonth, counts: dict[str, int], sums: dict[str, Decimal]) -> dict[str, Any]:

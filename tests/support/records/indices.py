@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.lake import Lake, known_records
+from pipeline.customers.index_values import rule_facts
+from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.scorecard import ExpertScorecard
@@ -26,7 +27,7 @@ def customer(number: int, policy: Policy, *, segment: str = "residential", band:
         "region": "north",
         "is_in_default": False,
         "is_thin_file": False,
-        **dict.fromkeys(known_records.rule_facts(), False),
+        **dict.fromkeys(rule_facts(), False),
         **{name: 0.5 for name in policy.indices},
         **{f"{name}_missing": False for name in policy.indices},
         **{f"{name}_band": band for name in policy.indices},

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from pipeline.lake import known_records
+from pipeline.customers.index_values import rule_facts
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 
@@ -76,7 +76,7 @@ def month_of(policy: Policy, customers: int, seed: int, *, shift: float = 0.0) -
         customer_id=[f"C{number:05}" for number in range(customers)],
         is_in_default=False,
         is_thin_file=False,
-        **dict.fromkeys(known_records.rule_facts(), False),
+        **dict.fromkeys(rule_facts(), False),
         **given,
         **{f"{name}_missing": False for name in policy.indices},
     )

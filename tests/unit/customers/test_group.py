@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from pipeline.customers.compute_indices import compute_indices
 from pipeline.customers.group import ASPECTS, group
+from pipeline.customers.parameters import group_parameters
 from pipeline.engine import open_engine, queries
 from pipeline.errors import LakeError, ModelError
 from pipeline.grading.grade import grade
@@ -56,13 +57,13 @@ def members(settings, policy, month) -> pd.DataFrame:
     """What the customers of a month were grouped by."""
     lake = Lake(settings.lake_path)
     with open_engine(settings) as engine:
-        known_records.bind(engine, lake, policy, month)
+        known_records.KnownRecords(lake, policy, month).bind(engine)
         engine.bind_files("indices", lake.files("indices", rating_month=month, **BASIS))
         query = queries.compose(
             "select m.*, i.* exclude (customer_id, segment) from group_features as m "
             "left join indices as i on i.customer_id = m.customer_id"
         )
-        frame = engine.fetch(query, known_records.group_parameters(policy, month)).to_pandas()
+        frame = engine.fetch(query, group_parameters(policy, month)).to_pandas()
     return frame.assign(revenue=frame["revenue"].astype(float)).set_index("customer_id").sort_index()
 
 

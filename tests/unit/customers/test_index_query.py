@@ -7,10 +7,11 @@ import pyarrow as pa
 import pytest
 
 from pipeline.customers.index_query import UNSCORED_TABLES, indices_query
+from pipeline.customers.parameters import parameters
 from pipeline.engine import open_engine
 from pipeline.engine.queries import compose
 from pipeline.errors import ConfigError
-from pipeline.lake import known_records
+from pipeline.lake.known_records import families
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -41,12 +42,12 @@ def rows(tmp_path_factory):
         def run(policy, absent=(), slopes=None, **tables):
             for name in contract():
                 engine.bind_table(name, pa.Table.from_pylist(tables.get(name, []), arrow_schema(name)))
-            engine.bind_table("families", known_records.families(policy))
+            engine.bind_table("families", families(policy))
             schema = pa.schema({"segment": pa.string(), "slope": pa.float64()})
             known = [{"segment": segment, "slope": slope} for segment, slope in (slopes or {}).items()]
             engine.bind_table("segment_slopes", pa.Table.from_pylist(known, schema))
             query = indices_query(policy, policy.indices, absent)
-            found = engine.fetch(query, known_records.parameters(policy, OCTOBER)).to_pylist()
+            found = engine.fetch(query, parameters(policy, OCTOBER)).to_pylist()
             return {row["customer_id"]: row for row in found}
 
         yield run

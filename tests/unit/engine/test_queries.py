@@ -7,9 +7,9 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from pipeline.customers import parameters
 from pipeline.engine import queries
 from pipeline.errors import ConfigError
-from pipeline.lake import known_records
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import PROJECT
@@ -57,8 +57,8 @@ def test_a_query_is_composed_down_to_tables_of_the_source_and_of_the_step(path, 
     read = {table.name for table in tree.find_all(exp.Table)} - {cte.alias for cte in tree.find_all(exp.CTE)}
     assert read == query.tables <= {*contract(), "families", "cohort", "members", "segment_slopes"}
     march = RatingMonth(2026, 3)
-    known = set(known_records.label_parameters(policy, march) | known_records.group_parameters(policy, march))
-    assert query.parameters <= known | set(known_records.parameters(cards, march))
+    known = set(parameters.label_parameters(policy, march) | parameters.group_parameters(policy, march))
+    assert query.parameters <= known | set(parameters.parameters(cards, march))
 
 
 @pytest.mark.parametrize("path", RATED, ids=lambda path: path.stem)

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.customers.index_values import rule_facts
 from pipeline.grading.rules import apply
-from pipeline.lake import known_records
 from pipeline.policy import Policy
 from pipeline.policy.grades import GradeRules
 
 POLICY = Policy.load()
 NAMES = POLICY.grades.names
-FACTS = known_records.rule_facts()
+FACTS = rule_facts()
 AAA, AA, A, B, C, D = (0.001, 0.006, 0.012, 0.03, 0.1, 0.2)  # a probability well inside each grade
 NOTHING = {
     "rating_basis": "model",

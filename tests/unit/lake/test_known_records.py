@@ -6,9 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.customers.index_values import write_indices
+from pipeline.customers.parameters import label_parameters, parameters
 from pipeline.engine import open_engine, queries
 from pipeline.errors import LakeError
-from pipeline.lake import QUARANTINE, Lake, known_records
+from pipeline.lake import QUARANTINE, Lake
+from pipeline.lake.known_records import KnownRecords, families
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from tests.support.records.billing import bill, customer, payment
@@ -33,7 +36,7 @@ def ids(engine, table, column):
 
 
 def test_dates_count_back_from_the_cutoff(policy):
-    leap = known_records.parameters(policy, RatingMonth(2024, 2))
+    leap = parameters(policy, RatingMonth(2024, 2))
     assert {
         name: leap[name] for name in ("as_of", "months_ago_1", "months_ago_12", "months_ago_15", "history_start")
     } == {
@@ -48,14 +51,14 @@ def test_dates_count_back_from_the_cutoff(policy):
     assert leap["year_after_since_consumption_trend"] == date(2023, 12, 1)
     assert (leap["statements_since"], leap["social_ratings_since"]) == (date(2022, 9, 1), date(2022, 3, 1))
     shanghai = policy.model_copy(update={"timezone": "Asia/Shanghai"})
-    assert known_records.parameters(shanghai, RatingMonth(2024, 2))["as_of_at"] == datetime(2024, 2, 29, 16, tzinfo=UTC)
-    label = known_records.label_parameters(policy, RatingMonth(2023, 8))
+    assert parameters(shanghai, RatingMonth(2024, 2))["as_of_at"] == datetime(2024, 2, 29, 16, tzinfo=UTC)
+    label = label_parameters(policy, RatingMonth(2023, 8))
     assert label | {"cohort_as_of": date(2023, 9, 1), "cohort_months_ago_12": date(2022, 9, 1)} == label
     assert {name: label[name] for name in leap} == leap
 
 
 def test_every_segment_has_the_limit_of_its_family(policy):
-    rows = known_records.families(policy).to_pylist()
+    rows = families(policy).to_pylist()
     assert {row["segment"]: (row["family"], row["days_past_due"]) for row in rows} == {
         "residential": ("residential", 60),
         **{name: ("non_residential", 90) for name in ("commercial", "industrial", "agricultural", "public")},
@@ -68,11 +71,11 @@ def test_a_month_reads_what_was_recorded_in_its_window_and_no_more(engine, lake,
     recorded["too old"] = recorded["first"] - 1
     bills = [bill(1, month, bill_id=name) for name, month in recorded.items()]
     fill_lake(lake, tables(customers=[customer(1)], bills=bills), OCTOBER)
-    known_records.bind(engine, lake, policy, OCTOBER)
+    KnownRecords(lake, policy, OCTOBER).bind(engine)
     assert ids(engine, "bills", "bill_id") == ["first", "now"]
     assert ids(engine, "payments", "payment_id") == []
     assert ids(engine, "violations", "violation_id") == []  # a table that the source does not have
-    known_records.bind(engine, lake, policy, OCTOBER, known_in=OCTOBER + 1, customers_of=OCTOBER)
+    KnownRecords(lake, policy, OCTOBER, known_in=OCTOBER + 1, customers_of=OCTOBER).bind(engine)
     assert ids(engine, "bills", "bill_id") == ["first", "next", "now"]
 
 
@@ -83,9 +86,9 @@ def test_what_was_recorded_at_the_instant_of_the_cutoff_is_of_the_next_month(eng
         bill(1, OCTOBER, bill_id="at it", recorded_at=cutoff),
     ]
     fill_lake(lake, tables(customers=[customer(1)], bills=bills), OCTOBER, OCTOBER + 1)
-    known_records.bind(engine, lake, policy, OCTOBER)
+    KnownRecords(lake, policy, OCTOBER).bind(engine)
     assert ids(engine, "bills", "bill_id") == ["just before"]
-    known_records.bind(engine, lake, policy, OCTOBER, known_in=OCTOBER + 1)
+    KnownRecords(lake, policy, OCTOBER, known_in=OCTOBER + 1).bind(engine)
     assert ids(engine, "bills", "bill_id") == ["at it", "just before"]
 
 
@@ -93,9 +96,7 @@ def test_a_table_is_absent_until_something_of_it_was_recorded(lake, policy):
     violation = {"violation_id": "V1", "customer_id": "C001", "violation_type": "theft"}
     violation |= {"detected_on": date(2026, 10, 5), "recorded_at": datetime(2026, 10, 6, tzinfo=UTC)}
     fill_lake(lake, tables(customers=[customer(1)], violations=[violation]), OCTOBER)
-    absent = {
-        month: known_records.absent_tables(lake, policy, month, month) for month in (OCTOBER - 1, OCTOBER, OCTOBER + 50)
-    }
+    absent = {month: KnownRecords(lake, policy, month).absent for month in (OCTOBER - 1, OCTOBER, OCTOBER + 50)}
     assert {month: "violations" in tables for month, tables in absent.items()} == {
         OCTOBER - 1: True,
         OCTOBER: False,
@@ -113,7 +114,7 @@ def test_an_index_taken_away_leaves_the_others_of_its_group_as_they_were(engine,
     for number, asked in enumerate((policy, without)):
         folder = tmp_path / str(number)
         folder.mkdir()
-        [file] = known_records.write_indices(engine, lake, asked, OCTOBER, folder).files
+        [file] = write_indices(engine, KnownRecords(lake, asked, OCTOBER), folder).files
         found.append(pq.read_table(file))
     lost = [f"max_days_past_due{suffix}" for suffix in ("", "_missing", "_band")]
     assert found[1].equals(found[0].drop_columns(lost))
@@ -127,12 +128,12 @@ def test_only_some_customers_can_be_bound(engine, lake, policy):
     )
     fill_lake(lake, rows, OCTOBER)
     engine.bind_table("chosen", rows["customers"].slice(0, 2))
-    known_records.bind(engine, lake, policy, OCTOBER, only="chosen")
+    KnownRecords(lake, policy, OCTOBER).bind(engine, only="chosen")
     for table in ("customers", "bills", "payments"):
         assert ids(engine, table, "customer_id") == ["C001", "C002"]
-    known_records.bind(engine, lake, policy, OCTOBER, within=("C002", None))
+    KnownRecords(lake, policy, OCTOBER).bind(engine, within=("C002", None))
     assert ids(engine, "bills", "customer_id") == ["C002", "C003"]
-    known_records.bind(engine, lake, policy, OCTOBER, within=(None, "C002"))
+    KnownRecords(lake, policy, OCTOBER).bind(engine, within=(None, "C002"))
     assert ids(engine, "bills", "customer_id") == ["C001"]
 
 
@@ -140,13 +141,13 @@ def test_facts_that_were_never_validated_are_not_measured(engine, lake, policy):
     fill_lake(lake, tables(customers=[customer(1)], bills=[bill(1, OCTOBER)]), OCTOBER)
     shutil.rmtree(lake.path(QUARANTINE + "bills"))
     with pytest.raises(LakeError, match=r"quarantine/bills/recorded_month=2026-10: run the step that writes"):
-        known_records.bind(engine, lake, policy, OCTOBER)
+        KnownRecords(lake, policy, OCTOBER).bind(engine)
 
 
-def test_the_last_month_known(lake):
+def test_the_last_month_known(lake, policy):
     for month in (OCTOBER, OCTOBER + 2):
         with lake.writing("bills", recorded_month=month) as partition:
             partition.manifest(rows=0)
-    assert known_records.known_in(lake, OCTOBER, "as_known_then") == OCTOBER
-    assert known_records.known_in(lake, OCTOBER, "as_known_now") == OCTOBER + 2
-    assert known_records.known_in(lake, OCTOBER + 5, "as_known_now") == OCTOBER + 5
+    assert KnownRecords(lake, policy, OCTOBER, "as_known_then").known_in == OCTOBER
+    assert KnownRecords(lake, policy, OCTOBER, "as_known_now").known_in == OCTOBER + 2
+    assert KnownRecords(lake, policy, OCTOBER + 5, "as_known_now").known_in == OCTOBER + 5

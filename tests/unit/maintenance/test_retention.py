@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from pipeline.errors import WarehouseUnavailableError
 from pipeline.ingest import data_docs
-from pipeline.lake import QUARANTINE, Lake, fact_key, known_records
+from pipeline.lake import QUARANTINE, Lake, fact_key
+from pipeline.lake.known_records import KnownRecords
 from pipeline.maintenance.retention import clean
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -88,7 +89,7 @@ def _write(lake, table, **keys):
 def _publish(settings, policy, months):
     lake = Lake(settings.lake_path)
     for month, basis in months:
-        inputs = known_records.inputs(lake, policy, month)
+        inputs = KnownRecords(lake, policy, month).inputs
         hashes = dict.fromkeys(("content_sha256", "policy_sha256", "model_sha256"), "x")
         with transaction(settings) as connection:
             revision = publications.next_revision(connection, month)
@@ -105,10 +106,10 @@ def _publish(settings, policy, months):
 def needed(settings, policy):
     """The hashes of all that the months to keep were rated from, and would learn from."""
     lake = Lake(settings.lake_path)
-    read = [known_records.inputs(lake, policy, month).sha256 for month in KEPT]
+    read = [KnownRecords(lake, policy, month).inputs.sha256 for month in KEPT]
     for month in KEPT:
         for cohort in (month - 1, month - 2):
-            read.append(known_records.inputs(lake, policy, cohort, customers_of=month, known_in=month).sha256)
+            read.append(KnownRecords(lake, policy, cohort, customers_of=month, known_in=month).inputs.sha256)
     return read
 
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
+from pipeline.customers.outcomes import write_outcomes
 from pipeline.engine import open_engine, queries
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
 from pipeline.monitoring import backtest
 from pipeline.sample import LAST
 from pipeline.scorecard import auc, brier, ks
@@ -103,7 +104,7 @@ def outcome_of(settings, policy) -> pd.DataFrame:
     folder = settings.home / "outcomes"
     folder.mkdir(parents=True)
     with open_engine(settings) as engine:
-        found = known_records.write_outcomes(engine, Lake(settings.lake_path), policy, COHORT, folder, known_in=MONTH)
+        found = write_outcomes(engine, Lake(settings.lake_path), policy, COHORT, folder, known_in=MONTH)
         engine.bind_files("outcomes", [str(file) for file in found.files])
         rows = queries.compose("select customer_id, segment, outcome, is_default from outcomes order by customer_id")
         return engine.fetch(rows).to_pandas()

@@ -3,9 +3,10 @@
 import pytest
 
 from pipeline.customers.index_query import indices_query
+from pipeline.customers.parameters import parameters
 from pipeline.engine.duckdb import _bound
 from pipeline.engine.queries import compose
-from pipeline.lake import known_records
+from pipeline.lake.known_records import families
 from pipeline.month import RatingMonth
 
 KNOWN_OF_FEW = {
@@ -30,12 +31,12 @@ def rated(small, policy):
         "qualify row_number() over (partition by customer_id order by recorded_at desc) = 1"
     )
     connection.execute("set search_path = 'snapshot,main'")
-    connection.register("families", known_records.families(policy))
-    parameters = known_records.parameters(policy, RatingMonth(2026, 10))
+    connection.register("families", families(policy))
+    bound = parameters(policy, RatingMonth(2026, 10))
     slopes = compose("select * from satisfaction_slope_by_segment")
-    connection.execute(f"create table segment_slopes as {slopes.sql()}", _bound(slopes, parameters))
+    connection.execute(f"create table segment_slopes as {slopes.sql()}", _bound(slopes, bound))
     query = indices_query(policy, policy.indices)
-    connection.execute(f"create table rated as {query.sql()}", _bound(query, parameters))
+    connection.execute(f"create table rated as {query.sql()}", _bound(query, bound))
     return connection
 
 

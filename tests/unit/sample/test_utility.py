@@ -192,7 +192,7 @@ def test_memory_does_not_grow_with_the_months():
 def test_fill_source_fills_a_database_and_tells_how_far_it_is(settings):
     from sqlalchemy import text
 
-    from pipeline.settings import connect
+    from pipeline.database import connect
 
     told = []
     rows = fill_source(settings, 200, 5, progress=lambda month, done, months: told.append((str(month), done, months)))

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from pipeline.settings import Settings, connect
+from pipeline.database import connect
+from pipeline.settings import Settings
 from pipeline.source.write import arrow_schema
 
 

@@ -1,0 +1,66 @@
+"""The indices of a month's customers, or of a cohort's, as Parquet files."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.customers.index_query import indices_query
+from pipeline.customers.parameters import parameters
+from pipeline.engine import Engine, queries
+from pipeline.lake.known_records import KnownRecords
+
+
+class Computed(NamedTuple):
+    """Parquet files by customer_id, their rows, and a hash of the partitions that were read for them."""
+
+    files: list[Path]
+    rows: int
+    input_sha256: str
+
+
+def write_indices(
+    engine: Engine,
+    known: KnownRecords,
+    folder: Path,
+    *,
+    only: str | None = None,
+    names: Iterable[str] | None = None,
+    with_rule_facts: bool = False,
+) -> Computed:
+    """One row per rated customer, by customer_id, in numbered files: segment, family, region, bills, is_in_default,
+    is_thin_file and, for each index of ``names`` (default: all of the policy), its value, whether it was missing
+    (``_missing``; the value is then what the policy puts in its place, or null for the median that only a model knows)
+    and its band. An index of other families than the customer's, or one whose tables the lake lacks, is missing and
+    null. ``with_rule_facts``: also the columns of sql/lake/grading/rule_facts.sql. ``only``: the name of a bound view
+    of customer_id, to compute just these."""
+    policy = known.policy
+    query = indices_query(
+        policy, policy.indices if names is None else names, known.absent, rule_facts() if with_rule_facts else ()
+    )
+    bound = _with_empty_windows(parameters(policy, known.month), query)
+    if "segment_slopes" in query.tables:
+        known.bind(engine, only=only)
+        slopes = engine.fetch(queries.compose("select * from satisfaction_slope_by_segment"), bound)
+        engine.bind_table("segment_slopes", slopes)
+    files, rows, sha256 = [], 0, ""
+    for number, within in enumerate(known.ranges(engine) if only is None else [(None, None)]):
+        sha256 = known.bind(engine, only=only, within=within)
+        files.append(folder / f"part-{number:04d}.parquet")
+        rows += engine.write(query, bound, files[-1])
+    return Computed(files, rows, sha256)
+
+
+def rule_facts() -> list[str]:
+    """The columns of sql/lake/grading/rule_facts.sql, which the grade rules go by: booleans."""
+    return [name for name in queries.columns("rule_facts") if name != "customer_id"]
+
+
+def model_columns(names: Iterable[str], alias: str = "i") -> str:
+    """A select list of index values for a model: null where the value was missing, whatever stands in its place."""
+    return ", ".join(f"case when not {alias}.{name}_missing then {alias}.{name} end as {name}" for name in names)
+
+
+def _with_empty_windows(bound: dict[str, Any], query: queries.Query) -> dict[str, Any]:
+    """The queries compute a whole group; of an index that the policy took away they see no fact."""
+    windows = (name for name in query.parameters if name.startswith(("since_", "year_after_since_")))
+    return {name: bound["as_of"] for name in windows} | bound
