@@ -26,7 +26,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -52,35 +51,25 @@ PANDAS_READS = {
     "outages": "feeder_id starts_at",
     "service_contacts": "contact_id customer_id contact_type contacted_at",
 }
-MEASURING = ("extract", "validate", "compute_indices")
+BEFORE_MODEL = ("extract", "validate", "compute_indices")
 FOLLOWING = ("monitor", "decide_actions", "propose_rebates")
-MODULES = {  # where the others are named like their module
-    "compute_indices": "indices",
-    "model": "choose",
-    "decide_actions": "actions.decide",
-    "propose_rebates": "actions.rebate",
-}
 
 
 def step(name: str, month_text: str, chosen: dict[str, Any] | None) -> dict:
-    """Run one step here; what it returns. Like a task it imports no other step."""
+    """Run one step here; what it returns."""
     from pipeline.month import RatingMonth
     from pipeline.policy import Policy
+    from pipeline.run import Run
     from pipeline.settings import Settings
 
     settings = Settings.load()
-    inputs = (RatingMonth.parse(month_text), settings, Policy.load(settings.policy))
+    run = Run(RatingMonth.parse(month_text), settings, Policy.load(settings.policy))
     if name == "pandas":
-        return {"rows": plain_pandas(*inputs)}
-    module = import_module(f"pipeline.{MODULES.get(name, name)}")
+        return {"rows": plain_pandas(*run.inputs)}
     if name == "model":
-        decision = module.choose(*inputs)
-        asked = {"families": decision["families"]} if decision["mode"] == "retrain" else {}
-        work = import_module("pipeline.models.retrain").retrain if asked else module.apply
-        return work(*inputs, why=decision["why"], **asked)
-    publication = {"run_id": "benchmark", "run_kind": "command"}
-    more = {"grade": chosen, "sensitivity": chosen and {"models": chosen["models"]}, "publish": publication}
-    return getattr(module, name)(*inputs, **more.get(name, {}))
+        decision = run.choose_model()
+        return run.retrain(decision) if decision["mode"] == "retrain" else run.apply(decision)
+    return getattr(run, name)(*([chosen] if chosen else []))
 
 
 def plain_pandas(month, settings, policy) -> int:
@@ -217,7 +206,7 @@ def empty_lake_and_warehouse(settings: Any) -> None:
 def rated(month: str) -> dict:
     """What each step of a month takes, and what they take together from ``extract`` to ``publish``."""
     started, used = time.perf_counter(), steps_cpu_seconds()
-    first = {name: measured(name, month) for name in MEASURING}
+    first = {name: measured(name, month) for name in BEFORE_MODEL}
     with ThreadPoolExecutor(1) as beside:
         grouping = beside.submit(measured, "group", month)
         graded = {"model": measured("model", month)}

@@ -39,7 +39,7 @@ from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from gridgrade_approval import approve_model
 from gridgrade_assets import billing_snapshot, credit_grades, monthly
-from gridgrade_run import RATING_MONTH, TASK_DEFAULTS, current_run
+from gridgrade_run import BASIS, RATING_MONTH, TASK_DEFAULTS, current_run
 
 
 @task.sensor(mode="reschedule", poke_interval=timedelta(minutes=15), timeout=timedelta(weeks=3))
@@ -48,7 +48,7 @@ def wait_for_billing_close(dag_run=None):
     from pipeline.errors import MonthNotClosedError
     from pipeline.ingest.extract import is_month_closed
 
-    month, settings, policy = current_run().inputs
+    month, settings, policy = current_run().steps.inputs
     is_closed = is_month_closed(month, settings, policy)
     if not is_closed and month.cutoff(policy.timezone) > dag_run.start_date:
         raise MonthNotClosedError(f"{month} is not over yet: rate it after {month.cutoff(policy.timezone):%Y-%m-%d}")
@@ -58,105 +58,72 @@ def wait_for_billing_close(dag_run=None):
 @task(outlets=[billing_snapshot])
 def extract(outlet_events=None):
     """Copy what the lake lacks from the billing system."""
-    from pipeline.ingest import extract
-
     run = current_run()
     outlet_events[billing_snapshot].add_partitions(str(run.month))
-    return extract.extract(*run.inputs, basis=run.params["basis"])
+    return run.steps.extract()
 
 
 @task(inlets=[billing_snapshot])
 def validate():
     """Set aside the rows that cannot be right, or stop the run."""
-    from pipeline.ingest import validate
-
-    run = current_run()
-    return validate.validate(*run.inputs, basis=run.params["basis"])
+    return current_run().steps.validate()
 
 
 @task
 def compute_indices():
     """One row of indices per customer."""
-    from pipeline.customers import compute_indices
-
-    run = current_run()
-    with run.turn():
-        return compute_indices.compute_indices(*run.inputs, basis=run.params["basis"])
+    with current_run().locked() as steps:
+        return steps.compute_indices()
 
 
 @task
 def group():
-    """Customer groups by value, demand and behaviour, and stages of life."""
-    from pipeline.customers import group
-
-    run = current_run()
-    with run.turn(is_shared=True):
-        return group.group(*run.inputs, basis=run.params["basis"])
+    """Customer groups by value, demand and behaviour, and life-cycle stages."""
+    with current_run().locked(is_shared=True) as steps:
+        return steps.group()
 
 
 @task.branch
 def choose_model(ti=None):
     """Name the task that follows, retrain or apply, and say why."""
-    from pipeline.models import choose_model
-
-    run = current_run()
-    asked = {name: run.params[name] for name in ("mode", "model_version", "basis")}
-    decision = choose_model.choose(*run.inputs, **asked)
+    decision = current_run().steps.choose_model()
     ti.xcom_push(key="decision", value=decision)
     return decision["mode"]
 
 
 @task
 def retrain(decision):
-    """A challenger for each segment family that is to have one, and who serves the month because of it."""
-    from pipeline.models import retrain
-
-    run = current_run()
-    asked = {name: run.params[name] for name in ("basis", "dry_run")}
-    return retrain.retrain(*run.inputs, families=decision["families"], why=decision["why"], **asked)
+    """A challenger for each segment family that is to have one, and the models to rate the month by."""
+    return current_run().steps.retrain(decision)
 
 
 @task
 def apply(decision):
     """The model versions in force for the month."""
-    from pipeline.models import choose_model
-
-    run = current_run()
-    return choose_model.apply(*run.inputs, model_version=run.params["model_version"], why=decision["why"])
+    return current_run().steps.apply(decision)
 
 
 @task(trigger_rule="none_failed_min_one_success")
 def grade(retrained, applied):
     """Score, default probability and grade per customer."""
-    from pipeline.grading import grade
-
-    run, chosen = current_run(), retrained or applied
-    rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
-    with run.turn(is_shared=True):
-        return grade.grade(*run.inputs, basis=run.params["basis"], **rated_by)
+    with current_run().locked(is_shared=True) as steps:
+        return steps.grade(retrained or applied)
 
 
 @task
 def sensitivity(graded):
     """What a change of one risk factor at a time does to the ratings."""
-    from pipeline.grading import sensitivity
-
-    run = current_run()
-    with run.turn(is_shared=True):
-        return sensitivity.sensitivity(*run.inputs, basis=run.params["basis"], models=graded["models"])
+    with current_run().locked(is_shared=True) as steps:
+        return steps.sensitivity(graded)
 
 
 @task(outlets=[credit_grades])
 def publish(outlet_events=None):
     """Stage, audit and swap in the month's new revision."""
-    from pipeline.publishing import publish
-
     run = current_run()
-    asked = {name: run.params[name] for name in ("basis", "dry_run", "accept_moves")}
-    who = {"run_id": run.id, "run_kind": run.kind, "published_by": run.started_by}
-    with run.turn():
-        outcome = publish.publish(*run.inputs, **who, **asked)
-    if asked["dry_run"]:
+    with run.locked() as steps:
+        outcome = steps.publish()
+    if steps.dry_run:
         raise AirflowSkipException(f"{run.month} dry run, nothing published: {outcome}")
     outlet_events[credit_grades].add_partitions(str(run.month))
     return outcome
@@ -165,10 +132,10 @@ def publish(outlet_events=None):
 @task
 def monitor():
     """Hold the models of the published month against the policy's limits; red where one is passed."""
-    from pipeline.monitoring import monitor
+    from pipeline.monitoring.monitor import require_passed
 
-    outcome = monitor.monitor(*current_run().inputs)
-    monitor.require_passed(outcome)
+    outcome = current_run().steps.monitor()
+    require_passed(outcome)
     return outcome
 
 
@@ -183,7 +150,7 @@ def monitor():
         "rating_month": RATING_MONTH,
         "mode": Param("auto", enum=["auto", "retrain", "apply"]),
         "model_version": Param(None, type=["null", "string"], description="apply this version"),
-        "basis": Param("as_known_then", enum=["as_known_then", "as_known_now"]),
+        "basis": BASIS,
         "dry_run": Param(False, type="boolean", description="do everything but publish"),
         "accept_moves": Param(
             False, type="boolean", description="publish even if more grades change than the policy lets pass"
@@ -191,11 +158,11 @@ def monitor():
     },
 )
 def credit_rating():
-    measured, chosen = compute_indices(), choose_model()
+    indices, chosen = compute_indices(), choose_model()
     retrained, applied = retrain(chosen["decision"]), apply(chosen["decision"])
-    shaken = sensitivity(grade(retrained, applied))
-    wait_for_billing_close() >> extract() >> validate() >> measured >> chosen >> [retrained, applied]
-    [shaken, measured >> group()] >> publish() >> [monitor(), approve_model()]
+    changes = sensitivity(grade(retrained, applied))
+    wait_for_billing_close() >> extract() >> validate() >> indices >> chosen >> [retrained, applied]
+    [changes, indices >> group()] >> publish() >> [monitor(), approve_model()]
 
 
 credit_rating()

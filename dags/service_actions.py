@@ -28,25 +28,19 @@ from gridgrade_run import RATING_MONTH, TASK_DEFAULTS, current_run, settings_and
 @task(inlets=[credit_grades])
 def decide_actions():
     """Decide who gets which service measure, and withdraw what is no longer due."""
-    from pipeline.actions.measures import decide
-
-    return decide.decide_actions(*current_run().inputs)
+    return current_run().steps.decide_actions()
 
 
 @task(inlets=[credit_grades])
 def propose_rebates():
     """Work out what the month's campaigns give back, and propose it."""
-    from pipeline.actions.rebates import propose
-
-    return propose.propose_rebates(*current_run().inputs)
+    return current_run().steps.propose_rebates()
 
 
 @task
 def record_follow_up(proposed):
     """Note that what follows from the month's publication was decided."""
-    from pipeline.warehouse import publications
-
-    publications.record_follow_up(current_run().settings, proposed["publication_id"])
+    current_run().steps.record_follow_up(proposed)
 
 
 @task

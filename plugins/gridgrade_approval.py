@@ -17,12 +17,12 @@ class ModelApproval(ApprovalOperator):
 
     def execute(self, context):
         run = current_run()
-        _, _, policy = run.inputs
+        policy = run.steps.policy
         awaiting, promotion = self._awaiting(context), policy.promotion
         if run.kind != "scheduled" or promotion.mode != "manual" or not promotion.approval_step or not awaiting:
             raise AirflowSkipException(f"{run.month}: nobody has to be asked")
         self.subject = f"{run.month}: put {', '.join(awaiting)} in force?"
-        self.body = "\n\n".join(_described(run.settings, version) for version in awaiting)
+        self.body = "\n\n".join(_described(run.steps.settings, version) for version in awaiting)
         self.response_timeout = timedelta(days=promotion.approval_days)
         super().execute(context)
 
@@ -34,7 +34,7 @@ class ModelApproval(ApprovalOperator):
             run, who = current_run(), answer["responded_by_user"] or {}
             for version in self._awaiting(context):
                 model_registry.promote(
-                    run.settings, version, who.get("name") or "unknown", reason=f"approved in run {run.id}"
+                    run.steps.settings, version, who.get("name") or "unknown", reason=f"approved in run {run.id}"
                 )
         return answer
 

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 from urllib.parse import quote
 
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule, get_current_context
 from gridgrade_notifier import TaskFailed
 
+from pipeline.basis import Basis
 from pipeline.errors import RETRIED, ConfigError, GridgradeError, MonthError
 from pipeline.month import RatingMonth
 
@@ -37,9 +40,12 @@ RATING_MONTH = Param(
 )
 
 
+BASIS = Param("as_known_then", enum=[basis.value for basis in Basis])
+
+
 @dataclass(frozen=True)
-class Run:
-    """A DAG run as the steps see it. ``kind`` is "scheduled", "backfill" or "manual", ``started_by`` a user's name."""
+class DagRun:
+    """A DAG run of a month. ``kind`` is "scheduled", "backfill" or "manual", ``started_by`` a user's name."""
 
     month: RatingMonth
     id: str
@@ -47,28 +53,28 @@ class Run:
     params: dict
     started_by: str | None = None
 
-    @property
-    def settings(self):
-        """Where things are."""
-        return current_settings()
+    @cached_property
+    def steps(self):
+        """The steps of the month, a ``pipeline.run.Run``."""
+        from pipeline.run import Run
 
-    @property
-    def inputs(self) -> tuple:
-        """What every step takes first: month, settings, policy."""
-        return self.month, *settings_and_policy()
+        names = ("basis", "mode", "model_version", "dry_run", "accept_moves")
+        asked = {name: self.params[name] for name in names if name in self.params}
+        who = {"id": self.id, "kind": self.kind, "started_by": self.started_by}
+        return Run(self.month, *settings_and_policy(), **asked, **who)
 
     @contextmanager
-    def turn(self, *, is_shared: bool = False) -> Iterator[None]:
-        """Work on the month while no other run does; shared, beside tasks that leave each other's output alone."""
+    def locked(self, *, is_shared: bool = False) -> Iterator[Any]:
+        """The steps, with the month locked; shared, beside tasks that leave each other's output alone."""
         from pipeline.warehouse import locks
 
-        month, settings, policy = self.inputs
+        month, settings, policy = self.steps.inputs
         who = f"Airflow run {self.id}"
         with locks.rating(settings, month, policy.publish.lock_timeout_seconds, who, is_shared=is_shared):
-            yield
+            yield self.steps
 
 
-def current_run() -> Run:
+def current_run() -> DagRun:
     """The run of the task that calls; MonthError when it has no month, or two."""
     context = get_current_context()
     return resolve(context["dag_run"], dict(context["params"]))
@@ -108,7 +114,7 @@ def kind_of(dag_run) -> str:
     return run_type if run_type in ("scheduled", "backfill") else "manual"
 
 
-def resolve(dag_run, params: dict) -> Run:
+def resolve(dag_run, params: dict) -> DagRun:
     """Read a run: the month is its partition, or the param where it has none (a partition cannot be given by hand
     everywhere Airflow starts runs)."""
     asked, partition = params.get("rating_month"), dag_run.partition_key
@@ -121,7 +127,7 @@ def resolve(dag_run, params: dict) -> Run:
             f"run {dag_run.run_id} has no month: trigger it with the param rating_month, "
             f"""for example --conf '{{"rating_month": "2026-10"}}'"""
         )
-    return Run(
+    return DagRun(
         month=RatingMonth.parse(asked or partition),
         id=dag_run.run_id,
         kind=kind_of(dag_run),

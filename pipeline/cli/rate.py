@@ -120,7 +120,7 @@ def backfill(
     asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run}
 
     def again(month: RatingMonth) -> dict:
-        return rate_month(month, settings, policy, **asked, **same, leave_standing=not dry_run)
+        return rate_month(month, settings, policy, **asked, **same, skip_unchanged=not dry_run)
 
     def as_it_was(publication) -> dict:
         models = publication.model_versions
@@ -160,7 +160,7 @@ def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
     table = Table("month", *names, "models", "publication")
     for outcome in outcomes:
         published = outcome["publish"]
-        state = "changed" if published["changed"] else "as it stands" if published.get("stands") else "unchanged"
+        state = "changed" if published["changed"] else "up to date" if published.get("up_to_date") else "unchanged"
         if published.get("dry_run"):
             state = f"dry run: would be {state}"
         else:

@@ -56,7 +56,7 @@ def _stale(settings: Settings, first: RatingMonth | None, last: RatingMonth | No
 
 
 class _Pace:
-    """How long a month takes. One that was left out as it stands says nothing of the others."""
+    """How long a month takes. One that was up to date says nothing of the others."""
 
     def __init__(self) -> None:
         self._seconds: list[float] = []
@@ -64,7 +64,7 @@ class _Pace:
     def timed(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         started = time.monotonic()
         outcome = work()
-        if not outcome.get("publish", {}).get("stands"):
+        if not outcome.get("publish", {}).get("up_to_date"):
             self._seconds.append(time.monotonic() - started)
         return outcome
 

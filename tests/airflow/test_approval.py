@@ -13,6 +13,7 @@ from gridgrade_approval import approve_model
 
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
+from pipeline.run import Run
 from pipeline.warehouse import model_registry
 
 JUNE = RatingMonth(2026, 6)
@@ -40,7 +41,8 @@ def asked(settings, policy, monkeypatch):
         document = policy.model_dump(mode="json")
         document["promotion"] |= {"mode": "manual"} | promotion
         inputs = (JUNE, settings, Policy.model_validate(document))
-        current = SimpleNamespace(month=JUNE, id="run", kind=kind, settings=settings, inputs=inputs)
+        steps = Run(*inputs)
+        current = SimpleNamespace(month=JUNE, id="run", kind=kind, steps=steps)
         monkeypatch.setattr(gridgrade_approval, "current_run", lambda: current)
         retrained = {"awaiting": list(awaiting)} if awaiting is not None else None
         ti = SimpleNamespace(id="ti", xcom_pull=lambda task_ids: retrained)

@@ -9,7 +9,7 @@ import gridgrade_run
 import pytest
 from airflow.sdk import Connection, RetryAction
 from airflow.sdk.exceptions import AirflowNotFoundException
-from gridgrade_run import TASK_DEFAULTS, Run, resolve
+from gridgrade_run import TASK_DEFAULTS, resolve
 
 from pipeline import errors
 from pipeline.actions.channels import configuration
@@ -84,11 +84,11 @@ def connections(monkeypatch):
     return known
 
 
-RUN = Run(RatingMonth(2026, 10), "manual__1", "manual", {})
-
-
 def test_without_connections_the_environment_holds(connections):
-    assert (RUN.settings.source.host, RUN.settings.warehouse.host) == ("environment", "environment")
+    assert (gridgrade_run.current_settings().source.host, gridgrade_run.current_settings().warehouse.host) == (
+        "environment",
+        "environment",
+    )
 
 
 def test_a_connection_wins_over_the_environment(connections):
@@ -102,13 +102,13 @@ def test_a_connection_wins_over_the_environment(connections):
         schema="cis",
         extra=json.dumps({"sslmode": "require"}),
     )
-    source = RUN.settings.source
+    source = gridgrade_run.current_settings().source
     assert (source.host, source.port, source.database) == ("billing.example", 5433, "cis")
     assert (source.username, source.password) == ("reader", "p@ss/w:rd %")
     assert source.drivername == "postgresql+psycopg"
     assert source.query == {"sslmode": "require"}
-    assert RUN.settings.warehouse.host == "environment"
-    assert "p@ss" not in repr(RUN.settings)
+    assert gridgrade_run.current_settings().warehouse.host == "environment"
+    assert "p@ss" not in repr(gridgrade_run.current_settings())
 
 
 def test_a_connection_of_another_dialect(connections):
@@ -118,32 +118,35 @@ def test_a_connection_of_another_dialect(connections):
         host="h",
         extra=json.dumps({"drivername": "postgresql+psycopg2"}),
     )
-    assert RUN.settings.source.drivername == "postgresql+psycopg2"
+    assert gridgrade_run.current_settings().source.drivername == "postgresql+psycopg2"
     connections["gridgrade_source"] = Connection(conn_id="gridgrade_source", conn_type="sqlite", host="/data/cis.db")
-    assert RUN.settings.source.database == "/data/cis.db"
+    assert gridgrade_run.current_settings().source.database == "/data/cis.db"
 
 
 def test_a_connection_without_a_type_is_refused(connections):
     connections["gridgrade_warehouse"] = Connection(conn_id="gridgrade_warehouse", conn_type="", host="h")
     with pytest.raises(errors.ConfigError, match="gridgrade_warehouse has no type"):
-        _ = RUN.settings
+        _ = gridgrade_run.current_settings()
 
 
 def test_channels_are_connections_too(connections, monkeypatch):
     monkeypatch.setenv("GRIDGRADE_MAIL_FROM", "environment@utility.example")
-    assert (RUN.settings.webhook_url, RUN.settings.smtp_url) == (None, None)
+    assert (gridgrade_run.current_settings().webhook_url, gridgrade_run.current_settings().smtp_url) == (None, None)
     connections["gridgrade_webhook"] = Connection(
         conn_id="gridgrade_webhook", conn_type="http", host="https://crm.example/actions", password="0123456789abcdef"
     )
     smtp = {"conn_id": "gridgrade_smtp", "conn_type": "smtp", "host": "mail.example", "login": "u@x", "password": "p/w"}
     connections["gridgrade_smtp"] = Connection(**smtp)
-    webhook, mail = configuration.webhook(RUN.settings), configuration.mail_server(RUN.settings)
+    webhook, mail = (
+        configuration.webhook(gridgrade_run.current_settings()),
+        configuration.mail_server(gridgrade_run.current_settings()),
+    )
     assert (webhook.url, webhook.secret) == ("https://crm.example/actions", b"0123456789abcdef")
     assert (mail.host, mail.port, mail.tls, mail.login) == ("mail.example", 587, "starttls", ("u@x", "p/w"))
     assert mail.sender.addr_spec == "environment@utility.example"
     extra = json.dumps({"from_email": "power@utility.example"})
     connections["gridgrade_smtp"] = Connection(**smtp, port=465, extra=extra)
-    mail = configuration.mail_server(RUN.settings)
+    mail = configuration.mail_server(gridgrade_run.current_settings())
     assert (mail.port, mail.tls, mail.sender.addr_spec) == (465, "implicit", "power@utility.example")
 
 

@@ -186,7 +186,7 @@ def test_a_backfill_rates_every_month_of_the_range_oldest_first(gridgrade, rated
     code, out, err = gridgrade(*asked, settings=rated.settings)
     assert code == 0
     assert [outcome["month"] for outcome in json.loads(out)] == [str(TRAINED), str(LAST)]
-    assert [outcome["publish"]["stands"] for outcome in json.loads(out)] == [True, True]
+    assert [outcome["publish"]["up_to_date"] for outcome in json.loads(out)] == [True, True]
     assert [outcome["grade"] for outcome in json.loads(out)] == [
         {"grades": rated.outcomes[month]["grade"]["grades"]} for month in (TRAINED, LAST)
     ]

@@ -1,0 +1,114 @@
+"""What each step of a month is called with. The DAGs, the cycle and the benchmark all run steps through here."""
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.basis import Basis
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+
+Summary = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a month. Each method runs the step of its name and returns its JSON-safe summary.
+
+    ``mode``: auto, retrain or apply. ``model_version``: apply this one. ``kind``: scheduled, backfill, manual or
+    command. A step's module is imported when the step runs, so that none pays for the imports of another.
+    """
+
+    month: RatingMonth
+    settings: Settings
+    policy: Policy
+    basis: str = Basis.AS_KNOWN_THEN
+    mode: str = "auto"
+    model_version: str | None = None
+    dry_run: bool = False
+    accept_moves: bool = False
+    kind: str = "command"
+    id: str = field(default_factory=lambda: f"command__{uuid.uuid4()}")
+    started_by: str | None = None
+
+    @property
+    def inputs(self) -> tuple[RatingMonth, Settings, Policy]:
+        """What every step takes first."""
+        return self.month, self.settings, self.policy
+
+    def extract(self) -> Summary:
+        from pipeline.ingest.extract import extract
+
+        return extract(*self.inputs, basis=self.basis)
+
+    def validate(self) -> Summary:
+        from pipeline.ingest.validate import validate
+
+        return validate(*self.inputs, basis=self.basis)
+
+    def compute_indices(self) -> Summary:
+        from pipeline.customers.compute_indices import compute_indices
+
+        return compute_indices(*self.inputs, basis=self.basis)
+
+    def group(self) -> Summary:
+        from pipeline.customers.group import group
+
+        return group(*self.inputs, basis=self.basis)
+
+    def choose_model(self) -> Summary:
+        """``mode`` says which of ``retrain`` and ``apply`` follows; both take the whole decision."""
+        from pipeline.models.choose_model import choose
+
+        return choose(*self.inputs, mode=self.mode, model_version=self.model_version, basis=self.basis)
+
+    def retrain(self, decision: Summary) -> Summary:
+        from pipeline.models.retrain import retrain
+
+        asked = {"families": decision["families"], "why": decision["why"]}
+        return retrain(*self.inputs, **asked, basis=self.basis, dry_run=self.dry_run)
+
+    def apply(self, decision: Summary) -> Summary:
+        from pipeline.models.choose_model import apply
+
+        return apply(*self.inputs, model_version=self.model_version, why=decision["why"])
+
+    def grade(self, chosen: Summary) -> Summary:
+        """``chosen``: what ``retrain`` or ``apply`` returned."""
+        from pipeline.grading.grade import grade
+
+        rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
+        return grade(*self.inputs, basis=self.basis, **rated_by)
+
+    def sensitivity(self, chosen: Summary) -> Summary:
+        from pipeline.grading.sensitivity import sensitivity
+
+        return sensitivity(*self.inputs, basis=self.basis, models=chosen["models"])
+
+    def publish(self) -> Summary:
+        from pipeline.publishing.publish import publish
+
+        asked = {"basis": self.basis, "dry_run": self.dry_run, "accept_moves": self.accept_moves}
+        return publish(*self.inputs, run_id=self.id, run_kind=self.kind, published_by=self.started_by, **asked)
+
+    def decide_actions(self) -> Summary:
+        from pipeline.actions.measures.decide import decide_actions
+
+        return decide_actions(*self.inputs)
+
+    def propose_rebates(self) -> Summary:
+        from pipeline.actions.rebates.propose import propose_rebates
+
+        return propose_rebates(*self.inputs)
+
+    def monitor(self) -> Summary:
+        from pipeline.monitoring.monitor import monitor
+
+        return monitor(*self.inputs)
+
+    def record_follow_up(self, published: Summary) -> None:
+        """Note that what follows from a publication was decided; ``published``: a summary with its publication_id."""
+        from pipeline.warehouse.publications import record_follow_up
+
+        record_follow_up(self.settings, published["publication_id"])
