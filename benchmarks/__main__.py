@@ -57,12 +57,13 @@ FOLLOWING = ("monitor", "decide_actions", "propose_rebates")
 
 def step(name: str, month_text: str, chosen: dict[str, Any] | None) -> dict:
     """Run one step here; what it returns."""
+    from pipeline.local.databases import with_databases
     from pipeline.month import RatingMonth
     from pipeline.policy import Policy
     from pipeline.run import Run
     from pipeline.settings import Settings
 
-    settings = Settings.load()
+    settings = with_databases(Settings.load())
     run = Run(RatingMonth.parse(month_text), settings, Policy.load(settings.policy))
     if name == "pandas":
         return {"rows": plain_pandas(*run.inputs)}
@@ -149,10 +150,11 @@ def home() -> Path:
 
 
 def run(customers: int, months: int) -> dict:
+    from pipeline.local.databases import with_databases
     from pipeline.sample import LAST
     from pipeline.settings import Settings
 
-    settings = Settings.load()
+    settings = with_databases(Settings.load())
     sample = filled_source(settings, customers, months)
     empty_lake_and_warehouse(settings)
     first, steady = rated(str(LAST - 1)), rated(str(LAST))

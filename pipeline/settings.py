@@ -1,11 +1,10 @@
-"""Where things are: source, lake, warehouse, from the environment, else embedded under GRIDGRADE_HOME."""
+"""Where things are: source, lake, warehouse, from the environment. Reading a setting starts nothing."""
 
 import re
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -17,7 +16,8 @@ SQL = PROJECT / "sql"
 
 
 class Settings(BaseSettings):
-    """Read from GRIDGRADE_* variables; with none set, everything lives under ``home`` in the checkout.
+    """Read from GRIDGRADE_* variables. Files live under ``home``, by default in the checkout; databases that are not
+    named here are embedded ones that ``pipeline.local`` starts.
 
     ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine (DuckDB notation),
     ``threads`` its parallelism (None: all cores). ``templates``: a folder whose letters come before the project's own.
@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = None
     smtp_url: SecretStr | None = None
     mail_from: str | None = None
+
+    _source_owner_url: SecretStr | None = PrivateAttr(default=None)
 
     @field_validator("home", "lake", "policy", "templates")
     @classmethod
@@ -79,22 +81,12 @@ class Settings(BaseSettings):
         """Room for what does not fit in memory."""
         return self.home / "scratch"
 
-    @cached_property
+    @property
     def source(self) -> URL:
-        """The billing system, for reading."""
-        return self._own_source or self._embedded.source_reader
-
-    @cached_property
-    def source_owner(self) -> URL:
-        """The billing system, for ``gridgrade source load|sample``, the only writers."""
-        return self._own_source or self._embedded.source_owner
-
-    @cached_property
-    def _own_source(self) -> URL | None:
+        """The billing system, for reading. ConfigError where none is named, or no driver for it is installed."""
         url = _url("GRIDGRADE_SOURCE_URL", self.source_url)
         try:
-            if url is not None:
-                url.get_dialect().import_dbapi()
+            url.get_dialect().import_dbapi()
         except (NoSuchModuleError, ImportError):
             raise ConfigError(
                 f"GRIDGRADE_SOURCE_URL is a {url.drivername} database, for which no driver is installed: "
@@ -102,21 +94,34 @@ class Settings(BaseSettings):
             ) from None
         return url
 
-    @cached_property
+    @property
+    def source_owner(self) -> URL:
+        """The billing system, for ``gridgrade source load|sample``, the only writers."""
+        return _url("GRIDGRADE_SOURCE_URL", self._source_owner_url) if self._source_owner_url else self.source
+
+    @property
     def warehouse(self) -> URL:
-        """The warehouse, as the role that owns its schemas."""
-        return _url("GRIDGRADE_WAREHOUSE_URL", self.warehouse_url) or self._embedded.warehouse
+        """The warehouse, as the role that owns its schemas. ConfigError where none is named."""
+        return _url("GRIDGRADE_WAREHOUSE_URL", self.warehouse_url)
 
-    @cached_property
-    def _embedded(self):
-        from pipeline.local.postgres import EmbeddedPostgres
+    def with_databases(self, *, source: URL, source_owner: URL, warehouse: URL) -> "Settings":
+        """These settings, with databases in place of those that are not named."""
+        named = {
+            "source_url": self.source_url or _secret(source),
+            "warehouse_url": self.warehouse_url or _secret(warehouse),
+        }
+        found = self.model_copy(update=named)
+        found._source_owner_url = None if self.source_url else _secret(source_owner)
+        return found
 
-        return EmbeddedPostgres.running(self.home / "postgres")
+
+def _secret(url: URL) -> SecretStr:
+    return SecretStr(url.render_as_string(hide_password=False))
 
 
-def _url(name: str, secret: SecretStr | None) -> URL | None:
+def _url(name: str, secret: SecretStr | None) -> URL:
     if secret is None:
-        return None
+        raise ConfigError(f"{name} is not set: name the database, for example postgresql://user:password@host/db")
     try:
         url = make_url(secret.get_secret_value())
     except ArgumentError:

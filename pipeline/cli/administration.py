@@ -8,9 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.console import AsJson, inputs, print_json, print_rows
+from pipeline.cli.console import AsJson, inputs, print_json, print_rows, settings_with_databases
 from pipeline.errors import ConfigError
-from pipeline.settings import Settings
 
 app = typer.Typer()
 
@@ -61,7 +60,7 @@ def migrate() -> None:
     """Bring the warehouse's tables and views up to date; ``rate`` and ``backfill`` do so by themselves."""
     from pipeline.warehouse import migrations
 
-    done = migrations.migrate(Settings.load())
+    done = migrations.migrate(settings_with_databases())
     typer.echo("\n".join(done) if done else "nothing to migrate")
 
 
@@ -70,7 +69,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Look at connections, source contract, migrations and policy: what is wrong, and how to mend it."""
     from pipeline.maintenance.doctor import examine
 
-    findings = list(examine())
+    findings = list(examine(settings_with_databases))
     rows = [(finding.what, "ok" if finding.is_ok else "WRONG", finding.detail) for finding in findings]
     print_rows(as_json, ("what", "state", "detail"), rows)
     if not all(finding.is_ok for finding in findings):

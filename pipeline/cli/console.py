@@ -35,9 +35,16 @@ Month = Annotated[RatingMonth, typer.Argument(parser=parse_month, metavar="YYYY-
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
 
+def settings_with_databases() -> Settings:
+    """The settings of this process, with the embedded databases started where they name no others."""
+    from pipeline.local.databases import with_databases
+
+    return with_databases(Settings.load())
+
+
 def inputs() -> tuple[Settings, Policy]:
     """The settings of this process and the policy they name."""
-    settings = Settings.load()
+    settings = settings_with_databases()
     return settings, Policy.load(settings.policy)
 
 

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.cli.console import AsJson, Language, Month, inputs, print_json, print_rows
+from pipeline.cli.console import AsJson, Language, Month, inputs, print_json, print_rows, settings_with_databases
 from pipeline.cli.options import Basis, BasisOption
-from pipeline.settings import Settings
 
 app = typer.Typer()
 
@@ -34,7 +33,7 @@ def grades(
     from pipeline.publishing.export_grades import export_grades
 
     wanted = Format.json if as_json else output
-    export_grades(Settings.load(), month, wanted.value, out, revision=revision)
+    export_grades(settings_with_databases(), month, wanted.value, out, revision=revision)
 
 
 @app.command()

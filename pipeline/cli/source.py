@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.cli.console import AsJson, parse_month, print_rows, progress, status
+from pipeline.cli.console import AsJson, parse_month, print_rows, progress, settings_with_databases, status
 from pipeline.month import RatingMonth
-from pipeline.settings import Settings
 
 app = typer.Typer(help="Fill a source database: for trying, and for tests.", no_args_is_help=True)
 
@@ -23,7 +22,7 @@ def source_load(
 
     with status() as echo:
         echo(f"loading {folder}")
-        loaded = load_folder(folder, Settings.load())
+        loaded = load_folder(folder, settings_with_databases())
     for name in loaded["ignored"]:
         Console(stderr=True).print(f"ignored, not in the source contract: {name}")
     print_rows(as_json, ("table", "rows"), loaded["rows"].items())
@@ -45,7 +44,7 @@ def source_sample(
 
     with progress() as advance:
         rows = fill_source(
-            Settings.load(),
+            settings_with_databases(),
             customers,
             months,
             last=last,

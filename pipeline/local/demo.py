@@ -17,6 +17,7 @@ from pipeline.database import connect
 from pipeline.errors import ConfigError
 from pipeline.local import airflow as local_airflow
 from pipeline.local.airflow_client import AirflowApi
+from pipeline.local.databases import with_databases
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 
@@ -71,6 +72,7 @@ def run(
     "seconds"}``. ConfigError where the home holds something else, AirflowError with the failed task's own line.
     """
     started = time.monotonic()
+    settings = _own_databases(settings, echo)
     _prepare_sample(settings, customers, months_of_history, echo)
     _prepare_warehouse(settings, echo)
     months = RatingMonth.span(LAST_MONTH - (rate_last - 1), LAST_MONTH)
@@ -127,6 +129,7 @@ def show(summary: dict, console: Console) -> None:
 
 def up(settings: Settings, echo: Callable[[str], None] = print) -> None:
     """Airflow with its UI, until it is interrupted; the databases of the home run as long."""
+    settings = with_databases(settings)
     echo(f"billing system: {settings.source!r}")
     _prepare_warehouse(settings, echo)
     port = local_airflow.free_port(UI_PORT)
@@ -146,20 +149,25 @@ def down(settings: Settings) -> None:
     EmbeddedPostgres.stop(settings.home / "postgres")
 
 
-def _prepare_sample(settings: Settings, customers: int, months: int, echo: Callable[[str], None]) -> None:
-    """Fill the embedded source, unless it holds this very sample; never write over anything else."""
-    from pipeline.sample.utility import Utility
-    from pipeline.source.write import replace_tables
-
+def _own_databases(settings: Settings, echo: Callable[[str], None]) -> Settings:
+    """The settings with the embedded databases; ConfigError where others are named, which the demo would write to."""
     if settings.source_url or settings.warehouse_url or settings.lake:
         raise ConfigError(
             "the demo keeps to databases and a lake of its own: "
             "unset GRIDGRADE_SOURCE_URL, GRIDGRADE_WAREHOUSE_URL and GRIDGRADE_LAKE"
         )
+    echo("starting PostgreSQL")
+    return with_databases(settings)
+
+
+def _prepare_sample(settings: Settings, customers: int, months: int, echo: Callable[[str], None]) -> None:
+    """Fill the embedded source, unless it holds this very sample; never write over anything else."""
+    from pipeline.sample.utility import Utility
+    from pipeline.source.write import replace_tables
+
     recipe = {"customers": customers, "months": months, "last": str(LAST_MONTH)}
     kept = settings.home / "sample.json"
     before = json.loads(kept.read_text()) if kept.exists() else None
-    echo("starting PostgreSQL")
     filled = inspect(connect(settings.source_owner)).has_table("customers")
     if filled and before == recipe:
         return

@@ -18,12 +18,12 @@ class Finding:
     detail: str
 
 
-def examine() -> Iterator[Finding]:
+def examine(load_settings: Callable[[], Settings] = Settings.load) -> Iterator[Finding]:
     """Look at one thing after the other; what is wrong with one does not keep it from the next."""
     from pipeline.source.read import BillingSystem
 
     try:
-        settings = Settings.load()
+        settings = load_settings()
     except GridgradeError as error:
         yield Finding("settings", False, str(error))
         return

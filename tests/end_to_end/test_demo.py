@@ -18,7 +18,7 @@ from pipeline.settings import PROJECT, Settings
 DEMO = """
 import json, sys
 from pathlib import Path
-from pipeline import demo
+from pipeline.local import demo
 from pipeline.settings import Settings
 summary = demo.run(
     Settings.load(home=Path(sys.argv[1])), customers=300, months_of_history=20, rate_last=int(sys.argv[2])
@@ -38,11 +38,11 @@ def folder(tmp_path_factory) -> Path:
 BACKFILL = """
 import json, re, subprocess, sys, time
 from pathlib import Path
-from pipeline import local_airflow
+from pipeline.local import airflow as local_airflow
+from pipeline.local.databases import with_databases
 from pipeline.settings import Settings
 
-settings = Settings.load(home=Path(sys.argv[1]))
-assert settings.warehouse  # the server runs for as long as this process
+settings = with_databases(Settings.load(home=Path(sys.argv[1])))
 command = ["-m", "airflow", "backfill", "create", "--dag-id", "credit_rating"]
 august = ["--from-date", "2026-08-01", "--to-date", "2026-10-31", "--max-active-runs", "1"]
 told = {}

@@ -25,7 +25,8 @@ RATE = """
 import json, os, signal, sys, threading
 from collections import Counter
 from pathlib import Path
-from pipeline import extract, validate
+from pipeline.ingest import extract
+from pipeline.ingest import validate
 from pipeline.cycle import rate_month
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy

@@ -34,6 +34,14 @@ def test_the_environment_decides_and_an_empty_variable_does_not(monkeypatch, tmp
     assert (settings.policy, settings.threads) == (None, 1)
 
 
+@pytest.mark.parametrize("name", ["source", "warehouse"])
+def test_reading_a_setting_starts_nothing(name, tmp_path):
+    settings = Settings.load(home=tmp_path / "home")
+    with pytest.raises(ConfigError, match=f"GRIDGRADE_{name.upper()}_URL is not set: name the database"):
+        getattr(settings, name)
+    assert not settings.home.exists()
+
+
 def test_a_postgresql_address_is_read_by_psycopg_whatever_it_calls_itself():
     for scheme in ("postgres", "postgresql", "postgresql+psycopg"):
         settings = Settings.load(source_url=f"{scheme}://u:p@h/db", warehouse_url=f"{scheme}://u:p@h/wh")

@@ -520,7 +520,7 @@ KILLED = """
 import os, signal
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.publish import publish
+from pipeline.publishing.publish import publish
 from pipeline.settings import Settings
 from pipeline.warehouse import revisions
 

@@ -18,9 +18,9 @@ import os, signal, time
 from pathlib import Path
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
-from pipeline.warehouse import turns
+from pipeline.warehouse import locks
 
-with turns.rating(Settings.load(), RatingMonth(2026, 10), 1, "gridgrade backfill 2026-10"):
+with locks.rating(Settings.load(), RatingMonth(2026, 10), 1, "gridgrade backfill 2026-10"):
     Path("READY").touch()
     while not Path("GO").exists():
         time.sleep(0.01)

@@ -297,7 +297,7 @@ def test_several_dispatchers_send_each_action_once(sending, receiver):
 
 
 DISPATCH = """
-from pipeline.actions.dispatch import dispatch
+from pipeline.actions.outbox.dispatch import dispatch
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 settings = Settings.load()
