@@ -11,7 +11,6 @@ half of one, and a writer that dies leaves nothing but a folder in staging, whic
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import LakeError, MonthError
+from pipeline.lake.staging import Staging, sync_folder
 from pipeline.month import RatingMonth
 
 MANIFEST = "_manifest.json"
@@ -143,7 +143,7 @@ class Lake:
         """
         target = self.path(table, **keys)
         try:
-            staging = _Staging(self.root / ".staging")
+            staging = Staging(self.root / ".staging")
         except OSError as error:
             raise _lake_error(target, "written", error) from error
         try:
@@ -179,10 +179,10 @@ class Lake:
             json.dump(document, file, indent=1, sort_keys=True)
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(partition.folder)
+        sync_folder(partition.folder)
 
     @staticmethod
-    def _move_into_place(staging: "_Staging", target: Path, *, replace: bool) -> None:
+    def _move_into_place(staging: Staging, target: Path, *, replace: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if (target / MANIFEST).is_file() and not replace:
             return
@@ -194,72 +194,13 @@ class Lake:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             return  # a concurrent writer of the same month was faster; both wrote the same rows
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
 
 @lru_cache(maxsize=8192)
 def _parsed(path: Path, inode: int, written_ns: int) -> dict[str, Any]:
     """A manifest, of which a step asks again and again; its file is never changed, only replaced by another."""
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-class _Staging:
-    """Two folders of one writer under ``.staging``, alive as long as the writer holds the lock on the file beside them.
-
-    A lock, not an age or a process id, tells the dead from the slow: the kernel drops it with the process, on any host
-    that shares the folder.
-    """
-
-    def __init__(self, root: Path):
-        root.mkdir(parents=True, exist_ok=True)
-        self._sweep(root)
-        name = uuid.uuid4().hex
-        self.folder, self.aside = root / name, root / f"{name}.aside"
-        self._lock_path = root / f"{name}.lock"
-        self._lock = self._acquire()
-        self.folder.mkdir()
-
-    def close(self) -> None:
-        _remove(self._lock_path)
-        os.close(self._lock)
-
-    def _acquire(self) -> int:
-        while True:
-            descriptor = os.open(self._lock_path, os.O_CREAT | os.O_RDWR, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if self._lock_path.exists():  # else a sweeper took the file between its creation and the lock
-                return descriptor
-            os.close(descriptor)
-
-    @staticmethod
-    def _sweep(root: Path) -> None:
-        for lock_path in root.glob("*.lock"):
-            try:
-                descriptor = os.open(lock_path, os.O_RDWR)
-            except OSError:
-                continue
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(lock_path)
-            except BlockingIOError:
-                pass
-            finally:
-                os.close(descriptor)
-
-
-def _remove(lock_path: Path) -> None:
-    """Both folders of a writer and then its lock file, which is what the next sweep would look for."""
-    shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
-    shutil.rmtree(lock_path.with_suffix(".aside"), ignore_errors=True)
-    lock_path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_disk_fault(error: Exception, folder: Path) -> bool:

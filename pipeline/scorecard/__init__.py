@@ -24,15 +24,17 @@ for people. Whatever cannot be fitted, scored or read is a ModelFitError that na
 it takes a second to load.
 """
 
+from pipeline.scorecard.base import LogOddsModel
 from pipeline.scorecard.calibration import SplineCalibrator
 from pipeline.scorecard.credit_model import CreditModel, model_from_dict
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.evaluation import calibration_by_grade, calibration_metrics, evaluate
+from pipeline.scorecard.expert import ExpertScorecard
 from pipeline.scorecard.fisher import FisherLDA
 from pipeline.scorecard.grade_scale import GradeScale
 from pipeline.scorecard.metrics import Interval, auc, brier, default_rate_by_grade, ks
 from pipeline.scorecard.report.model_card import CardContext, model_card
-from pipeline.scorecard.scaling import ExpertScorecard, LogOddsModel, Scorecard
+from pipeline.scorecard.scaling import Scorecard
 from pipeline.scorecard.screens import (
     adverse_impact,
     contradicted_signs,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pipeline.scorecard.scaling import BANDS
+from pipeline.scorecard.expert import BANDS
 
 Bounds = Sequence[float]
 _LETTERS = pd.CategoricalDtype(list(BANDS))

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from pipeline.scorecard import sql
+from pipeline.scorecard.base import LogOddsModel
 from pipeline.scorecard.calibration import SplineCalibrator
 from pipeline.scorecard.columns import check_frame, numbers
 from pipeline.scorecard.errors import ModelFitError
+from pipeline.scorecard.expert import ExpertScorecard
 from pipeline.scorecard.features import sql_of, term_of
 from pipeline.scorecard.fisher import FisherLDA, weighted_sum
 from pipeline.scorecard.labels import checked_labels
-from pipeline.scorecard.scaling import ExpertScorecard, LogOddsModel, Scorecard
+from pipeline.scorecard.scaling import Scorecard
 from pipeline.scorecard.serialization import FORMAT, kind_of, reading
 from pipeline.scorecard.stability import SCORE, Baseline, Bins
 from pipeline.scorecard.terms import Term

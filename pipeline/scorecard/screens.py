@@ -7,10 +7,10 @@ import pandas as pd
 from scipy.stats import binomtest
 from scipy.stats.contingency import relative_risk
 
+from pipeline.scorecard.base import LogOddsModel
 from pipeline.scorecard.columns import numbers
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.labels import checked_labels
-from pipeline.scorecard.scaling import LogOddsModel
 
 _ENOUGH = 10  # rows of either class; what the order of fewer says may well be chance
 

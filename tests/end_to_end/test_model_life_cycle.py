@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import AuditError, ModelError, MonitoringError
 from pipeline.grading import grade
-from pipeline.models import choose_model, cohorts, retrain
+from pipeline.models import choose_model, cohorts, fit, retrain
 from pipeline.monitoring import monitor
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -42,8 +42,8 @@ def made(one_family):
     """A model, ready to be registered."""
     frame = labelled(one_family)
     parts = [frame[frame["role"] == role] for role in cohorts.ROLES]
-    model = retrain.fit(retrain.Samples(*parts, default_share=0.1), one_family, "residential")
-    return {"parameters": model.to_dict(), "metrics": retrain.judged(model, parts[-1], one_family)}
+    model = fit.fit(fit.Samples(*parts, default_share=0.1), one_family, "residential")
+    return {"parameters": model.to_dict(), "metrics": fit.evaluated(model, parts[-1], one_family)}
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_the_calendar_is_the_policys(life):
 
 def test_an_expert_scorecard_is_tried_again_sooner(life):
     life.champion_of(
-        MARCH, parameters=retrain.expert_scorecard(life.policy, "residential").to_dict(), metrics={}, origin="expert"
+        MARCH, parameters=fit.expert_scorecard(life.policy, "residential").to_dict(), metrics={}, origin="expert"
     )
     assert choose_model.choose(MARCH + 2, life.settings, life.policy)["mode"] == "apply"
     assert choose_model.choose(MARCH + 3, life.settings, life.policy)["mode"] == "retrain"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.scorecard.base import LogOddsModel
 from pipeline.scorecard.credit_model import CreditModel, model_from_dict
 from pipeline.scorecard.report import charts
-from pipeline.scorecard.scaling import LogOddsModel
 from pipeline.scorecard.stability import Bins
 
 _LEVEL = 0.05  # adjusted p-values below are called a difference

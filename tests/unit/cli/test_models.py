@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.models import cohorts, gates, retrain
+from pipeline.models import cohorts, fit, gates, retrain
 from pipeline.models.in_force import fitted
 from pipeline.month import RatingMonth
 from pipeline.sample import LAST
@@ -25,8 +25,8 @@ def frame(policy):
 def made(policy, frame):
     """A model of ``frame``, ready to be registered, and gates that it passed."""
     parts = [frame[frame["role"] == role] for role in cohorts.ROLES]
-    model = retrain.fit(retrain.Samples(*parts, default_share=0.1), policy, "residential")
-    verdict = retrain.judged(model, parts[-1], policy)
+    model = fit.fit(fit.Samples(*parts, default_share=0.1), policy, "residential")
+    verdict = fit.evaluated(model, parts[-1], policy)
     held = gates.held_against(policy, verdict, champion=None, score_psi=0.0, contradicted={}, adverse={})
     samples = {role: {"customers": 10, "defaults": 1} for role in cohorts.ROLES}
     return {"parameters": model.to_dict(), "metrics": verdict | {"samples": samples}, "gates": held}

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.engine import open_engine
-from pipeline.models import drift, retrain
+from pipeline.models import drift, fit
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from tests.support.records.indices import BASIS, expert, write_indices
@@ -18,7 +18,7 @@ MONTH = RatingMonth(2026, 10)
 def model(policy):
     frame = labelled(policy, 2000)
     parts = [frame[frame["role"] == role] for role in ("fit", "calibration", "test")]
-    return retrain.fit(retrain.Samples(*parts, default_share=0.1), policy, "residential")
+    return fit.fit(fit.Samples(*parts, default_share=0.1), policy, "residential")
 
 
 @pytest.fixture

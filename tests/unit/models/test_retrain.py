@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.errors import ModelError
 from pipeline.ingest import extract, validate
-from pipeline.models import cohorts, gates, retrain
+from pipeline.models import cohorts, fit, gates, retrain
+from pipeline.models.in_force import fitted
 from pipeline.month import RatingMonth
 from pipeline.sample import LAST, generate
 from pipeline.scorecard import CreditModel, ExpertScorecard, ModelFitError, metrics
@@ -19,10 +20,10 @@ MONTH = RatingMonth(2026, 6)
 HOMES = "residential"
 
 
-def samples(frame: pd.DataFrame, default_share: float | None = None) -> retrain.Samples:
+def samples(frame: pd.DataFrame, default_share: float | None = None) -> fit.Samples:
     parts = [frame[frame["role"] == role].reset_index(drop=True) for role in cohorts.ROLES]
     share = frame.loc[frame["role"] == "fit", "is_default"].mean() if default_share is None else default_share
-    return retrain.Samples(*parts, default_share=float(share))
+    return fit.Samples(*parts, default_share=float(share))
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +47,8 @@ def test_a_model_of_the_samples_records_finds_defaults(sample_lake, policy, tmp_
     brief = changed(policy, "training", cohorts=2, out_of_time_cohorts=1, min_defaults=20)
     settings = Settings(home=tmp_path / "home", lake=sample_lake, threads=2)
     with cohorts.labelled(LAST - 1, settings, brief, "as_known_then") as rows:
-        households = retrain.Samples.of(rows, HOMES)
-    model = retrain.fit(households, brief, HOMES)
+        households = fit.Samples.of(rows, HOMES)
+    model = fit.fit(households, brief, HOMES)
     assert isinstance(model, CreditModel)
     seen = pd.concat([households.calibration, households.test])
     assert metrics.auc(seen["is_default"].to_numpy(), model.default_probability(seen)).value > 0.65
@@ -59,35 +60,34 @@ def test_shuffled_labels_give_an_auc_of_one_half(policy):
     by_chance = []
     for _ in range(5):
         parts = samples(frame.assign(is_default=rng.permutation(frame["is_default"].to_numpy())))
-        model = retrain.fit(parts, policy, HOMES)
+        model = fit.fit(parts, policy, HOMES)
         by_chance.append(metrics.auc(parts.test["is_default"], model.default_probability(parts.test)).value)
     assert np.mean(by_chance) == pytest.approx(0.5, abs=0.03)
     assert (
-        metrics.auc(frame["is_default"], retrain.fit(samples(frame), policy, HOMES).default_probability(frame)).value
-        > 0.75
+        metrics.auc(frame["is_default"], fit.fit(samples(frame), policy, HOMES).default_probability(frame)).value > 0.75
     )
 
 
 def test_with_too_few_defaults_the_policys_scorecard_grades(learnt, policy):
     defaults = int(learnt.fit["is_default"].sum())
     enough, too_few = (changed(policy, "training", min_defaults=n) for n in (defaults, defaults + 1))
-    assert isinstance(retrain.fit(learnt, enough, HOMES), CreditModel)
-    expert = retrain.fit(learnt, too_few, HOMES)
+    assert isinstance(fit.fit(learnt, enough, HOMES), CreditModel)
+    expert = fit.fit(learnt, too_few, HOMES)
     assert isinstance(expert, ExpertScorecard)
     assert expert.weights == {f"{name}_band": weight for name, weight in policy.expert_weights(HOMES).items()}
     assert expert.monitoring is not None
     nobody = learnt.fit.iloc[:0]
-    assert isinstance(retrain.fit(retrain.Samples(nobody, nobody, nobody, 0.0), policy, HOMES), ExpertScorecard)
+    assert isinstance(fit.fit(fit.Samples(nobody, nobody, nobody, 0.0), policy, HOMES), ExpertScorecard)
 
 
 def test_five_defaults_are_enough_for_a_policy_that_says_so(learnt, policy):
     defaults = learnt.fit[learnt.fit["is_default"] == 1].head(5)
-    few = retrain.Samples(
+    few = fit.Samples(
         pd.concat([learnt.fit[learnt.fit["is_default"] == 0], defaults]), learnt.calibration, learnt.test, 0.002
     )
     lenient = changed(policy, "training", min_defaults=5, max_index_auc=1.0)
-    assert isinstance(retrain.fit(few, lenient, HOMES), CreditModel)
-    assert isinstance(retrain.fit(few, policy, HOMES), ExpertScorecard)
+    assert isinstance(fit.fit(few, lenient, HOMES), CreditModel)
+    assert isinstance(fit.fit(few, policy, HOMES), ExpertScorecard)
 
 
 @pytest.mark.parametrize("where", ["value", "gap"])
@@ -114,9 +114,7 @@ def test_a_column_that_is_constant_or_repeats_another_is_left_out_with_the_reaso
         part.assign(consumption_trend=0.3, arrears_ratio=part["max_days_past_due"] * 2)
         for part in (learnt.fit, learnt.calibration, learnt.test)
     ]
-    dropped = retrain.fit(retrain.Samples(*frames, learnt.default_share), policy, HOMES).to_dict()["transform"][
-        "dropped"
-    ]
+    dropped = fit.fit(fit.Samples(*frames, learnt.default_share), policy, HOMES).to_dict()["transform"]["dropped"]
     assert "constant" in dropped["consumption_trend"]
     assert "max_days_past_due" in dropped["arrears_ratio"]
 
@@ -124,10 +122,10 @@ def test_a_column_that_is_constant_or_repeats_another_is_left_out_with_the_reaso
 def test_an_index_that_would_weigh_against_its_direction_is_left_out(policy):
     frame = labelled(policy, seed=4)
     backwards = samples(frame.assign(avg_monthly_kwh=-3 * frame["avg_monthly_kwh"]))
-    model = retrain.fit(backwards, policy, HOMES)
+    model = fit.fit(backwards, policy, HOMES)
     assert "avg_monthly_kwh" not in model.columns
     assert "against its direction" in model.to_dict()["transform"]["dropped"]["avg_monthly_kwh"]
-    kept = retrain.fit(backwards, changed(policy, "training", contradicting_indices="keep"), HOMES)
+    kept = fit.fit(backwards, changed(policy, "training", contradicting_indices="keep"), HOMES)
     assert "avg_monthly_kwh" in kept.columns
 
 
@@ -135,7 +133,7 @@ def test_an_index_that_would_weigh_against_its_direction_is_left_out(policy):
 def test_no_better_value_of_an_index_lowers_a_score(policy, binned):
     """So that what is given as a reason is worse than average, and repaying never costs points."""
     parts = samples(labelled(policy, seed=4))
-    model = retrain.fit(parts, changed(policy, "training", binned=binned), HOMES)
+    model = fit.fit(parts, changed(policy, "training", binned=binned), HOMES)
     assert len(model.columns) > 3
     somebody = parts.test[list(model.columns)].dropna().head(20)
     for name in model.columns:
@@ -148,14 +146,14 @@ def test_no_better_value_of_an_index_lowers_a_score(policy, binned):
 def test_the_last_index_is_left_to_the_gates(learnt, policy):
     """All weigh the wrong way round where the labels do."""
     reversed_ = [part.assign(is_default=1 - part["is_default"]) for part in (learnt.fit, learnt.calibration)]
-    model = retrain.fit(retrain.Samples(*reversed_, learnt.test, 1 - learnt.default_share), policy, HOMES)
+    model = fit.fit(fit.Samples(*reversed_, learnt.test, 1 - learnt.default_share), policy, HOMES)
     assert len(model.columns) == 1
-    assert retrain.judged(model, learnt.test, policy)["auc"]["value"] < 0.5
+    assert fit.evaluated(model, learnt.test, policy)["auc"]["value"] < 0.5
 
 
 def test_bins_sentinels_and_shrinkage_are_the_policys(learnt, policy):
     def features(**training):
-        model = retrain.fit(learnt, changed(policy, "training", **training), HOMES)
+        model = fit.fit(learnt, changed(policy, "training", **training), HOMES)
         return {feature["kind"] for feature in model.to_dict()["transform"]["features"].values()}, model
 
     assert features()[0] == {"value"}
@@ -165,14 +163,14 @@ def test_bins_sentinels_and_shrinkage_are_the_policys(learnt, policy):
     coded = [part.copy() for part in (learnt.fit, learnt.calibration, learnt.test)]
     for part in coded:
         part.loc[::7, "arrears_ratio"] = 96.0
-    model = retrain.fit(
-        retrain.Samples(*coded, learnt.default_share),
+    model = fit.fit(
+        fit.Samples(*coded, learnt.default_share),
         changed(policy, "training", sentinels={"arrears_ratio": (96.0,)}),
         HOMES,
     )
     assert "arrears_ratio_96" in model.coefficients().index
-    drawn = retrain.fit(learnt, changed(policy, "training", shrinkage=0.5), HOMES).discriminant_
-    assert drawn.to_dict() != retrain.fit(learnt, policy, HOMES).discriminant_.to_dict()
+    drawn = fit.fit(learnt, changed(policy, "training", shrinkage=0.5), HOMES).discriminant_
+    assert drawn.to_dict() != fit.fit(learnt, policy, HOMES).discriminant_.to_dict()
 
 
 def test_a_sample_with_more_defaults_than_there_are_gives_the_probabilities_of_all(policy):
@@ -182,7 +180,7 @@ def test_a_sample_with_more_defaults_than_there_are_gives_the_probabilities_of_a
     sampled = frame[~is_fit | is_bad | kept].assign(is_plain=lambda rows: kept[rows.index] | (rows["role"] != "fit"))
     whole, part = samples(frame), samples(sampled, frame.loc[is_fit, "is_default"].mean())
     assert part.fit["is_default"].mean() > 2 * whole.fit["is_default"].mean()
-    full, stratified = retrain.fit(whole, policy, HOMES), retrain.fit(part, policy, HOMES)
+    full, stratified = fit.fit(whole, policy, HOMES), fit.fit(part, policy, HOMES)
     expected = full.default_probability(whole.test)
     assert stratified.default_probability(whole.test).mean() == pytest.approx(expected.mean(), rel=0.05)
     assert np.corrcoef(expected, stratified.default_probability(whole.test))[0, 1] > 0.99
@@ -333,7 +331,7 @@ def test_recalibration_keeps_the_weights_and_meets_the_defaults_of_today(setting
     assert renewed.parameters["discriminant"] == champion.parameters["discriminant"]
     assert renewed.parameters["calibration"] != champion.parameters["calibration"]
     test = frame[frame["role"] == "test"]
-    of_today, of_old = (retrain.fitted(m).default_probability(test).mean() for m in (renewed, champion))
+    of_today, of_old = (fitted(m).default_probability(test).mean() for m in (renewed, champion))
     observed = test["is_default"].mean()
     assert abs(of_today - observed) < 0.03 < observed - of_old
     assert {gate["gate"] for gate in done["gates"]} >= {"auc", "auc_loss", "calibration"}
@@ -345,7 +343,7 @@ def test_recalibration_keeps_the_weights_and_meets_the_defaults_of_today(setting
 def test_what_cannot_be_fitted_names_the_column(learnt, policy):
     broken = [part.assign(arrears_ratio=np.inf) for part in (learnt.fit, learnt.calibration, learnt.test)]
     with pytest.raises(ModelFitError, match="arrears_ratio"):
-        retrain.fit(retrain.Samples(*broken, learnt.default_share), policy, HOMES)
+        fit.fit(fit.Samples(*broken, learnt.default_share), policy, HOMES)
 
 
 @pytest.mark.slow
@@ -358,11 +356,11 @@ def test_a_year_on_customers_of_every_grade_default_as_often_as_was_said(setting
         extract.extract(month, settings, policy)
         validate.validate(month, settings, policy)
         with cohorts.labelled(month, settings, policy, "as_known_then") as rows:
-            found[month] = retrain.Samples.of(rows, HOMES)
-    model = retrain.fit(found[LAST - 12], policy, HOMES)
+            found[month] = fit.Samples.of(rows, HOMES)
+    model = fit.fit(found[LAST - 12], policy, HOMES)
     late = pd.concat([found[LAST].calibration, found[LAST].test])
     assert late["cohort"].min() > found[LAST - 12].test["cohort"].max()
-    by_grade = retrain.judged(model, late, policy)["by_grade"]
+    by_grade = fit.evaluated(model, late, policy)["by_grade"]
     assert min(row["defaults"] for row in by_grade.values()) > 0
     limits = policy.promotion.gates
     off_by, grades = gates.off_calibration(by_grade, limits.min_calibration_p)

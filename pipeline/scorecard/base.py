@@ -1,0 +1,92 @@
+"""What every rating model can do once it gives the log-odds of default."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from pipeline.scorecard import sql
+from pipeline.scorecard.errors import ModelFitError
+from pipeline.scorecard.scaling import Scorecard
+from pipeline.scorecard.stability import SCORE, Baseline, Bins
+
+CANCELS = 1e-9  # points that add up to less are stretched by nothing; so in report.grade_explanation
+
+
+class LogOddsModel:
+    """What any rating model does once it has a ``scorecard``, ``columns``, ``log_odds(frame)`` and its SQL, a
+    ``base_score_``, and ``linear_points(frame)``: the points by column of which ``score_at`` makes the score.
+
+    ``monitoring`` holds the frozen bins of the score and of each column with their training counts (drift.py), or None.
+    """
+
+    scorecard: Scorecard
+    monitoring: Baseline | None
+
+    def default_probability(self, frame: pd.DataFrame) -> np.ndarray:
+        """(n_rows,), between 0 and 1."""
+        return expit(self.log_odds(frame))
+
+    def score(self, frame: pd.DataFrame) -> np.ndarray:
+        """(n_rows,) points of the scorecard."""
+        return self.scorecard.score(self.log_odds(frame))
+
+    def probability_of(self, score) -> np.ndarray:
+        """The default probability that a score stands for, elementwise."""
+        return expit(self.scorecard.log_odds(score))
+
+    def score_at(self, points) -> np.ndarray:
+        """The score of a customer whose ``linear_points`` add up to so many, elementwise."""
+        return self.base_score_ + points
+
+    def points_at(self, score) -> np.ndarray:
+        """What a customer's ``linear_points`` add up to, by the score: elementwise, the inverse of ``score_at``."""
+        return score - self.base_score_
+
+    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Points by column on the frame's index; ``base_score_`` plus a row's sum is its score.
+
+        Where the score is no plain sum, each row's ``linear_points`` are stretched by one factor, so that they add up:
+        the Aumann-Shapley values of the columns, on the straight way from the average customer to this one. A row whose
+        points cancel out is left as it is.
+        """
+        points = self.linear_points(frame)
+        total = points.sum(axis=1).to_numpy(dtype=np.float64)
+        gained = self.score_at(total) - self.base_score_
+        cancels = np.abs(total) <= CANCELS
+        return points.mul(np.where(cancels, 1.0, gained / np.where(cancels, 1.0, total)), axis=0)
+
+    def reason_points(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """``linear_points`` that are below zero only where a value, or the want of one, is the reason."""
+        return self.linear_points(frame)
+
+    def watching(self, frame: pd.DataFrame) -> "LogOddsModel":
+        """A copy whose ``monitoring`` is that of these rows."""
+        watching = copy.copy(self)
+        bins = {column: self._bins(frame, column) for column in self.columns}
+        watching.__dict__["monitoring"] = Baseline({SCORE: Bins.of_numbers(self.score(frame)), **bins})
+        return watching
+
+    def count(self, frame: pd.DataFrame, score=None) -> dict[str, list[int]]:
+        """Rows in each of the ``monitoring`` bins; counts of batches add up. ``score`` where it is at hand already."""
+        if self.monitoring is None:
+            raise ModelFitError("the model holds no bins to monitor by: watching(frame) gives it some")
+        return self.monitoring.count(self.score(frame) if score is None else score, frame)
+
+    def to_sql(self, dialect: str = "postgresql", quantity: str = "score") -> str:
+        """The model as one expression over its ``columns``: score, default_probability or log_odds.
+
+        Every operation in the order in which Python does it, so that the numbers are equal to 1e-9. A gap is null; NaN
+        is not one in SQL. dialect: "postgresql" or "duckdb".
+        """
+        log_odds = self._log_odds_sql(dialect)
+        match quantity:
+            case "log_odds":
+                return log_odds
+            case "score":
+                return f"{sql.number(self.scorecard.offset)} - {sql.number(self.scorecard.factor)} * ({log_odds})"
+            case "default_probability":
+                # PostgreSQL's exp fails where it would overflow; probabilities beyond 1e-300 are nobody's.
+                return f"1e0 / (1e0 + exp(least(greatest(-({log_odds}), -690e0), 690e0)))"
+        raise ModelFitError(f"no SQL of {quantity!r}: choose score, default_probability or log_odds")
