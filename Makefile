@@ -40,8 +40,8 @@ test-compose: venv  ## docker-compose.yaml's services, started natively; needs r
 bench: venv  ## a month of a million customers: seconds and memory per step, beside plain pandas
 	@$(RUN) "$(BIN)/python" -m benchmarks $(ARGS)
 
-lint: venv  ## style and format
-	@$(RUN) "$(BIN)/ruff" check . && "$(BIN)/ruff" format --check .
+lint: venv  ## style, format, layers and types
+	@$(RUN) "$(BIN)/ruff" check . && "$(BIN)/ruff" format --check . && "$(BIN)/lint-imports" --no-cache && "$(BIN)/mypy"
 
 dictionary: venv  ## write docs/data-dictionary.md anew from the default policy and the DDL
 	@$(RUN) env -u GRIDGRADE_POLICY "$(BIN)/gridgrade" dictionary --out docs/data-dictionary.md

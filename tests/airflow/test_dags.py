@@ -2,17 +2,22 @@
 
 from tests.support import in_airflow  # noqa: F401  isort: skip
 
+import inspect
 import json
 import subprocess
 import sys
+from typing import ClassVar
 
 import pytest
 
+from pipeline import cycle
+from pipeline.month import RatingMonth
+from pipeline.run import Run
 from pipeline.settings import PROJECT
 
 TAGS = {"rating", "actions", "monthly"}
 HEAVY = {"adbc_driver_postgresql", "duckdb", "great_expectations", "pandas", "pyarrow", "scipy", "sklearn", "sqlglot"}
-LIGHT = {"pipeline", "pipeline.errors", "pipeline.month"}
+LIGHT = {"pipeline", "pipeline.basis", "pipeline.errors", "pipeline.month"}
 
 PARSE = """
 import json, sys, time
@@ -131,3 +136,37 @@ def test_the_params_of_a_month(bag):
         "dry_run": False,
         "accept_moves": False,
     }
+
+
+class Recorder(Run):
+    """A run whose steps only note that they were called; ``choose_model`` decides as ``mode`` says."""
+
+    called: ClassVar[list[str]]
+
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        if name.startswith("_") or not inspect.ismethod(found):
+            return found
+
+        def noted(*_):
+            Recorder.called.append(name)
+            return {"mode": self.mode, "models": {}, "publication_id": "", "note": name}
+
+        noted.__name__ = name
+        return noted
+
+
+@pytest.mark.parametrize("mode", ["retrain", "apply"])
+def test_the_dags_and_the_cycle_run_the_same_steps_in_the_same_order(bag, settings, policy, monkeypatch, mode):
+    monkeypatch.setattr(cycle, "Run", Recorder)
+    Recorder.called = []
+    cycle.rate_month(RatingMonth(2026, 10), settings, policy, mode=mode)
+    order = {step: place for place, step in enumerate(Recorder.called)}
+    tasks = {task.task_id: task for name in ("credit_rating", "service_actions") for task in bag.dags[name].tasks}
+    asks_or_sends = {"wait_for_billing_close", "approve_model", "dispatch"}
+    other_mode = {"retrain", "apply"} - {mode}
+    assert set(order) == set(tasks) - asks_or_sends - other_mode
+    for name in order:
+        for following in tasks[name].downstream_task_ids & order.keys():
+            assert order[name] < order[following], f"{name} comes before {following}"
+    assert order["publish"] < min(order["decide_actions"], order["propose_rebates"])

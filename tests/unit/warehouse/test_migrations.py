@@ -34,6 +34,7 @@ def test_migrating_at_once_is_safe(empty):
 
 def test_a_failed_migration_leaves_nothing(empty, sql, monkeypatch, tmp_path):
     (tmp_path / "warehouse" / "reports").mkdir(parents=True)
+    (tmp_path / "warehouse" / "migrations").symlink_to(SQL / "warehouse" / "migrations")
     broken = tmp_path / "warehouse" / "reports" / "broken.sql"
     broken.write_text("-- One row nothing.\nselect * from rating.no_such_table")
     monkeypatch.setattr(migrations, "SQL", tmp_path)
