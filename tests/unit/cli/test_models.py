@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.models import cohorts, fit, gates, retrain
+from pipeline.models import cohorts, fit, gates
 from pipeline.models.in_force import fitted
 from pipeline.month import RatingMonth
 from pipeline.sample import LAST
+from pipeline.scorecard import CreditModel
 from pipeline.warehouse import model_registry, monitoring_results
 from tests.support.records.indices import expert
 from tests.support.records.labelled import changed, labelled
@@ -197,7 +198,7 @@ def test_what_is_no_file_no_json_or_of_no_family_is_one_line(models, tmp_path, p
 def test_the_sql_gives_the_models_number_in_the_warehouse(models, sql, frame, made, options, quantity):
     code, expression, _ = models("export-sql", "v1", *options)
     assert code == 0
-    model = retrain.CreditModel.from_dict(made["parameters"])
+    model = CreditModel.from_dict(made["parameters"])
     row = frame[list(model.columns)].head(1)
     columns = ", ".join(f'%s::float8 as "{name}"' for name in row)
     [(found,)] = sql(f"select {expression} from (select {columns}) as i", *map(float, row.iloc[0]))

@@ -55,7 +55,7 @@ def test_a_query_is_composed_down_to_tables_of_the_source_and_of_the_step(path, 
     query = queries.compose(f"select * from {path.stem}")
     tree = sqlglot.parse_one(query.sql(), read="duckdb")
     read = {table.name for table in tree.find_all(exp.Table)} - {cte.alias for cte in tree.find_all(exp.CTE)}
-    assert read == query.tables <= {*contract(), "families", "cohort", "members", "segment_slopes"}
+    assert read == query.tables <= {*contract(), "families", "cohort", "members", "segment_slopes", "snapshot"}
     march = RatingMonth(2026, 3)
     known = set(parameters.label_parameters(policy, march) | parameters.group_parameters(policy, march))
     assert query.parameters <= known | set(parameters.parameters(cards, march))
@@ -81,7 +81,7 @@ def test_columns_are_those_of_the_select(policy):
 
 
 def test_a_query_that_is_not_there_or_is_no_sql_is_one_clear_line(tmp_path, monkeypatch):
-    with pytest.raises(ConfigError, match=r"there is no query moon.sql in sql/lake/facts or sql/lake/indices"):
+    with pytest.raises(ConfigError, match=r"there is no query moon.sql under sql/lake"):
         queries.columns("moon")
     (tmp_path / "sql" / "indices").mkdir(parents=True)
     (tmp_path / "sql" / "indices" / "broken.sql").write_text("select (\nfrom where")
