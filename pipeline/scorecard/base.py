@@ -1,28 +1,70 @@
 """What every rating model can do once it gives the log-odds of default."""
 
 import copy
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
 from pipeline.scorecard import sql
+from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.scaling import Scorecard
 from pipeline.scorecard.stability import SCORE, Baseline, Bins
+from pipeline.scorecard.terms import Term
 
 CANCELS = 1e-9  # points that add up to less are stretched by nothing; so in report.grade_explanation
 
 
-class LogOddsModel:
-    """What any rating model does once it has a ``scorecard``, ``columns``, ``log_odds(frame)`` and its SQL, a
-    ``base_score_``, and ``linear_points(frame)``: the points by column of which ``score_at`` makes the score.
+class LogOddsModel(ABC):
+    """What any rating model does by its log-odds of default, its points and their SQL.
 
     ``monitoring`` holds the frozen bins of the score and of each column with their training counts (drift.py), or None.
     """
 
     scorecard: Scorecard
     monitoring: Baseline | None
+
+    @property
+    @abstractmethod
+    def columns(self) -> Sequence[str]:
+        """What it reads of a frame."""
+
+    @property
+    @abstractmethod
+    def base_score_(self) -> float:
+        """The score of the customer whose ``linear_points`` are all zero."""
+
+    @abstractmethod
+    def log_odds(self, frame: pd.DataFrame) -> np.ndarray:
+        """(n_rows,) log-odds of default."""
+
+    @abstractmethod
+    def linear_points(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """Points by column, of which ``score_at`` makes the score; ``columns``: of these alone."""
+
+    @abstractmethod
+    def coefficients(self) -> pd.DataFrame:
+        """What each term weighs."""
+
+    @abstractmethod
+    def terms(self) -> list[Term]:
+        """The terms of the score, as the warehouse holds them."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """The model as JSON."""
+
+    @abstractmethod
+    def _bins(self, frame: pd.DataFrame, column: str) -> Bins:
+        """The bins in which a column is monitored."""
+
+    @abstractmethod
+    def _log_odds_sql(self, dialect: str) -> str:
+        """``log_odds`` as an expression over ``columns``."""
 
     def default_probability(self, frame: pd.DataFrame) -> np.ndarray:
         """(n_rows,), between 0 and 1."""
@@ -32,15 +74,15 @@ class LogOddsModel:
         """(n_rows,) points of the scorecard."""
         return self.scorecard.score(self.log_odds(frame))
 
-    def probability_of(self, score) -> np.ndarray:
+    def probability_of(self, score: Numbers) -> np.ndarray:
         """The default probability that a score stands for, elementwise."""
         return expit(self.scorecard.log_odds(score))
 
-    def score_at(self, points) -> np.ndarray:
+    def score_at(self, points: Numbers) -> np.ndarray:
         """The score of a customer whose ``linear_points`` add up to so many, elementwise."""
         return self.base_score_ + points
 
-    def points_at(self, score) -> np.ndarray:
+    def points_at(self, score: Numbers) -> np.ndarray:
         """What a customer's ``linear_points`` add up to, by the score: elementwise, the inverse of ``score_at``."""
         return score - self.base_score_
 
@@ -68,7 +110,7 @@ class LogOddsModel:
         watching.__dict__["monitoring"] = Baseline({SCORE: Bins.of_numbers(self.score(frame)), **bins})
         return watching
 
-    def count(self, frame: pd.DataFrame, score=None) -> dict[str, list[int]]:
+    def count(self, frame: pd.DataFrame, score: Numbers = None) -> dict[str, list[int]]:
         """Rows in each of the ``monitoring`` bins; counts of batches add up. ``score`` where it is at hand already."""
         if self.monitoring is None:
             raise ModelFitError("the model holds no bins to monitor by: watching(frame) gives it some")

@@ -1,11 +1,14 @@
 """From a discriminant to a default probability that comes true."""
 
+from typing import Any
+
 import numpy as np
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.fisher import weighted_sum
 from pipeline.scorecard.labels import checked_labels
@@ -39,7 +42,13 @@ class SplineCalibrator(BaseEstimator):
     fallback_ : reason or None
     """
 
-    def fit(self, discriminant, y) -> "SplineCalibrator":
+    intercept_: float
+    slope_: float
+    knots_: tuple[float, ...]
+    bends_: tuple[float, ...]
+    fallback_: str | None
+
+    def fit(self, discriminant: Numbers, y: Numbers) -> "SplineCalibrator":
         """discriminant (n_rows,) finite, y (n_rows,) 1 for default and 0 otherwise."""
         d = np.asarray(discriminant, dtype=np.float64)
         if d.ndim != 1 or not len(d) or not np.isfinite(d).all():
@@ -64,14 +73,14 @@ class SplineCalibrator(BaseEstimator):
             self.intercept_, self.slope_ = _shift(d, target.mean()), 1.0
         return self
 
-    def log_odds(self, discriminant) -> np.ndarray:
+    def log_odds(self, discriminant: Numbers) -> np.ndarray:
         """Calibrated log-odds of default, elementwise."""
         check_is_fitted(self)
         d = np.asarray(discriminant, dtype=np.float64)
         beyond = (np.maximum(d - knot, 0) for knot in self.knots_)
         return weighted_sum(beyond, self.bends_, self.intercept_ + self.slope_ * d)
 
-    def discriminant(self, log_odds) -> np.ndarray:
+    def discriminant(self, log_odds: Numbers) -> np.ndarray:
         """The inverse of ``log_odds``, elementwise."""
         check_is_fitted(self)
         z = np.asarray(log_odds, dtype=np.float64)
@@ -80,11 +89,11 @@ class SplineCalibrator(BaseEstimator):
             d = np.where(d > knot, knot + (z - self.log_odds(knot)) / slope, d)
         return d
 
-    def probability(self, discriminant) -> np.ndarray:
+    def probability(self, discriminant: Numbers) -> np.ndarray:
         """Calibrated default probability, (n_rows,)."""
         return expit(self.log_odds(discriminant))
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Everything fitted, as plain JSON."""
         check_is_fitted(self)
         return {
@@ -96,7 +105,7 @@ class SplineCalibrator(BaseEstimator):
         }
 
     @classmethod
-    def from_dict(cls, document: dict) -> "SplineCalibrator":
+    def from_dict(cls, document: dict[str, Any]) -> "SplineCalibrator":
         """Documents from before the line could bend have no knots."""
         calibrator = cls()
         calibrator.intercept_ = float(document["intercept"])
@@ -133,18 +142,18 @@ def logistic(d: np.ndarray, target: np.ndarray, knots: tuple[float, ...] = ()) -
     mean, spread = d.mean(), d.std()
     columns = [np.ones_like(d), (d - mean) / spread, *(np.maximum(d - knot, 0) / spread for knot in knots)]
 
-    def log_odds(at):
+    def log_odds(at: Numbers) -> Numbers:
         return weighted_sum(columns, at, np.zeros(len(d)))
 
-    def loss(at):
+    def loss(at: Numbers) -> Numbers:
         z = log_odds(at)
         return np.mean(np.logaddexp(0, z) - target * z)
 
-    def gradient(at):
+    def gradient(at: Numbers) -> Numbers:
         error = expit(log_odds(at)) - target
         return np.array([(error * column).mean() for column in columns])
 
-    def hessian(at):
+    def hessian(at: Numbers) -> Numbers:
         p = expit(log_odds(at))
         weight = p * (1 - p)
         return np.array([[(weight * one * other).mean() for other in columns] for one in columns])

@@ -1,9 +1,14 @@
 """Columns of numbers with gaps, out of a data frame."""
 
+from typing import Any, TypeAlias
+
 import numpy as np
 import pandas as pd
 
 from pipeline.scorecard.errors import ModelFitError
+
+Numbers: TypeAlias = Any
+"""What numpy computes with element by element: an array, a Series, a list of numbers, or one number."""
 
 
 def check_frame(frame: pd.DataFrame) -> None:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from pipeline.scorecard import sql
 from pipeline.scorecard.base import LogOddsModel
 from pipeline.scorecard.calibration import SplineCalibrator
-from pipeline.scorecard.columns import check_frame, numbers
+from pipeline.scorecard.columns import Numbers, check_frame, numbers
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.expert import ExpertScorecard
 from pipeline.scorecard.features import sql_of, term_of
@@ -39,7 +40,7 @@ class CreditModel(LogOddsModel):
     base_score_ : the score of a customer who is average in every feature
     """
 
-    def __init__(self, scorecard: Scorecard | None = None, shrinkage: str | float | None = "auto"):
+    def __init__(self, scorecard: Scorecard | None = None, shrinkage: str | float | None = "auto") -> None:
         self.scorecard = scorecard or Scorecard()
         self.shrinkage = shrinkage
         self.monitoring = None
@@ -47,7 +48,7 @@ class CreditModel(LogOddsModel):
     def fit(
         self,
         frame: pd.DataFrame,
-        y,
+        y: Numbers,
         calibration: tuple[pd.DataFrame, object] | None = None,
         fill: Mapping[str, float] | None = None,
         *,
@@ -85,7 +86,7 @@ class CreditModel(LogOddsModel):
         """Calibrated log-odds of default, (n_rows,)."""
         return self.calibrator_.log_odds(self.discriminant(frame))
 
-    def recalibrated(self, frame: pd.DataFrame, y) -> "CreditModel":
+    def recalibrated(self, frame: pd.DataFrame, y: Numbers) -> "CreditModel":
         """The same discriminant, calibrated anew on these rows; this model stays as it is.
 
         Nobody changes place in the order. The bins of the score move with it: drift is still counted from training.
@@ -153,11 +154,11 @@ class CreditModel(LogOddsModel):
         told = {column: np.where(own[column] < 0, points[column], np.maximum(points[column], 0)) for column in points}
         return pd.DataFrame(told, index=frame.index)
 
-    def score_at(self, points) -> np.ndarray:
+    def score_at(self, points: Numbers) -> np.ndarray:
         discriminant = self.discriminant_.intercept_[0] + points / self._points_per_unit
         return self.scorecard.score(self.calibrator_.log_odds(discriminant))
 
-    def points_at(self, score) -> np.ndarray:
+    def points_at(self, score: Numbers) -> np.ndarray:
         discriminant = self.calibrator_.discriminant(self.scorecard.log_odds(score))
         return (discriminant - self.discriminant_.intercept_[0]) * self._points_per_unit
 
@@ -214,7 +215,7 @@ class CreditModel(LogOddsModel):
         if not np.isfinite(scores).all() or not self.to_sql():
             raise ModelFitError("the stored model gives no score")
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain JSON that ``from_dict`` reads back to the bit."""
         return {
             "format": FORMAT,
@@ -227,7 +228,7 @@ class CreditModel(LogOddsModel):
         }
 
     @classmethod
-    def from_dict(cls, document: dict) -> "CreditModel":
+    def from_dict(cls, document: dict[str, Any]) -> "CreditModel":
         with reading(document, "fisher_lda"):
             model = cls(Scorecard(**document["scorecard"]))
             model.transformer_ = IndexTransformer.from_dict(document["transform"])
@@ -241,12 +242,13 @@ class CreditModel(LogOddsModel):
             return model
 
 
-def model_from_dict(document: dict) -> CreditModel | ExpertScorecard:
+def model_from_dict(document: dict[str, Any]) -> CreditModel | ExpertScorecard:
     """The stored model, whichever kind it is."""
+    kinds: dict[str | None, type[CreditModel] | type[ExpertScorecard]]
     kinds = {"fisher_lda": CreditModel, "expert": ExpertScorecard}
     kind = kind_of(document)
     if kind not in kinds:
-        raise ModelFitError(f"the stored model is of kind {kind!r}: known are {', '.join(kinds)}")
+        raise ModelFitError(f"the stored model is of kind {kind!r}: known are {', '.join(map(str, kinds))}")
     return kinds[kind].from_dict(document)
 
 

@@ -1,11 +1,14 @@
 """A verdict on a model from rows it has not seen, as plain JSON: what a registry keeps and a model card shows."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.special import betaincinv, logit
 from scipy.stats import binomtest
 
 from pipeline.scorecard.calibration import logistic
+from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.grade_scale import GradeScale
 from pipeline.scorecard.labels import checked_labels
@@ -16,7 +19,7 @@ from pipeline.scorecard.scaling import Scorecard
 _CERTAIN = 1e-12  # a probability closer to 0 or 1 than this is taken as this
 
 
-def evaluate(y, probability, scale: GradeScale, score=None) -> dict:
+def evaluate(y: Numbers, probability: Numbers, scale: GradeScale, score: Numbers = None) -> dict[str, Any]:
     """y (n_rows,) 1 for default, probability (n_rows,) of default, score (n_rows,) points (the usual scorecard's
     without it).
 
@@ -76,7 +79,7 @@ def calibration_by_grade(counts: pd.DataFrame, level: float = 0.95) -> pd.DataFr
     return table
 
 
-def calibration_metrics(y, probability, bins: int = 10) -> dict:
+def calibration_metrics(y: Numbers, probability: Numbers, bins: int = 10) -> dict[str, Any]:
     """Calibration as numbers.
 
     ::
@@ -120,7 +123,7 @@ def _by_bin(y: np.ndarray, probability: np.ndarray, bins: int) -> pd.DataFrame:
     return calibration_by_grade(_counts(np.searchsorted(edges, probability), y, probability))
 
 
-def _counts(part, y, probability, index=None) -> pd.DataFrame:
+def _counts(part: Numbers, y: Numbers, probability: Numbers, index: Numbers = None) -> pd.DataFrame:
     table = pd.DataFrame({"part": part, "y": y, "probability": probability}).groupby("part")
     counts = table.agg(customers=("y", "size"), defaults=("y", "sum"), expected=("probability", "sum"))
     return counts if index is None else counts.reindex(index, fill_value=0)
@@ -145,7 +148,7 @@ def _holm(p_values: pd.Series) -> pd.Series:
     return (ranked * factors).cummax().clip(upper=1).reindex(p_values.index)
 
 
-def _records(table: pd.DataFrame) -> dict:
+def _records(table: pd.DataFrame) -> dict[str, Any]:
     """Rows as dicts of Python numbers, None for NaN."""
     return {
         key: {name: None if pd.isna(value) else value for name, value in row.items()}
@@ -157,7 +160,7 @@ def _log_odds(probability: np.ndarray) -> np.ndarray:
     return logit(np.clip(probability, _CERTAIN, 1 - _CERTAIN))
 
 
-def _checked(probability) -> np.ndarray:
+def _checked(probability: Numbers) -> np.ndarray:
     probability = np.asarray(probability, dtype=np.float64)
     if not ((probability >= 0) & (probability <= 1)).all():
         raise ModelFitError("a default probability is missing or outside 0 to 1")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ class ExpertScorecard(LogOddsModel):
     scorecard: Scorecard = field(default_factory=Scorecard)
     monitoring: Baseline | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "weights", dict(self.weights))
         if not self.weights:
             raise ModelFitError("the expert scorecard has no weights")
@@ -82,7 +83,7 @@ class ExpertScorecard(LogOddsModel):
         points = -weights * self.scorecard.factor
         return pd.DataFrame(table | {"points": points}, index=weights.index.rename("feature"))
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain JSON that ``from_dict`` reads back to the bit."""
         return {
             "format": FORMAT,
@@ -95,7 +96,7 @@ class ExpertScorecard(LogOddsModel):
         }
 
     @classmethod
-    def from_dict(cls, document: dict) -> "ExpertScorecard":
+    def from_dict(cls, document: dict[str, Any]) -> "ExpertScorecard":
         with reading(document, "expert"):
             return cls(
                 document["intercept"],

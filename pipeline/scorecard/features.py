@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from pipeline.scorecard.terms import Term
 from pipeline.scorecard.weight_of_evidence import WoeBins
 
 
-def values_of(raw: np.ndarray, feature: Mapping, index: Mapping) -> np.ndarray:
+def values_of(raw: np.ndarray, feature: Mapping[str, Any], index: Mapping[str, Any]) -> np.ndarray:
     """(n_rows,) before it is standardised, a new array, from the column's numbers with gaps as NaN."""
     match feature["kind"]:
         case "missing":
@@ -29,7 +30,7 @@ def values_of(raw: np.ndarray, feature: Mapping, index: Mapping) -> np.ndarray:
     raise _unknown(feature)
 
 
-def sql_of(feature: Mapping, index: Mapping, weight: float, dialect: str) -> str:
+def sql_of(feature: Mapping[str, Any], index: Mapping[str, Any], weight: float, dialect: str) -> str:
     """The feature, standardised and times its weight, as an expression over the column; a gap is null."""
 
     def term(value: float) -> str:
@@ -49,7 +50,7 @@ def sql_of(feature: Mapping, index: Mapping, weight: float, dialect: str) -> str
     raise _unknown(feature)
 
 
-def _clipped_sql(x: str, index: Mapping) -> str:
+def _clipped_sql(x: str, index: Mapping[str, Any]) -> str:
     lower, upper, fill = (sql.number(index[name]) for name in ("lower", "upper", "fill"))
     return sql.case(
         (f"{x} is null", fill),
@@ -60,7 +61,7 @@ def _clipped_sql(x: str, index: Mapping) -> str:
     )
 
 
-def term_of(name: str, feature: Mapping, index: Mapping, coefficient: float, points: float) -> Term:
+def term_of(name: str, feature: Mapping[str, Any], index: Mapping[str, Any], coefficient: float, points: float) -> Term:
     """The feature times its weight in points: ``points`` for one standard deviation more of it."""
     column, kind, mean, scale = (feature[key] for key in ("column", "kind", "mean", "scale"))
     if kind == "woe":
@@ -88,5 +89,5 @@ def term_of(name: str, feature: Mapping, index: Mapping, coefficient: float, poi
     return Term(name, kind, column, coefficient, **limits, **standard, codes=codes or None)
 
 
-def _unknown(feature: Mapping) -> ModelFitError:
+def _unknown(feature: Mapping[str, Any]) -> ModelFitError:
     return ModelFitError(f"a feature of {feature['column']} is of kind {feature['kind']!r}, which this version lacks")

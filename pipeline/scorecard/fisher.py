@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -11,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
 
 # Below this share of a column's own size its spread is rounding, and below this eigenvalue of the within-class
@@ -47,11 +49,11 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
     scaling_ : (n_features,) coef_ scaled so that the discriminant's within-class variance is one: what R prints
     """
 
-    def __init__(self, priors=None, shrinkage=None):
+    def __init__(self, priors: Numbers = None, shrinkage: Numbers = None) -> None:
         self.priors = priors
         self.shrinkage = shrinkage
 
-    def fit(self, X, y):
+    def fit(self, X: Numbers, y: Numbers) -> Numbers:
         """X (n_rows, n_features) finite numbers, y (n_rows,) two labels.
 
         Raises ModelFitError, which names the columns, for one class only, NaN or infinity, a column that is constant
@@ -72,19 +74,19 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
             self._solve(centred, size=np.abs(X).max(axis=0))
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: Numbers) -> Numbers:
         """D(x), (n_rows,): the log-odds of class 1 if both classes are normal with covariance S."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite=False)
         _check_finite(X, self._names())
         return weighted_sum(X.T, self.coef_[0], np.full(len(X), self.intercept_[0]))
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Numbers) -> Numbers:
         """Shares of class 0 and class 1, (n_rows, 2)."""
         discriminant = self.decision_function(X)
         return np.column_stack([expit(-discriminant), expit(discriminant)])
 
-    def predict(self, X):
+    def predict(self, X: Numbers) -> Numbers:
         """The likelier label, (n_rows,)."""
         discriminant = self.decision_function(X)
         return self.classes_[(discriminant > 0).astype(int)]
@@ -99,7 +101,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         other.intercept_ = self.intercept_ + (logit(p_target) - logit(self.priors_[1]))
         return other
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Everything fitted, as plain JSON."""
         check_is_fitted(self)
         return {
@@ -115,7 +117,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         }
 
     @classmethod
-    def from_dict(cls, document: dict) -> "FisherLDA":
+    def from_dict(cls, document: dict[str, Any]) -> "FisherLDA":
         model = cls()
         model.feature_names_in_ = np.array(document["features"], dtype=object)
         model.n_features_in_ = len(document["features"])
@@ -129,7 +131,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         model.intercept_ = np.array([document["intercept"]], dtype=float)
         return model
 
-    def _solve(self, centred, size) -> None:
+    def _solve(self, centred: Numbers, size: Numbers) -> None:
         names = np.array(self._names())
         spread = np.sqrt(np.diag(self.covariance_))
         constant = spread <= _CONSTANT * size
@@ -157,7 +159,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         middle = self.means_.sum(axis=0) @ self.coef_[0] / 2
         self.intercept_ = np.array([np.log(self.priors_[1] / self.priors_[0]) - middle])
 
-    def _share(self, standardised, smallest: float) -> float:
+    def _share(self, standardised: Numbers, smallest: float) -> float:
         """What ``shrinkage`` asks for, given the rows and the smallest eigenvalue of their correlation."""
         match self.shrinkage:
             case None:
@@ -172,7 +174,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
                 return float(self.shrinkage)
         raise ModelFitError(f"shrinkage is {self.shrinkage!r}: None, auto, ledoit_wolf or a share from 0 to 1")
 
-    def _classes(self, y):
+    def _classes(self, y: Numbers) -> Numbers:
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) == 1:
@@ -183,7 +185,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
             raise ModelFitError(f"Only binary classification is supported. The type of the target is {kind}.")
         return classes, codes
 
-    def _checked_priors(self, shares):
+    def _checked_priors(self, shares: Numbers) -> Numbers:
         if self.priors is None:
             return shares
         priors = np.asarray(self.priors, dtype=float)
@@ -195,7 +197,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         return [f"x{j}" for j in range(self.n_features_in_)] if names is None else list(names)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Numbers:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
@@ -211,18 +213,18 @@ def weighted_sum(columns: Iterable[np.ndarray], weights: Iterable[float], start:
     return start
 
 
-def _ledoit_wolf(standardised) -> float:
+def _ledoit_wolf(standardised: Numbers) -> float:
     """The share by which Ledoit and Wolf (2004) draw the covariance of these rows towards the unit matrix."""
     from sklearn.covariance import ledoit_wolf_shrinkage  # takes half a second to load, and few models shrink
 
     return float(ledoit_wolf_shrinkage(standardised, assume_centered=True))
 
 
-def _check_finite(X, names) -> None:
+def _check_finite(X: Numbers, names: Numbers) -> None:
     finite = np.isfinite(X).all(axis=0)
     if not finite.all():
         raise ModelFitError(f"NaN or infinity in {_listed(np.array(names)[~finite])}: fill or drop it first")
 
 
-def _listed(names) -> str:
+def _listed(names: Numbers) -> str:
     return ", ".join(map(str, names))

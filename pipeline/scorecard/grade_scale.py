@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
 
 
@@ -14,7 +15,7 @@ class GradeScale:
     names: tuple[str, ...] = ("AAA", "AA", "A", "B", "C", "D")
     cutoffs: tuple[float, ...] = (0.005, 0.01, 0.02, 0.05, 0.15)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
         object.__setattr__(self, "cutoffs", tuple(self.cutoffs))
         if len(self.cutoffs) != len(self.names) - 1:
@@ -24,7 +25,7 @@ class GradeScale:
         if not all(a < b for a, b in zip((0, *self.cutoffs), (*self.cutoffs, 1), strict=True)):
             raise ModelFitError(f"cutoffs {self.cutoffs} must rise strictly between 0 and 1")
 
-    def grade(self, probability):
+    def grade(self, probability: Numbers) -> Numbers:
         """The grade of each default probability; an array gives an array of texts, a number one text."""
         probability = np.asarray(probability, dtype=np.float64)
         if not ((probability >= 0) & (probability <= 1)).all():

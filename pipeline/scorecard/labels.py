@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
 
 
-def checked_labels(y, rows: int) -> np.ndarray:
+def checked_labels(y: Numbers, rows: int) -> np.ndarray:
     """y as (rows,) integers, 1 for default and 0 otherwise; anything else, a gap included, is a ModelFitError."""
     labels = pd.Series(np.asarray(y).ravel())
     if np.shape(y) != (rows,):

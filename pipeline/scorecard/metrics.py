@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
+from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.labels import checked_labels
 
@@ -17,7 +18,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def auc(y, risk, level: float = 0.95) -> Interval:
+def auc(y: Numbers, risk: Numbers, level: float = 0.95) -> Interval:
     """Probability that a default has the higher risk (a tie counts half), with DeLong's interval.
 
     The variance is that of the structural components, got from midranks (Sun and Xu 2014), in n log n. With fewer than
@@ -36,7 +37,7 @@ def auc(y, risk, level: float = 0.95) -> Interval:
     return Interval(value, max(0.0, value - reach), min(1.0, value + reach))
 
 
-def ks(y, risk) -> float:
+def ks(y: Numbers, risk: Numbers) -> float:
     """Largest distance between the risk distributions of defaults and the rest (Kolmogorov-Smirnov)."""
     y, risk = _checked(y, risk)
     order = np.argsort(risk, kind="stable")
@@ -46,13 +47,13 @@ def ks(y, risk) -> float:
     return float(np.abs(bads / bads[-1] - goods / goods[-1]).max())
 
 
-def brier(y, probability) -> float:
+def brier(y: Numbers, probability: Numbers) -> float:
     """Mean squared error of the default probability; lower is better."""
     probability = np.asarray(probability, dtype=np.float64)
     return float(np.mean((probability - checked_labels(y, len(probability))) ** 2))
 
 
-def default_rate_by_grade(grade, y, names: Sequence[str]) -> pd.DataFrame:
+def default_rate_by_grade(grade: Numbers, y: Numbers, names: Sequence[str]) -> pd.DataFrame:
     """One row per grade of ``names`` in their order: customers, defaults, default_rate (NaN where nobody is)."""
     table = pd.DataFrame({"grade": np.asarray(grade), "y": checked_labels(y, len(grade))}).groupby("grade")["y"]
     counts = table.agg(customers="size", defaults="sum").reindex(list(names), fill_value=0)
@@ -60,7 +61,7 @@ def default_rate_by_grade(grade, y, names: Sequence[str]) -> pd.DataFrame:
     return counts.rename_axis("grade")
 
 
-def _checked(y, risk) -> tuple[np.ndarray, np.ndarray]:
+def _checked(y: Numbers, risk: Numbers) -> tuple[np.ndarray, np.ndarray]:
     risk = np.asarray(risk, dtype=np.float64)
     if not np.isfinite(risk).all():
         raise ModelFitError("a risk is NaN or infinite")

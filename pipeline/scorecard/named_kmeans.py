@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from pipeline.scorecard.transform import check_frame, numbers
+from pipeline.scorecard.columns import Numbers, check_frame, numbers
 
 _REACH = 3.0  # standard deviations from the mean beyond which a value pulls no harder
 _STARTS = 10
@@ -38,7 +38,7 @@ class NamedKMeans:
     centroids_ : {name: {column: value}}, in the columns' own units, names in the order of the archetypes
     """
 
-    def __init__(self, archetypes: Centroids, columns: list[str], seed: int = 0):
+    def __init__(self, archetypes: Centroids, columns: list[str], seed: int = 0) -> None:
         self.archetypes = archetypes
         self.columns = columns
         self.seed = seed
@@ -46,8 +46,9 @@ class NamedKMeans:
     def fit(self, frame: pd.DataFrame, before: Centroids | None = None) -> "NamedKMeans":
         """``before``: ``centroids_`` of an earlier fit; of no account if its names are not those of the archetypes."""
         check_frame(frame)
-        known = before is not None and before.keys() == self.archetypes.keys()
-        before = {name: before[name] for name in self.archetypes} if known else {}
+        if before is None or before.keys() != self.archetypes.keys():
+            before = {}
+        before = {name: before[name] for name in self.archetypes if name in before}
         self.scale_ = {column: scale for column in self.columns if (scale := _scale(numbers(frame, column)))}
         centres = self._centres(frame, before)
         of = dict(zip(self._names(centres, before), centres, strict=True))
@@ -85,7 +86,8 @@ class NamedKMeans:
             return np.zeros((1, 0))
         rows = np.column_stack(self._standardised(frame))
         k = min(len(self.archetypes), len(np.unique(rows, axis=0)))
-        start, starts = "k-means++", _STARTS
+        start: str | np.ndarray = "k-means++"
+        starts = _STARTS
         earlier = [list(self._standing(centroid).values()) for centroid in before.values()]
         if k == len(earlier) and all(len(centroid) == len(self.scale_) for centroid in earlier):
             start, starts = np.array(earlier), 1
@@ -115,6 +117,6 @@ def _scale(values: np.ndarray) -> dict[str, float] | None:
     return {"mean": mean, "deviation": deviation} if deviation > 1e-12 * np.abs(values).max() else None
 
 
-def _standardised(values, scale: Mapping[str, float]) -> np.ndarray:
+def _standardised(values: Numbers, scale: Mapping[str, float]) -> np.ndarray:
     cut = np.clip((values - scale["mean"]) / scale["deviation"], -_REACH, _REACH)
     return np.nan_to_num(cut, nan=0.0)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
 
 
@@ -14,7 +15,7 @@ class Scorecard:
     odds: float = 50
     pdo: float = 20
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not math.isfinite(self.points) or not (0 < self.odds < math.inf and 0 < self.pdo < math.inf):
             raise ModelFitError(f"{self}: points must be finite, odds and pdo positive")
 
@@ -26,10 +27,10 @@ class Scorecard:
     def offset(self) -> float:
         return self.points - self.factor * math.log(self.odds)
 
-    def score(self, log_odds):
+    def score(self, log_odds: Numbers) -> Numbers:
         """Points for log-odds of default, elementwise."""
         return self.offset - self.factor * log_odds
 
-    def log_odds(self, score):
+    def log_odds(self, score: Numbers) -> Numbers:
         """Log-odds of default for points, elementwise: the inverse of ``score``."""
         return (self.offset - score) / self.factor

@@ -8,14 +8,14 @@ from scipy.stats import binomtest
 from scipy.stats.contingency import relative_risk
 
 from pipeline.scorecard.base import LogOddsModel
-from pipeline.scorecard.columns import numbers
+from pipeline.scorecard.columns import Numbers, numbers
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.labels import checked_labels
 
 _ENOUGH = 10  # rows of either class; what the order of fewer says may well be chance
 
 
-def single_index_auc(frame: pd.DataFrame, y) -> pd.Series:
+def single_index_auc(frame: pd.DataFrame, y: Numbers) -> pd.Series:
     """How well each column alone separates the classes, 0.5 to 1, in either direction.
 
     The best of three: the values that are there (if there are 10 of either class), and all rows with gaps before or
@@ -27,7 +27,7 @@ def single_index_auc(frame: pd.DataFrame, y) -> pd.Series:
     return pd.Series({column: _separation(numbers(frame, column), y) for column in frame}, dtype=float)
 
 
-def refuse_leaks(frame: pd.DataFrame, y, limit: float) -> None:
+def refuse_leaks(frame: pd.DataFrame, y: Numbers, limit: float) -> None:
     """ModelFitError that names every column whose ``single_index_auc`` is ``limit`` or more."""
     found = single_index_auc(frame, y)
     if leaks := [f"{column} ({value:.3f})" for column, value in found.items() if value >= limit]:
@@ -47,7 +47,7 @@ def contradicted_signs(model: LogOddsModel, directions: Mapping[str, str]) -> di
     return table.loc[declared.notna() & (declared != table["direction"]), "points"].to_dict()
 
 
-def selection_counts(groups, selected) -> pd.DataFrame:
+def selection_counts(groups: Numbers, selected: Numbers) -> pd.DataFrame:
     """``counts`` for ``adverse_impact`` from one group and one yes or no a customer; no group counts as "unknown"."""
     groups = pd.Series(groups, dtype=object).fillna("unknown").to_numpy()
     table = pd.DataFrame({"group": groups, "selected": np.asarray(selected, dtype=bool)})
@@ -68,7 +68,7 @@ def adverse_impact(
     if not ((counts["selected"] >= 0) & (counts["selected"] <= counts["customers"])).all():
         raise ModelFitError("a group has more selected than customers, or fewer than none")
     table = counts.assign(rate=counts["selected"] / counts["customers"].where(counts["customers"] > 0))
-    rates = [_wilson(*group, level) for group in counts.itertuples(index=False)]
+    rates = [_wilson(customers, selected, level) for customers, selected in counts.itertuples(index=False)]
     table = table.join(pd.DataFrame(rates, index=table.index, columns=["rate_low", "rate_high"]))
     judged = table["customers"] >= max(1, min_share * table["customers"].sum())
     reference = table.loc[judged, "rate"].idxmax() if judged.sum() > 1 else None

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from pipeline.scorecard.errors import ModelFitError
 
@@ -10,7 +11,7 @@ FORMAT = 3  # 3 knows calibrations that bend; 2 bins, sentinels, shrinkage and m
 READABLE = (1, 2, 3)
 
 
-def kind_of(document: dict) -> str | None:
+def kind_of(document: dict[str, Any]) -> str | None:
     """The kind a stored model says it is; another format is a ModelFitError."""
     found = document.get("format") if isinstance(document, dict) else type(document).__name__
     if found not in READABLE:
@@ -19,7 +20,7 @@ def kind_of(document: dict) -> str | None:
 
 
 @contextmanager
-def reading(document: dict, kind: str) -> Iterator[None]:
+def reading(document: dict[str, Any], kind: str) -> Iterator[None]:
     """Refuse a document of another format or kind, and name what is missing or malformed while it is read."""
     found = kind_of(document)
     if found != kind:

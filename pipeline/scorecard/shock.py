@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.scorecard.columns import Numbers
 
-def shocked(values, direction: str, shock: float) -> np.ndarray:
+
+def shocked(values: Numbers, direction: str, shock: float) -> np.ndarray:
     """Values made better by ``shock`` times their own size, or worse where the shock is negative; gaps stay gaps.
 
     Better is up where ``direction`` is "+" and down where it is "-", on either side of zero: at 0.1 a "+" index of

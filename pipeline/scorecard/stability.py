@@ -3,19 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.scorecard import sql
-from pipeline.scorecard.columns import numbers
+from pipeline.scorecard.columns import Numbers, numbers
 from pipeline.scorecard.errors import ModelFitError
 
 FLOOR = 1e-4
 SCORE = "score"
 
 
-def psi(expected, observed, floor: float = FLOOR) -> float:
+def psi(expected: Numbers, observed: Numbers, floor: float = FLOOR) -> float:
     """Population stability index of two distributions over the same bins, counts or shares.
 
     sum of (o - e) * ln(o / e) over the bins, a share below ``floor`` counted as ``floor``; psi(a, b) == psi(b, a).
@@ -49,7 +50,7 @@ class Bins:
     categories: tuple[str, ...] | None = None
 
     @classmethod
-    def of_numbers(cls, values, bins: int = 10) -> "Bins":
+    def of_numbers(cls, values: Numbers, bins: int = 10) -> "Bins":
         """Bins between quantiles of the values (NaN is missing), fewer where values repeat.
 
         An edge lies half way to the next value there was, so that no rounding moves a row across it.
@@ -64,42 +65,46 @@ class Bins:
         return cls(counts=(), edges=tuple(edges.tolist())).counted(values)
 
     @classmethod
-    def of_categories(cls, values, categories: Sequence[str] | None = None) -> "Bins":
+    def of_categories(cls, values: Numbers, categories: Sequence[str] | None = None) -> "Bins":
         """A bin for each of the categories, or for each text that occurs; None or NaN is missing."""
         values = pd.Series(values, dtype=object)
         if categories is None:
             categories = sorted(map(str, values.dropna().unique()))
         return cls(counts=(), categories=tuple(categories)).counted(values)
 
-    def counted(self, values) -> "Bins":
+    def counted(self, values: Numbers) -> "Bins":
         """The same bins with these rows' counts as the training's."""
         return replace(self, counts=tuple(self.count(values).tolist()))
 
     def moved(self, by: Callable[[float], float]) -> "Bins":
         """The bins of ``by(value)``, which must rise with the value."""
-        return replace(self, edges=tuple(float(by(edge)) for edge in self.edges))
+        return replace(self, edges=tuple(float(by(edge)) for edge in self.edges or ()))
 
     @property
     def labels(self) -> tuple[str, ...]:
         """One a bin, for people: "<= 0.5", "0.5 to 2", "> 2", "missing"; or the categories, "unseen", "missing"."""
         if self.edges is None:
-            return (*self.categories, "unseen", "missing")
+            return (*self._texts, "unseen", "missing")
         if not self.edges:
             return ("any", "missing")
         edges = [f"{edge:.4g}" for edge in self.edges]
         between = (f"{low} to {high}" for low, high in pairwise(edges))
         return (f"<= {edges[0]}", *between, f"> {edges[-1]}", "missing")
 
-    def count(self, values) -> np.ndarray:
+    def count(self, values: Numbers) -> np.ndarray:
         """How many values fall into each bin, (n_bins,) integers. Counts of batches add up."""
         if self.edges is not None:
             values = np.asarray(values, dtype=np.float64)
             places = np.where(np.isnan(values), len(self.edges) + 1, np.searchsorted(self.edges, values))
             return np.bincount(places, minlength=len(self.edges) + 2)
         values = pd.Series(values, dtype=object)
-        places = pd.Index(self.categories, dtype=object).get_indexer(values.map(str, na_action="ignore"))
-        places = np.where(places < 0, len(self.categories) + values.isna().to_numpy(), places)
-        return np.bincount(places, minlength=len(self.categories) + 2)
+        found = pd.Index(self._texts, dtype=object).get_indexer(values.map(str, na_action="ignore"))
+        places = np.where(found < 0, len(self._texts) + values.isna().to_numpy(), found)
+        return np.bincount(places, minlength=len(self._texts) + 2)
+
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        return self.categories or ()
 
     @property
     def unseen(self) -> int | None:
@@ -113,7 +118,7 @@ class Bins:
             inside = [(f"{x} <= {sql.number(edge)}", str(place)) for place, edge in enumerate(self.edges)]
         else:
             x = sql.identifier(column)
-            inside = [(f"{x} = {sql.text(name)}", str(place)) for place, name in enumerate(self.categories)]
+            inside = [(f"{x} = {sql.text(name)}", str(place)) for place, name in enumerate(self._texts)]
         return sql.case((f"{x} is null", str(len(inside) + 1)), *inside, otherwise=str(len(inside)))
 
 
@@ -126,7 +131,7 @@ class Baseline:
 
     bins: Mapping[str, Bins]
 
-    def count(self, score, frame: pd.DataFrame) -> dict[str, list[int]]:
+    def count(self, score: Numbers, frame: pd.DataFrame) -> dict[str, list[int]]:
         """How many rows fall into each bin, by name. Counts of batches add up."""
         counts = {SCORE: self.bins[SCORE].count(score).tolist()}
         for name, bins in self.bins.items():
@@ -170,16 +175,16 @@ class Baseline:
         """The same with other bins of the score."""
         return Baseline({**self.bins, SCORE: bins})
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain JSON that ``from_dict`` reads back to the bit."""
         return {
             name: {"counts": list(bins.counts)}
-            | ({"edges": list(bins.edges)} if bins.edges is not None else {"categories": list(bins.categories)})
+            | ({"edges": list(bins.edges)} if bins.edges is not None else {"categories": list(bins.categories or ())})
             for name, bins in self.bins.items()
         }
 
     @classmethod
-    def from_dict(cls, document: dict) -> "Baseline":
+    def from_dict(cls, document: dict[str, Any]) -> "Baseline":
         return cls(
             {
                 name: Bins(

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from pipeline.scorecard.collinearity import collinear
-from pipeline.scorecard.columns import check_frame, numbers
+from pipeline.scorecard.columns import Numbers, check_frame, numbers
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.features import values_of
 from pipeline.scorecard.labels import checked_labels
@@ -45,7 +46,19 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
     dropped_ : {column or flag: reason}
     """
 
-    def __init__(self, fill=None, lower=0.01, upper=0.99, binned=(), sentinels=None, directions=None):
+    indices_: dict[str, dict[str, Any]]
+    features_: dict[str, dict[str, Any]]
+    dropped_: dict[str, str]
+
+    def __init__(
+        self,
+        fill: Mapping[str, float] | None = None,
+        lower: float = 0.01,
+        upper: float = 0.99,
+        binned: Collection[str] = (),
+        sentinels: Mapping[str, Collection[float]] | None = None,
+        directions: Mapping[str, str] | None = None,
+    ) -> None:
         self.fill = fill
         self.lower = lower
         self.upper = upper
@@ -53,7 +66,7 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
         self.sentinels = sentinels
         self.directions = directions
 
-    def fit(self, frame: pd.DataFrame, y=None) -> "IndexTransformer":
+    def fit(self, frame: pd.DataFrame, y: Numbers = None) -> "IndexTransformer":
         """y (n_rows,) 1 for default, only needed for binned columns.
 
         Raises ModelFitError, which names the column, for text, infinity, doubled names, or when nothing is left.
@@ -105,7 +118,7 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
             values /= feature["scale"]
             yield name, values
 
-    def slope(self, feature: Mapping) -> int:
+    def slope(self, feature: Mapping[str, Any]) -> int:
         """Whether an entry of ``features_`` rises (1) or falls (-1) with its index; 0 for a flag."""
         match feature["kind"]:
             case "value":
@@ -115,17 +128,17 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
                 return 1 if woe[-1] > woe[0] else -1
         return 0
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Numbers = None) -> np.ndarray:
         check_is_fitted(self)
         return np.array(list(self.features_), dtype=object)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Everything fitted, as plain JSON."""
         check_is_fitted(self)
         return copy.deepcopy({"indices": self.indices_, "features": self.features_, "dropped": self.dropped_})
 
     @classmethod
-    def from_dict(cls, document: dict) -> "IndexTransformer":
+    def from_dict(cls, document: dict[str, Any]) -> "IndexTransformer":
         transformer = cls()
         document = copy.deepcopy(document)
         transformer.indices_ = document["indices"]
@@ -147,7 +160,7 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
         if not 0 <= self.lower < self.upper <= 1:
             raise ModelFitError(f"lower {self.lower} and upper {self.upper} must be quantiles, in that order")
 
-    def _bins(self, column: str, raw: np.ndarray, y, codes: list[float]) -> WoeBins:
+    def _bins(self, column: str, raw: np.ndarray, y: Numbers, codes: list[float]) -> WoeBins:
         return WoeBins.fit(
             raw,
             checked_labels(y, len(raw)),
@@ -156,16 +169,16 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
             fill=(self.fill or {}).get(column),
         )
 
-    def _limits(self, column: str, usual: np.ndarray, codes: list[float]) -> dict:
+    def _limits(self, column: str, usual: np.ndarray, codes: list[float]) -> dict[str, Any]:
         lower, upper = np.quantile(usual, [self.lower, self.upper])
         fill = (self.fill or {}).get(column, np.median(usual))
         limits = {"lower": float(lower), "upper": float(upper), "fill": float(fill)}
         return limits | ({"sentinels": codes} if codes else {})
 
-    def _values(self, frame: pd.DataFrame, feature: Mapping) -> np.ndarray:
+    def _values(self, frame: pd.DataFrame, feature: Mapping[str, Any]) -> np.ndarray:
         return values_of(numbers(frame, feature["column"]), feature, self.indices_[feature["column"]])
 
-    def _freeze(self, frame: pd.DataFrame, candidates: Mapping[str, dict]) -> None:
+    def _freeze(self, frame: pd.DataFrame, candidates: Mapping[str, dict[str, Any]]) -> None:
         standardised = {}
         for name, feature in candidates.items():
             values = self._values(frame, feature)

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from pipeline.scorecard import sql
+from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
 
 DIRECTIONS = {"+": 1, "-": -1}
@@ -38,8 +40,8 @@ class WoeBins:
     @classmethod
     def fit(
         cls,
-        values,
-        y,
+        values: Numbers,
+        y: Numbers,
         *,
         direction: str | None = None,
         sentinels: Sequence[float] = (),
@@ -65,21 +67,20 @@ class WoeBins:
         fine, counts = _fine_counts(values[usual], y[usual])
         worth = _Worth.against(y)
         sign = DIRECTIONS[direction] if direction else _direction(counts)
-        cuts, counts = _merged(_tree_cuts(counts, -sign, max_bins, min_share), counts, worth, sign)
+        cuts, pools = _merged(_tree_cuts(counts, -sign, max_bins, min_share), counts, worth, sign)
         edges = fine[cuts]
-        woe = tuple(worth.of(*count) for count in counts)
+        woe = tuple(worth.of(*pool) for pool in pools)
         neutral = woe[int(np.searchsorted(edges, np.median(values[usual]) if fill is None else fill))]
-        apart = {code: _count(y[rows]) for code, rows in coded.items()} | {None: _count(y[gaps])}
-        worths = {code: worth.of(*count) if any(count) else neutral for code, count in apart.items()}
+        missing, apart = _count(y[gaps]), {code: _count(y[rows]) for code, rows in coded.items()}
         return cls(
             edges=tuple(edges.tolist()),
             woe=woe,
-            missing=worths.pop(None),
-            sentinels=worths,
-            information_value=sum(worth.information(*count) for count in (*counts, *apart.values())),
+            missing=worth.of(*missing) if any(missing) else neutral,
+            sentinels={code: worth.of(*count) if any(count) else neutral for code, count in apart.items()},
+            information_value=sum(worth.information(*count) for count in (*pools, *apart.values(), missing)),
         )
 
-    def transform(self, values) -> np.ndarray:
+    def transform(self, values: Numbers) -> np.ndarray:
         """(n_rows,) weights of evidence; never NaN."""
         values = np.asarray(values, dtype=np.float64)
         worth = np.array(self.woe)[np.searchsorted(self.edges, values)]
@@ -98,7 +99,7 @@ class WoeBins:
             otherwise=value(self.woe[-1]),
         )
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain JSON that ``from_dict`` reads back to the bit."""
         return {
             "edges": list(self.edges),
@@ -109,7 +110,7 @@ class WoeBins:
         }
 
     @classmethod
-    def from_dict(cls, document: dict) -> "WoeBins":
+    def from_dict(cls, document: dict[str, Any]) -> "WoeBins":
         return cls(
             edges=tuple(document["edges"]),
             woe=tuple(document["woe"]),
@@ -176,7 +177,8 @@ def _tree_cuts(counts: np.ndarray, constraint: int, max_bins: int, min_share: fl
 
 def _merged(cuts: list[int], counts: np.ndarray, worth: _Worth, sign: int) -> tuple[list[int], list[tuple[int, int]]]:
     """Cuts and counts once neighbours that the order forbids are one bin: pooled adjacent violators."""
-    kept, pools = [], []
+    kept: list[int] = []
+    pools: list[tuple[int, int]] = []
     for start, end in pairwise([-1, *cuts, len(counts) - 1]):
         goods, bads = map(int, counts[start + 1 : end + 1].sum(axis=0))
         while pools and sign * (worth.of(goods, bads) - worth.of(*pools[-1])) <= 0:
