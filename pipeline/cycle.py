@@ -37,10 +37,13 @@ def rate_month(
     from pipeline.publishing import fingerprint
     from pipeline.warehouse import locks, migrations
 
-    asked = {"basis": basis, "mode": mode, "model_version": model_version}
     run = Run(
-        *(month, settings, policy),
-        **asked,
+        month,
+        settings,
+        policy,
+        basis=basis,
+        mode=mode,
+        model_version=model_version,
         dry_run=dry_run,
         accept_moves=accept_moves,
         kind=run_kind,
@@ -58,8 +61,10 @@ def rate_month(
     migrations.migrate(settings)
     with locks.rating(settings, month, policy.publish.lock_timeout_seconds, f"gridgrade {run_kind} {month}"):
         step(run.extract)
-        if skip_unchanged and (published := fingerprint.standing(*run.inputs, **asked)):
-            return done | _unchanged(published, settings, policy)
+        if skip_unchanged and (
+            current := fingerprint.standing(*run.inputs, basis=basis, mode=mode, model_version=model_version)
+        ):
+            return done | _unchanged(current, settings, policy)
         step(run.validate)
         step(run.compute_indices)
         step(run.group)

@@ -89,8 +89,15 @@ class Run:
     def publish(self) -> Summary:
         from pipeline.publishing.publish import publish
 
-        asked = {"basis": self.basis, "dry_run": self.dry_run, "accept_moves": self.accept_moves}
-        return publish(*self.inputs, run_id=self.id, run_kind=self.kind, published_by=self.started_by, **asked)
+        return publish(
+            *self.inputs,
+            basis=self.basis,
+            dry_run=self.dry_run,
+            accept_moves=self.accept_moves,
+            run_id=self.id,
+            run_kind=self.kind,
+            published_by=self.started_by,
+        )
 
     def decide_actions(self) -> Summary:
         from pipeline.actions.measures.decide import decide_actions

@@ -59,9 +59,10 @@ class DagRun:
         from pipeline.run import Run
 
         names = ("basis", "mode", "model_version", "dry_run", "accept_moves")
-        asked = {name: self.params[name] for name in names if name in self.params}
+        asked: dict[str, Any] = {name: self.params[name] for name in names if name in self.params}
+        settings, policy = settings_and_policy()
         who = {"id": self.id, "kind": self.kind, "started_by": self.started_by}
-        return Run(self.month, *settings_and_policy(), **asked, **who)
+        return Run(self.month, settings, policy, **asked, **who)
 
     @contextmanager
     def locked(self, *, is_shared: bool = False) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 _END = object()
@@ -18,4 +18,4 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
         following = thread.submit(next, iterator, _END)
         while (item := following.result()) is not _END:
             following = thread.submit(next, iterator, _END)
-            yield item
+            yield cast(Item, item)
