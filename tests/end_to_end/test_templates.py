@@ -67,9 +67,12 @@ def through_contract(databases, utility, policy, tmp_path_factory) -> Iterator[S
         yield settings
 
 
-def test_through_ccb_the_same_customers_get_the_same_grades(databases, utility, through_contract, policy, tmp_path):
-    with databases(tmp_path, like=utility) as settings, queries(SQL / "templates" / "ccb" / "extract"):
-        psql(settings.source, (SCRIPTS / "ccb.sql").read_text())
+@pytest.mark.parametrize("system", ["ccb", "sap_isu"])
+def test_through_a_template_the_same_customers_get_the_same_grades(
+    databases, utility, through_contract, policy, tmp_path, system
+):
+    with databases(tmp_path, like=utility) as settings, queries(SQL / "templates" / system / "extract"):
+        psql(settings.source, (SCRIPTS / f"{system}.sql").read_text())
         outcome = rate_month(LAST, settings, policy)
         assert sum(outcome["validate"]["quarantined"].values()) == 0
         for table in ("credit_indices", "credit_grades"):

@@ -29,7 +29,8 @@ truncate customers;
 insert into customers select * from states;
 drop table states;
 
-delete from collection_events where event_type in ('plan_agreed', 'plan_broken', 'returned_payment');
+delete from collection_events
+where event_type in ('plan_agreed', 'plan_broken', 'returned_payment', 'disconnection', 'reconnection');
 update collection_events
 set amount = case when event_type = 'write_off' then amount end,
     recorded_at = (occurred_on + time '23:59') at time zone 'Asia/Shanghai';
