@@ -11,7 +11,7 @@ export RUSTUP_HOME := $(TMPDIR)/rustup
 # Imports without byte code are several times slower; the others would point Python at somebody else's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo test test-slow test-compose up down bench lint dictionary lock venv
+.PHONY: help demo test test-slow test-compose test-mariadb up down bench lint dictionary lock venv
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -28,7 +28,7 @@ down: venv  ## stop what make up or make demo left running
 	@$(RUN) "$(BIN)/gridgrade" down
 
 test: venv  ## the tests, under ten minutes (ARGS="-k month")
-	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery" -n 2 --dist loadfile --no-loadscope-reorder \
+	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery and not mariadb" -n 2 --dist loadfile --no-loadscope-reorder \
 	    $(ARGS)
 
 test-slow: venv  ## the long trials
@@ -36,6 +36,9 @@ test-slow: venv  ## the long trials
 
 test-compose: venv  ## docker-compose.yaml's services, started natively; needs redis-server
 	@$(RUN) "$(BIN)/python" -m pytest -m celery $(ARGS)
+
+test-mariadb: venv  ## a billing system in MariaDB; needs mariadb-server
+	@$(RUN) "$(BIN)/python" -m pytest -m mariadb $(ARGS)
 
 bench: venv  ## a month of a million customers: seconds and memory per step, beside plain pandas
 	@$(RUN) "$(BIN)/python" -m benchmarks $(ARGS)

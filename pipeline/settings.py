@@ -13,6 +13,12 @@ from pipeline.errors import ConfigError
 
 PROJECT = Path(__file__).resolve().parent.parent
 SQL = PROJECT / "sql"
+_DRIVERS = {
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+    "oracle": "oracle+oracledb",
+    "mssql": "mssql+pyodbc",
+}
 
 
 class Settings(BaseSettings):
@@ -83,15 +89,22 @@ class Settings(BaseSettings):
 
     @property
     def source(self) -> URL:
-        """The billing system, for reading. ConfigError where none is named, or no driver for it is installed."""
+        """The billing system, for reading. ConfigError where none is named, or no synchronous driver is installed."""
         url = _url("GRIDGRADE_SOURCE_URL", self.source_url)
+        instead = _DRIVERS.get(url.get_backend_name())
         try:
-            url.get_dialect().import_dbapi()
+            dialect = url.get_dialect()
+            dialect.import_dbapi()
         except (NoSuchModuleError, ImportError):
             raise ConfigError(
-                f"GRIDGRADE_SOURCE_URL is a {url.drivername} database, for which no driver is installed: "
-                "pip install one that SQLAlchemy can use"
+                f"GRIDGRADE_SOURCE_URL is a {url.drivername} database, for which no driver is installed: pip install "
+                + (f"{instead.split('+')[1]} and write {instead}://..." if instead else "one that SQLAlchemy can use")
             ) from None
+        if dialect.is_async:
+            raise ConfigError(
+                f"GRIDGRADE_SOURCE_URL names {url.drivername}, an asynchronous driver: write "
+                f"{instead or url.get_backend_name()}://..."
+            )
         return url
 
     @property

@@ -8,6 +8,7 @@ from functools import cache
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import URL
+from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 
 from pipeline.database import connect
@@ -16,12 +17,15 @@ from pipeline.source.contract import SourceTable, contract, table
 
 _LOADING = "__loading"
 _SQLALCHEMY = {
-    "VARCHAR": sa.String().with_variant(sa.String(255), "mysql", "mariadb", "mssql", "oracle"),
+    # By MySQL's own collation, ids that differ in case are equal.
+    "VARCHAR": sa.String()
+    .with_variant(sa.String(255, collation="utf8mb4_bin"), "mysql", "mariadb")
+    .with_variant(sa.String(255), "mssql", "oracle"),
     "DATE": sa.Date(),
     "BOOLEAN": sa.Boolean(),
     "INTEGER": sa.Integer(),
     "BIGINT": sa.BigInteger(),
-    "TIMESTAMPTZ": sa.DateTime(timezone=True),
+    "TIMESTAMPTZ": sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"),
     "DECIMAL(18, 2)": sa.Numeric(18, 2, asdecimal=False),
     "DECIMAL(18, 3)": sa.Numeric(18, 3, asdecimal=False),
 }

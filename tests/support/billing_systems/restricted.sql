@@ -10,7 +10,7 @@ create table states as
 select distinct on (customer_id)
     customer_id,
     segment,
-    region,
+    left(region, 4) as region,
     cast(null as text) as feeder_id,
     connected_on,
     closed_on,
