@@ -42,7 +42,9 @@ from gridgrade_assets import billing_snapshot, credit_grades, monthly
 from gridgrade_run import BASIS, RATING_MONTH, TASK_DEFAULTS, current_run
 
 
-@task.sensor(mode="reschedule", poke_interval=timedelta(minutes=15), timeout=timedelta(weeks=3))
+@task.sensor(  # type: ignore[call-overload]  # Airflow's stub knows no keywords of the sensor
+    mode="reschedule", poke_interval=timedelta(minutes=15), timeout=timedelta(weeks=3)
+)
 def wait_for_billing_close(dag_run=None):
     """Whether billing has closed the month; a month that is not over cannot be waited for."""
     from pipeline.errors import MonthNotClosedError

@@ -36,7 +36,7 @@ def _of_policy(*keys: str) -> str:
     """
     defaults = Path(pipeline.month.__file__).parent / "policy" / "defaults"
     own = os.environ.get("GRIDGRADE_POLICY")
-    found = None
+    found = ""
     for path in (*sorted(defaults.glob("*.yaml")), *([Path(own).expanduser()] if own else [])):
         value = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 a safe loader
         for key in keys:

@@ -78,7 +78,7 @@ def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str 
         "policy_sha256": policy.sha256,
         "taken_over": {carry_over.CENTROIDS: group_centroids.sha256(before)},
     }
-    parameters = group_parameters(policy, month, basis)
+    parameters = group_parameters(policy, month, known.basis)
     with (
         open_engine(settings) as engine,
         TemporaryDirectory(dir=settings.scratch_path) as scratch,

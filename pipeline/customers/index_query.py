@@ -98,7 +98,9 @@ class _IndexColumn:
         self.is_for = None if index.families is None else f"f.family in ({', '.join(families)})"
         self._is_absent = bool(set(absent) & set(index.needs))
         self._source = f"{index.group}.{name}"
-        stands_in = {"median": None, "fallback": f"{self._source}_fallback"}.get(index.missing, f":fill_{name}")
+        stands_in = None if index.missing == "median" else f":fill_{name}"
+        if index.missing == "fallback":
+            stands_in = f"{self._source}_fallback"
         self._filled = f"coalesce({self._source}, {stands_in})" if stands_in else self._source
 
     @property
@@ -123,6 +125,7 @@ def _nothing_is_known(group: str, policy: Policy, columns: Mapping[str, _IndexCo
     """Whether a customer has no index of the group, of those that are for the customer's family."""
     members = [columns[name] for name, index in policy.indices.items() if index.group == group]
     every = " and ".join(member.is_missing for member in members)
+    families = dict.fromkeys(member.is_for for member in members if member.is_for is not None)
     if any(member.is_for is None for member in members):
         return f"({every})"
-    return f"({every} and ({' or '.join(dict.fromkeys(member.is_for for member in members))}))"
+    return f"({every} and ({' or '.join(families)}))"

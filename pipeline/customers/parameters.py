@@ -62,7 +62,7 @@ def _rule_parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
 
 def _flat(section: dict, prefix: str = "") -> dict[str, Any]:
     """The values of a section of the policy by name, those of a part of it by <part>_<name>."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in section.items():
         flat |= _flat(value, f"{prefix}{name}_") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return flat

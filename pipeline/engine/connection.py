@@ -16,7 +16,7 @@ def open_connection(settings: Settings, timezone: str = "UTC") -> duckdb.DuckDBP
         settings.scratch_path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LakeError(f"{settings.scratch_path} cannot be made: {error.strerror}; check GRIDGRADE_HOME") from error
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.memory_limit,
         "temp_directory": str(settings.scratch_path),
         "autoinstall_known_extensions": False,

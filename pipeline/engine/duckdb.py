@@ -88,7 +88,8 @@ class DuckDBEngine:
     def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
         target = str(path).replace("'", "''")
         copy = f"copy ({query.sql()}) to '{target}' (format parquet, compression zstd)"
-        return self._connection.execute(copy, _bound(query, parameters)).fetchone()[0]
+        [(rows,)] = self._connection.execute(copy, _bound(query, parameters)).fetchall()
+        return rows
 
     @staticmethod
     def _relation(session: duckdb.DuckDBPyConnection, query: Query, parameters: Mapping[str, Any] | None):

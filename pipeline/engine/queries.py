@@ -46,7 +46,7 @@ class Query:
 @cache
 def compose(text: str) -> Query:
     """The query of this text with every query of ours that it names, and those name in turn, in front of it."""
-    tree = sqlglot.parse_one(text, read=DIALECT)
+    tree = _query(sqlglot.parse_one(text, read=DIALECT))
     needed: dict[str, exp.Query] = {}
     _collect(tree, needed)
     if needed:
@@ -91,7 +91,13 @@ def _parse(name: str) -> exp.Query:
     if file is None:
         raise ConfigError(f"there is no query {name}.sql under sql/lake")
     try:
-        return sqlglot.parse_one(file.read_text(encoding="utf-8"), read=DIALECT)
+        return _query(sqlglot.parse_one(file.read_text(encoding="utf-8"), read=DIALECT))
     except sqlglot.ParseError as error:
         line = " ".join(str(error).split())
         raise ConfigError(f"{file.relative_to(SQL.parent)} is not SQL that can be read: {line}") from None
+
+
+def _query(tree: exp.Expr) -> exp.Query:
+    if not isinstance(tree, exp.Query):
+        raise ConfigError(f"{tree.sql(DIALECT)[:60]} is no query: it has to begin with select or with")
+    return tree

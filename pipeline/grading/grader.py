@@ -48,5 +48,5 @@ class Grader:
         codes = np.array([self._codes[column.removesuffix("_band")] for column in points], dtype=object)
         costliest = np.argsort(points.to_numpy(), axis=1, kind="stable")[:, :REASONS]
         costs = np.take_along_axis(points.to_numpy(), costliest, axis=1) < 0
-        reasons = np.where(costs, codes[costliest], None)
+        reasons = np.where(costs, codes[costliest], np.array(None, dtype=object))
         return pd.DataFrame({f"reason_{at + 1}": reasons[:, at] for at in range(reasons.shape[1])}, index=frame.index)

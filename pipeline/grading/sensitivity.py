@@ -22,7 +22,8 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.grades import Grades
 from pipeline.scorecard import CreditModel, ExpertScorecard, model_from_dict
-from pipeline.scorecard.bands import BANDS, band, evaluation
+from pipeline.scorecard.bands import band, evaluation
+from pipeline.scorecard.expert import BANDS
 from pipeline.scorecard.shock import Change, ranks, shocked
 from pipeline.settings import Settings
 from pipeline.warehouse import model_registry

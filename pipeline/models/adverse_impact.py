@@ -30,7 +30,7 @@ def screen(
     if not (fairness.columns or fairness.groups_file) or not len(customer_ids):
         return {}
     graded = pa.table({"customer_id": pa.array(customer_ids, pa.string()), "is_favourable": pa.array(is_favourable)})
-    found = {}
+    found: dict[str, pd.DataFrame] = {}
     with open_engine(settings) as engine:
         engine.bind_table("graded", graded)
         known = {column.name for column in contract()["customers"].columns}

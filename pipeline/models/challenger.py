@@ -10,6 +10,7 @@ from pipeline.errors import ModelError
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
 from pipeline.models import adverse_impact, cohorts, gates, model_card
+from pipeline.models.drift import monitored
 from pipeline.models.fit import (
     Samples,
     directions,
@@ -42,7 +43,7 @@ class Challenger:
         *,
         is_trial: bool = False,
     ):
-        self.model: model_registry.Model | None = None
+        self._model: model_registry.Model | None = None
         self._registered: list[str] = []
         self.is_awaiting = False
         self._month, self._settings, self._policy, self._family = month, settings, policy, family
@@ -53,6 +54,13 @@ class Challenger:
         self._left_out = left_out(policy, family, known.absent)
         champion = model_registry.champion(settings, family, month)
         self._champion = champion if champion is not None and not lacking(champion, policy) else None
+
+    @property
+    def model(self) -> model_registry.Model:
+        """As it is registered; ModelError before that."""
+        if self._model is None:
+            raise ModelError(f"{self._month}: there is no {self._family} challenger")
+        return self._model
 
     def train(self) -> Serving:
         """Who serves the month: the challenger, or who did so far."""
@@ -87,9 +95,9 @@ class Challenger:
     def _decide(self) -> Serving:
         """One that passed takes over as the policy promotes; without a champion one that fails no hard gate."""
         challenger, champion, promotion = self.model, self._champion, self._policy.promotion
-        refused = gates.failed(challenger.gates)
+        refused = gates.failed(challenger.gates or ())
         if champion is None:
-            if hard := gates.failed(challenger.gates, is_hard=True):
+            if hard := gates.failed(challenger.gates or (), is_hard=True):
                 reason = f"{challenger.version} is refused: {gates.told(hard)}; no model is in force"
                 return self._expert(expert_scorecard(self._policy, self._family, self._left_out), reason)
             soft = f", though it fails {gates.told(refused)}" if refused else ""
@@ -120,7 +128,7 @@ class Challenger:
         name = f"{self._family}-{self._month}" + ("-recalibrated" if origin == "recalibrated" else "")
         version = f"{name}-{digest[:8]}"
         self._registered.append(version)
-        self.model = model_registry.register(
+        self._model = model_registry.register(
             self._settings,
             version=version,
             family=self._family,
@@ -170,9 +178,9 @@ class Challenger:
         held = gates.held_against(
             self._policy,
             metrics,
-            champion=self._champion and evaluated(fitted(self._champion), samples.test, self._policy),
-            score_psi=float(model.monitoring.drift(model.count(samples.test)).loc["score", "psi"]),
+            champion=evaluated(fitted(self._champion), samples.test, self._policy) if self._champion else None,
+            score_psi=float(monitored(model).drift(model.count(samples.test)).loc["score", "psi"]),
             contradicted=contradicted_signs(model, directions(self._policy)),
             adverse=metrics["fairness"],
         )
-        self.model = model_registry.judge(self._settings, self.model.version, held, not gates.failed(held))
+        self._model = model_registry.judge(self._settings, self.model.version, held, not gates.failed(held))

@@ -81,7 +81,7 @@ def _decide(month: RatingMonth, settings: Settings, policy: Policy, basis: str) 
     reasons = {family: reason for family, champion in champions.items() if (reason := _unfit(champion, policy))}
     if not reasons and is_published:
         return _decision("apply", [], "the month is published, its models stay")
-    fit = {family: champion for family, champion in champions.items() if family not in reasons}
+    fit = {family: champion for family, champion in champions.items() if champion and family not in reasons}
     if not is_published:
         trained = {family: _last_trained(settings, champion, month) for family, champion in fit.items()}
         due = {

@@ -9,10 +9,12 @@ from typing import NamedTuple
 from pipeline.basis import Basis
 from pipeline.customers.index_values import model_columns
 from pipeline.engine import Engine, open_engine, queries
+from pipeline.errors import ModelError
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.scorecard import LogOddsModel
+from pipeline.scorecard.stability import Baseline
 from pipeline.settings import Settings
 
 TRAINING, YEAR_BEFORE = "training", "year_before"
@@ -61,7 +63,7 @@ def counted(engine: Engine, policy: Policy, family: str, model: LogOddsModel) ->
     held = set(engine.fetch(queries.compose("select * from indices limit 0")).column_names)
     if not set(model.columns) <= held:
         return None
-    bins = model.monitoring.bins
+    bins = monitored(model).bins
     branches = [
         f"select '{name}' as name, {part.to_sql(name, queries.DIALECT)} as bin from scored"
         for name, part in bins.items()
@@ -126,7 +128,7 @@ def _compared(
 ) -> list[Drift]:
     if now is None:
         return []
-    table = model.monitoring.drift(now, then)
+    table = monitored(model).drift(now, then)
     return [
         Drift(
             family,
@@ -139,3 +141,10 @@ def _compared(
         )
         for row in table.itertuples()
     ]
+
+
+def monitored(model: LogOddsModel) -> Baseline:
+    """The frozen bins of a model that has some; ModelError where it has none."""
+    if model.monitoring is None:
+        raise ModelError("the model holds no bins to count drift by: it was made by an older version; retrain it")
+    return model.monitoring

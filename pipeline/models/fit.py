@@ -35,8 +35,8 @@ class Samples:
     @classmethod
     def of(cls, rows: cohorts.Rows, family: str) -> "Samples":
         frame = rows.of(family)
-        parts = (frame[frame["role"] == role].reset_index(drop=True) for role in cohorts.ROLES)
-        return cls(*parts, default_share=rows.default_share(family))
+        fit, calibration, test = (frame[frame["role"] == role].reset_index(drop=True) for role in cohorts.ROLES)
+        return cls(fit, calibration, test, rows.default_share(family))
 
 
 def left_out(policy: Policy, family: str, absent: Collection[str]) -> dict[str, str]:

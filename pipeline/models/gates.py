@@ -58,7 +58,7 @@ def off_calibration(by_grade: Mapping[str, Mapping], min_p: float) -> tuple[floa
         for grade, row in by_grade.items()
         if row["customers"] and row["expected"] > 0 and row["p_adjusted"] < min_p
     }
-    return max(errors.values(), default=0.0), sorted(errors, key=errors.get, reverse=True)
+    return max(errors.values(), default=0.0), sorted(errors, key=lambda grade: errors[grade], reverse=True)
 
 
 def _of_its_own(policy: Policy, verdict: Verdict, champion: Verdict | None) -> list[Gate]:

@@ -74,7 +74,7 @@ def checks(
     for row in discrimination:
         model = model_registry.model(settings, row["model_version"])
         of_it = by_grade[by_grade["model_version"] == model.version].set_index("grade").drop(columns="model_version")
-        common = {"segment": model.family, "version": model.version, "compared_with": "outcomes"}
+        common: dict[str, Any] = {"segment": model.family, "version": model.version, "compared_with": "outcomes"}
         common |= {"compared_month": cohort.first_day}
         measured = [*_discrimination_checks(row, model, policy), *_calibration_checks(of_it.astype(float), policy)]
         found += [common | check for check in measured]
@@ -112,8 +112,10 @@ def _discrimination_checks(row: dict[str, Any], model: model_registry.Model, pol
     )
     expected = model.metrics.get("auc", {}).get("value")
     limit = None if expected is None else expected - limits.max_auc_loss
-    is_judged = limit is not None and defaults >= limits.min_defaults
-    status = "not_judged" if not is_judged else "fail" if auc + reach < limit else "warn" if auc < limit else "pass"
+    if limit is None or defaults < limits.min_defaults:
+        status = "not_judged"
+    else:
+        status = "fail" if auc + reach < limit else "warn" if auc < limit else "pass"
     interval = {"low": max(0.0, auc - reach), "high": min(1.0, auc + reach)}
     ks = int(row["distance"]) / (defaults * others)
     brier = float(row["squared_error"]) / (defaults + others)

@@ -4,6 +4,7 @@ import hashlib
 import uuid
 from contextlib import closing
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Connection
@@ -91,7 +92,7 @@ class Content:
         """Whether a publication holds just this."""
         return published is not None and (published.basis, published.content_sha256) == (self.basis, self.sha256)
 
-    def publication(self, connection: Connection, **run: str | None) -> Publication:
+    def publication(self, connection: Connection, **run: Any) -> Publication:
         """The month's next publication, as it would be."""
         grades, indices = self._manifests["grades"], self._manifests["indices"]
         recipe = Recipe(

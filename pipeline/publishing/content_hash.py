@@ -21,14 +21,14 @@ class ContentHash:
 
     def update(self, batch: pa.RecordBatch) -> None:
         for column, (values, lengths, validity) in zip(batch.columns, self._columns, strict=True):
-            validity.update(np.ascontiguousarray(pc.is_valid(column).to_numpy(zero_copy_only=False)))
+            validity.update(_bytes(pc.is_valid(column).to_numpy(zero_copy_only=False)))
             if pa.types.is_string(column.type) or pa.types.is_decimal(column.type):
                 data, offsets = _text(pc.fill_null(column.cast(pa.string()), ""))
                 values.update(data)
-                lengths.update(np.diff(offsets))
+                lengths.update(_bytes(np.diff(offsets)))
             else:
                 plain = pc.fill_null(column, pa.scalar(0, pa.int8()).cast(column.type)).to_numpy(zero_copy_only=False)
-                values.update(np.ascontiguousarray(plain + 0.0 if pa.types.is_floating(column.type) else plain))
+                values.update(_bytes(plain + 0.0 if pa.types.is_floating(column.type) else plain))
 
     def hexdigest(self, *names: str) -> str:
         """Of these columns; without names, of all."""
@@ -47,3 +47,7 @@ def _text(column: pa.StringArray) -> tuple[memoryview, np.ndarray]:
     if data is None or len(bounds) == 0:
         return memoryview(b""), np.zeros(len(column) + 1, np.int32)
     return memoryview(data)[bounds[0] : bounds[-1]], bounds
+
+
+def _bytes(values: np.ndarray) -> memoryview:
+    return np.ascontiguousarray(values).data

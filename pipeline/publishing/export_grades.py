@@ -91,5 +91,5 @@ def _show(rows: list[dict], published: int, month: RatingMonth, target: Path | N
             raise _unwritable(target, error.strerror) from None
 
 
-def _unwritable(target: Path | None, reason: str) -> ConfigError:
+def _unwritable(target: Path | None, reason: str | None) -> ConfigError:
     return ConfigError(f"{target or 'standard output'} cannot be written: {reason}; choose another file with --out")

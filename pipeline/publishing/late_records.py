@@ -26,7 +26,8 @@ def late_records(month: RatingMonth, settings: Settings, policy: Policy) -> dict
     """
     with transaction(settings) as connection:
         kept = {basis: _latest(publications.revisions_of(connection, month), month, basis) for basis in Basis}
-        changed = _changed_indices(connection, *kept.values(), policy)
+        then, now = kept.values()
+        changed = _changed_indices(connection, then, now, policy)
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as folder:
         for view, publication in zip(("before", "after"), kept.values(), strict=True):
             bind_revision(engine, view, settings, publication, Path(folder))

@@ -62,14 +62,16 @@ def publish(
         timeout = policy.publish.lock_timeout_seconds
         with revisions.publishing(settings, month, timeout) as connection:
             with connection.begin():
-                published = publications.current(connection, month)
+                before = publications.current(connection, month)
                 made = content.publication(connection, run_id=run_id, run_kind=run_kind, published_by=published_by)
                 publications.record_origin(connection, made, policy.model_dump(mode="json"), content.inputs)
             promote = partial(_promote, content.promotes, month)
-            changed = not content.is_in(published)
-            if changed:
-                made = _stage_and_audit(connection, policy, content, made, published, accept_moves)
+            changed = before is None or not content.is_in(before)
+            if before is None or changed:
+                made = _stage_and_audit(connection, policy, content, made, before, accept_moves)
                 published = revisions.swap(connection, made, timeout, promote)
+            else:
+                published = before
             with connection.begin():
                 if not changed:
                     promote(connection)

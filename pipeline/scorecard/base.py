@@ -3,7 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -103,7 +103,7 @@ class LogOddsModel(ABC):
         """``linear_points`` that are below zero only where a value, or the want of one, is the reason."""
         return self.linear_points(frame)
 
-    def watching(self, frame: pd.DataFrame) -> "LogOddsModel":
+    def watching(self, frame: pd.DataFrame) -> Self:
         """A copy whose ``monitoring`` is that of these rows."""
         watching = copy.copy(self)
         bins = {column: self._bins(frame, column) for column in self.columns}

@@ -30,7 +30,7 @@ def mark_stale(connection: Connection, month: RatingMonth) -> list[RatingMonth]:
     """
     found = []
     for later in _published(connection, month):
-        taken = publications.current(connection, later).taken_over
+        taken = publications.of_month(connection, later).taken_over
         now = taken_over(connection, later)
         is_stale = any(taken.get(what, "") != sha256 for what, sha256 in now.items())
         connection.execute(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -111,3 +111,8 @@ def unavailable(url: URL, error: object) -> WarehouseUnavailableError:
         f"the warehouse {where(url)} cannot be used: {reason}; readers keep what is published, "
         "check GRIDGRADE_WAREHOUSE_URL and run again"
     )
+
+
+def driver_connection(connection: Connection) -> Any:
+    """psycopg's connection below one of SQLAlchemy's: for statements of more than one command, and for COPY."""
+    return connection.connection.driver_connection

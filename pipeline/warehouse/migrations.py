@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from pipeline.settings import SQL, Settings
 from pipeline.warehouse import report_columns
-from pipeline.warehouse.connection import transaction
+from pipeline.warehouse.connection import driver_connection, transaction
 
 # One number for all who migrate, so that two at once take turns. Any number would do.
 _LOCK = 7_269_461
@@ -44,7 +44,7 @@ def pending(settings: Settings) -> list[str]:
 
 def run_file(connection: Connection, path: Path) -> None:
     """Run a file of any number of statements as it stands; a colon or a percent sign in it means nothing."""
-    connection.connection.driver_connection.execute(path.read_text(encoding="utf-8"))
+    driver_connection(connection).execute(path.read_text(encoding="utf-8"))
 
 
 def _pending(connection: Connection) -> list[str]:
@@ -80,7 +80,9 @@ def _texts() -> dict[str, str]:
 def _changed_views(connection: Connection, known: bool = True) -> set[str]:
     """Views to make or to drop."""
     wanted = {name: _sha256(query) for name, query in _texts().items()}
-    made = dict(connection.execute(text("select view_name, sha256 from ops.report_views")).all()) if known else {}
+    made: dict[str, str] = (
+        dict(connection.execute(text("select view_name, sha256 from ops.report_views")).all()) if known else {}
+    )
     return {name for name in wanted.keys() | made.keys() if wanted.get(name) != made.get(name)}
 
 
@@ -92,10 +94,10 @@ def _make_views(connection: Connection) -> None:
         connection.execute(text(f'drop view if exists report."{name}"'))
         if name in texts:
             row = {"name": name, "sha256": _sha256(texts[name])}
-            connection.connection.driver_connection.execute(f'create view report."{name}" as\n{texts[name]}')
+            driver_connection(connection).execute(f'create view report."{name}" as\n{texts[name]}')
             connection.execute(text("insert into ops.report_views (view_name, sha256) values (:name, :sha256)"), row)
             meaning = _meaning(texts[name]).replace("'", "''")
-            connection.connection.driver_connection.execute(f"comment on view report.\"{name}\" is '{meaning}'")
+            driver_connection(connection).execute(f"comment on view report.\"{name}\" is '{meaning}'")
 
 
 def _meaning(query: str) -> str:

@@ -182,11 +182,11 @@ def promote_within(
         from_month = max([model.trained_month, *([latest.rating_month + 1] if latest else [])])
     following = _next_published(connection, from_month) if later_months_keep_theirs else None
     before = _in_force(connection, model.family, from_month)
-    after = following and _in_force(connection, model.family, following)
+    after = _in_force(connection, model.family, following) if following else None
     if before is None or before.version != version:
         row = {"segment": model.family, "version": version, "approved_by": approved_by, "reason": reason}
         connection.execute(_PROMOTE, row | {"from_month": from_month.first_day})
-        if after and _in_force(connection, model.family, following).version != after.version:
+        if following and after and _in_force(connection, model.family, following) != after:
             goes_on = {"version": after.version, "from_month": following.first_day, "approved_by": after.approved_by}
             reason = f"goes on: {following} was published with it before {version} was promoted from {from_month} on"
             connection.execute(_PROMOTE, row | goes_on | {"reason": reason})
@@ -226,7 +226,7 @@ def pending(settings: Settings, family: str, month: RatingMonth, shadow_months: 
                 "until": (month - shadow_months).first_day,
             },
         ).one_or_none()
-    return row and _model(row)
+    return None if row is None else _model(row)
 
 
 def model(settings: Settings, version: str) -> Model:
@@ -271,7 +271,7 @@ def _in_force(connection: Connection, family: str, month: RatingMonth) -> Model 
         ),
         {"family": family, "month": month.first_day},
     ).one_or_none()
-    return row and _model(row)
+    return None if row is None else _model(row)
 
 
 def _next_published(connection: Connection, month: RatingMonth) -> RatingMonth | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, text
 
+from pipeline.errors import NotPublishedError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import bulk_transaction, transaction
@@ -65,6 +66,14 @@ def current(connection: Connection, month: RatingMonth) -> Publication | None:
     return _one(connection, "superseded_at is null and rating_month = :month", month=month.first_day)
 
 
+def of_month(connection: Connection, month: RatingMonth) -> Publication:
+    """``current`` of a month that is known to be published; NotPublishedError where it is not."""
+    found = current(connection, month)
+    if found is None:
+        raise NotPublishedError(f"{month} is not published: gridgrade rate {month}")
+    return found
+
+
 def latest(connection: Connection) -> Publication | None:
     """What readers see of the latest published month."""
     return _one(connection, "superseded_at is null")
@@ -98,7 +107,7 @@ def replaced(connection: Connection) -> list[Publication]:
 def _one(connection: Connection, condition: str, **parameters: Any) -> Publication | None:
     query = f"select {_COLUMNS} from ops.publications where {condition} order by rating_month desc limit 1"
     row = connection.execute(text(query), parameters).one_or_none()
-    return row and _publication(row)
+    return None if row is None else _publication(row)
 
 
 def _all(connection: Connection, condition: str, **parameters: Any) -> list[Publication]:
@@ -192,7 +201,7 @@ def record(connection: Connection, publication: Publication) -> Publication:
         ),
         values,
     )
-    return current(connection, publication.rating_month)
+    return of_month(connection, publication.rating_month)
 
 
 def confirm(connection: Connection, published: Publication, fresh: Publication) -> None:

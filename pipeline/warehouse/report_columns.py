@@ -7,6 +7,7 @@ import yaml
 from sqlalchemy import Connection, text
 
 from pipeline.settings import SQL
+from pipeline.warehouse.connection import driver_connection
 
 _SAID = """
 select
@@ -33,7 +34,7 @@ def comment(connection: Connection) -> None:
         if wanted is not None and wanted != said:
             quoted = wanted.replace("'", "''")
             statement = f'comment on column report."{view}"."{column}" is \'{quoted}\''
-            connection.connection.driver_connection.execute(statement)
+            driver_connection(connection).execute(statement)
 
 
 @cache

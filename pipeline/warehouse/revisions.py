@@ -22,7 +22,14 @@ from pipeline.errors import AuditError, NotPublishedError, WarehouseUnavailableE
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from pipeline.warehouse import carry_over, locks, publications
-from pipeline.warehouse.connection import bulk_transaction, side_by_side, unavailable, warehouse_url, where
+from pipeline.warehouse.connection import (
+    bulk_transaction,
+    driver_connection,
+    side_by_side,
+    unavailable,
+    warehouse_url,
+    where,
+)
 from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.publications import Publication
 
@@ -68,7 +75,7 @@ def stage(connection: Connection, table: str, publication: Publication, batches:
     columns = ", ".join(f'"{column}"' for column in batches.schema.names)
     options = csv.WriteOptions(include_header=False)
     with connection.begin(), _refusals(month, table):
-        driver = connection.connection.driver_connection
+        driver = driver_connection(connection)
         driver.execute(
             f"create table rating.{name} (like rating.{table} including all excluding indexes excluding constraints)"
         )
@@ -107,7 +114,7 @@ def seal(connection: Connection, table: str, publication: Publication) -> None:
     """Give a staged table every constraint of its parent, so that attaching it looks at no row."""
     name = staged_name(table, publication.rating_month, publication.revision)
     with connection.begin(), _refusals(publication.rating_month, table):
-        driver = connection.connection.driver_connection
+        driver = driver_connection(connection)
         driver.execute(_each_required_column(table, name, "set not null"))
         [checks] = driver.execute(
             "select string_agg(format('add constraint %I %s', conname, pg_get_constraintdef(oid)), ', ') "
@@ -151,7 +158,7 @@ def swap(
                 also(connection)
                 publications.record(connection, publication)
                 carry_over.mark_stale(connection, publication.rating_month)
-                return publications.current(connection, publication.rating_month)
+                return publications.of_month(connection, publication.rating_month)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in ("55P03", "40P01"):
                 raise

@@ -5,9 +5,10 @@ Else several, the most telling first, each as far as it goes and the last only a
 move alone, though in life paying on time moves several.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import Any
 
 import pandas as pd
 from scipy.special import logit
@@ -64,7 +65,7 @@ def next_grade(
 
 def moved(customer: pd.DataFrame, needed: Mapping[str, float], indices: Mapping[str, Index]) -> pd.DataFrame:
     """The customer with these values of indices, and the bands that go with them."""
-    changed = {}
+    changed: dict[str, Any] = {}
     for name, value in needed.items():
         index = indices[name]
         changed |= {name: value, f"{name}_band": band([value], index.bands, index.direction)[0]}
@@ -76,16 +77,15 @@ class _Search:
         self._model, self._scale, self._customer, self._indices = model, scale, customer, indices
         self._score = float(model.score(customer)[0])
         self.place = self._place({})
-        best = {name: index.attainable for name, index in indices.items() if self._is_open(name, index)}
+        best = {name: target for name, index in indices.items() if (target := self._target(name, index)) is not None}
         gains = {name: self.gain({name: value}) for name, value in best.items()}
-        self._best = {name: best[name] for name in sorted(gains, key=gains.get, reverse=True) if gains[name] > 0}
+        in_order = sorted(gains, key=lambda name: gains[name], reverse=True)
+        self._best = {name: best[name] for name in in_order if gains[name] > 0}
 
     def single(self) -> dict[str, float]:
         """One move that reaches the grade, the one of the smallest part of its way; empty without any."""
         found = {
-            name: self._least(lambda value, name=name: self.reaches({name: value}), name)
-            for name, attainable in self._best.items()
-            if self.reaches({name: attainable})
+            name: self._least({}, name) for name, attainable in self._best.items() if self.reaches({name: attainable})
         }
         if not found:
             return {}
@@ -97,7 +97,7 @@ class _Search:
         taken: dict[str, float] = {}
         for name, attainable in self._best.items():
             if self.reaches(taken | {name: attainable}):
-                return taken | {name: self._least(lambda v, name=name: self.reaches(taken | {name: v}), name)}
+                return taken | {name: self._least(taken, name)}
             taken[name] = attainable
         return taken
 
@@ -114,17 +114,19 @@ class _Search:
         customer = moved(self._customer, needed, self._indices)
         return self._scale.names.index(self._scale.grade(self._model.default_probability(customer))[0])
 
-    def _is_open(self, name: str, index: Index) -> bool:
+    def _target(self, name: str, index: Index) -> float | None:
+        """The value that the index can be brought to; None where there is none, or no way to it."""
         if index.attainable is None or name not in self._customer:
-            return False
+            return None
         sign = 1 if index.direction == "+" else -1
-        return sign * (index.attainable - self.value(name)) > 0  # never true of a missing value
+        is_better = sign * (index.attainable - self.value(name)) > 0  # never true of a missing value
+        return index.attainable if is_better else None
 
     def _part(self, name: str, needed: float) -> float:
         return (needed - self.value(name)) / (self._best[name] - self.value(name))
 
-    def _least(self, reaches: Callable[[float], bool], name: str) -> float:
-        """The first value, to the hundredth, on the way to what is attainable that reaches the grade."""
+    def _least(self, taken: Mapping[str, float], name: str) -> float:
+        """The first value, to the hundredth, on the way to what is attainable that reaches the grade with ``taken``."""
         value, attainable = self.value(name), self._best[name]
         up = attainable > value
         start = floor(value * _RESOLUTION) if up else ceil(value * _RESOLUTION)
@@ -136,5 +138,5 @@ class _Search:
         low, high = 0, ceil(abs(attainable - value) * _RESOLUTION) + 1
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if reaches(at(middle)) else (middle, high)
+            low, high = (low, middle) if self.reaches({**taken, name: at(middle)}) else (middle, high)
         return at(high)

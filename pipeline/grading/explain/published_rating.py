@@ -58,6 +58,8 @@ def read(settings: Settings, policy: Policy, month: RatingMonth, customer_id: st
         if grade is None:
             raise NotRatedError(_where_it_is_rated(connection, month, customer_id))
         measured = _one(connection, "credit_indices", asked)
+        if measured is None:
+            raise NotRatedError(_where_it_is_rated(connection, month, customer_id))
         definitions = _definitions(connection, policy)
     try:
         model = model_from_dict(model_registry.model(settings, grade["model_version"]).parameters)
@@ -77,7 +79,7 @@ def read(settings: Settings, policy: Policy, month: RatingMonth, customer_id: st
 def _one(connection: Connection, table: str, asked: dict) -> Mapping[str, Any] | None:
     query = text(f"select * from rating.{table} where rating_month = :month and customer_id = :customer_id")
     row = connection.execute(query, asked).one_or_none()
-    return row and row._mapping
+    return None if row is None else dict(row._mapping)
 
 
 def _definitions(connection: Connection, policy: Policy) -> dict[str, Definition]:
@@ -89,7 +91,11 @@ def _definitions(connection: Connection, policy: Policy) -> dict[str, Definition
     }
     return kept | {
         name: Definition(
-            index.code, index.unit, index.meaning, index.reason and index.reason.en, index.reason and index.reason.zh
+            index.code,
+            index.unit,
+            index.meaning,
+            index.reason.en if index.reason else None,
+            index.reason.zh if index.reason else None,
         )
         for name, index in policy.indices.items()
     }

@@ -57,7 +57,7 @@ def test_a_query_is_composed_down_to_tables_of_the_source_and_of_the_step(path, 
     read = {table.name for table in tree.find_all(exp.Table)} - {cte.alias for cte in tree.find_all(exp.CTE)}
     assert read == query.tables <= {*contract(), "families", "cohort", "members", "segment_slopes", "snapshot"}
     march = RatingMonth(2026, 3)
-    known = set(parameters.label_parameters(policy, march) | parameters.group_parameters(policy, march))
+    known = set(parameters.label_parameters(policy, march) | parameters.group_parameters(policy, march)) | {"customers"}
     assert query.parameters <= known | set(parameters.parameters(cards, march))
 
 
