@@ -90,6 +90,41 @@ def test_through_a_template_the_same_customers_get_the_same_grades(
         assert rated(settings, policy) == through_contract
 
 
+@pytest.mark.parametrize("system", ["ccb", "sap_isu"])
+def test_a_templates_balances_are_what_was_billed_and_not_paid(databases, utility, tmp_path, system):
+    expected = psql(
+        utility.source,
+        """
+        select customer_id, sum(amount)
+        from (
+            select b.customer_id, b.amount
+            from bills as b
+            where b.amount > 0 and not exists (select 1 from bills as c where c.cancels_bill_id = b.bill_id)
+            union all
+            select customer_id, case when reverses_payment_id is null then -amount else amount end from payments
+        ) as moved
+        group by customer_id
+        having sum(amount) <> 0
+        order by customer_id
+        """,
+    )
+    written_off = psql(utility.source, "select customer_id from collection_events where event_type = 'write_off'")
+    balances = (SQL / "templates" / system / "extract" / "account_balances.sql").read_text()
+    text = "\n".join(line for line in balances.splitlines() if not line.startswith("--"))
+    for name, instant in (("recorded_from", "2026-11-01 00:00+08"), ("recorded_before", "2026-12-01 00:00+08")):
+        text = text.replace(f":{name}", f"timestamptz '{instant}'")
+    with databases(tmp_path, like=utility) as settings:
+        psql(settings.source, (SCRIPTS / f"{system}.sql").read_text())
+        if system == "ccb":  # what is frozen on a bill that is not complete is owed already, and no bill yet
+            psql(settings.source, "delete from ci_ft where parent_id like 'N%'")
+        found = sorted(psql(settings.source, text))
+    assert {(as_of, recorded_at) for _, as_of, _, recorded_at in found} == {("2026-11-30", "2026-11-30 15:59:59Z")}
+    left_out = set(written_off)
+    assert [(name, balance) for name, _, balance, _ in found if balance and (name,) not in left_out] == [
+        row for row in expected if row[:1] not in left_out
+    ]
+
+
 @pytest.fixture
 def sqlite_file(tmp_path) -> URL:
     return URL.create("sqlite", database=str(tmp_path / "cis.db"))
