@@ -25,6 +25,7 @@ from pipeline.source import contract
 from pipeline.warehouse import locks, publications, revisions
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.statements import statement
 
 _DAY = 86_400
 
@@ -70,16 +71,7 @@ def leftovers(settings: Settings, policy: Policy) -> Iterator[Leftover]:
 
 def _needed(connection: Connection, oldest: RatingMonth) -> set[tuple[str, str]]:
     """(table, month) of every partition that what is published since ``oldest`` was rated from."""
-    rows = connection.execute(
-        text(
-            "select distinct t.key, m.key from ops.publications as p "
-            "inner join ops.inputs as i on i.input_sha256 = p.input_sha256 "
-            "cross join lateral jsonb_each(i.partitions) as t "
-            "cross join lateral jsonb_each(t.value) as m "
-            "where p.superseded_at is null and p.rating_month >= :oldest"
-        ),
-        {"oldest": oldest.first_day},
-    )
+    rows = connection.execute(text(statement("publications/partitions_in_use")), {"oldest": oldest.first_day})
     return {(table, month) for table, month in rows}
 
 

@@ -10,6 +10,7 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.warehouse import publications, revisions
 from pipeline.warehouse.monthly_tables import TABLES
+from pipeline.warehouse.statements import statement
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,7 @@ def _customers(connection: Connection, staged: Mapping[str, str], ambiguous: lis
 
 def _grades(connection: Connection, name: str, policy: Policy) -> Iterator[str]:
     found = connection.execute(
-        text(
-            "select count(*) filter (where grade is null) as without_grade, "
-            "count(*) filter (where score is null or score in ('NaN', 'Infinity', '-Infinity')) as without_score, "
-            "count(*) filter (where (default_probability between 0 and 1) is not true) as not_probabilities, "
-            "count(*) filter (where not grade = any(:names)) as off_scale, "
-            "min(grade) filter (where not grade = any(:names)) as example "
-            f"from rating.{name}"
-        ),
-        {"names": list(policy.grades.names)},
+        text(statement("publications/audit_grades", staged=name)), {"names": list(policy.grades.names)}
     ).one()
     if found.without_grade:
         yield f"{found.without_grade} customers have no grade"
@@ -148,15 +141,7 @@ def _shares(connection: Connection, month: RatingMonth, name: str, policy: Polic
     if before is None or before.rows < policy.publish.min_rows_for_share_check:
         return
     moved = connection.execute(
-        text(
-            "with new as (select grade, count(*) / sum(count(*)) over () as share "
-            f"from rating.{name} group by grade), "
-            "old as (select grade, count(*) / sum(count(*)) over () as share "
-            "from rating.credit_grades where rating_month = :month group by grade) "
-            "select coalesce(new.grade, old.grade), coalesce(old.share, 0), coalesce(new.share, 0) "
-            "from new full join old on old.grade = new.grade order by 1"
-        ),
-        {"month": before.rating_month.first_day},
+        text(statement("publications/shares_by_grade", staged=name)), {"month": before.rating_month.first_day}
     )
     limit = policy.publish.max_grade_share_change
     for grade, old, new in moved:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import bulk_transaction
+from pipeline.warehouse.statements import statement
 
 QUARANTINED = pa.schema(
     [
@@ -65,31 +66,13 @@ def replace_validation(
     with bulk_transaction(settings) as connection, connection.cursor() as cursor:
         for name, rows in (("checked", checked), ("quarantined", quarantined), ("found", _results(checks))):
             cursor.adbc_ingest(name, rows, mode="create", temporary=True)
-        cursor.execute(
-            "delete from ops.quarantine as old where table_name = $1 and recorded_month in (select * from checked) "
-            "and not exists (select from quarantined as new "
-            "where new.recorded_month = old.recorded_month and new.row_number = old.row_number)",
-            [table],
-        )
-        cursor.execute(
-            "insert into ops.quarantine "
-            "(table_name, recorded_month, rating_month, row_number, row_key, failed, lake_path) "
-            "select $1, recorded_month, $2, row_number, row_key, failed, lake_path from quarantined "
-            "on conflict (table_name, recorded_month, row_number) do update "
-            "set row_key = excluded.row_key, failed = excluded.failed, lake_path = excluded.lake_path",
-            [table, rating_month.first_day],
-        )
+        cursor.execute(statement("validation/remove_released_rows"), [table])
+        cursor.execute(statement("validation/enter_quarantine"), [table, rating_month.first_day])
         cursor.execute(
             "delete from ops.validation_results where table_name = $1 and recorded_month in (select * from checked)",
             [table],
         )
-        cursor.execute(
-            "insert into ops.validation_results (rating_month, basis, table_name, recorded_month, expectation, "
-            "column_name, severity, success, rows_checked, rows_failed, detail) "
-            "select $1, $2, $3, recorded_month, expectation, column_name, severity, success, rows_checked, "
-            "rows_failed, cast(detail as jsonb) from found",
-            [rating_month.first_day, basis, table],
-        )
+        cursor.execute(statement("validation/enter_results"), [rating_month.first_day, basis, table])
 
 
 def _quarantined(check: PartitionCheck) -> pa.Table:

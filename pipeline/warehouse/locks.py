@@ -16,6 +16,7 @@ from pipeline.errors import WarehouseUnavailableError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import unavailable, warehouse_url
+from pipeline.warehouse.statements import statement
 
 PUBLISHING = 7_269_462
 RATING = 7_269_463
@@ -97,16 +98,7 @@ def _take(
 
 def _holder(connection: Connection, kind: int, key: int) -> str:
     """Who holds a lock, and since when they are there."""
-    found = connection.execute(
-        text(
-            "select a.application_name, a.pid, a.backend_start from pg_locks as l "
-            "inner join pg_stat_activity as a on a.pid = l.pid "
-            "where l.locktype = 'advisory' and l.classid = :kind and l.objid = :key and l.granted "
-            "and l.database = (select oid from pg_database where datname = current_database()) "
-            "and l.pid <> pg_backend_pid() limit 1"
-        ),
-        {"kind": kind, "key": key},
-    ).one_or_none()
+    found = connection.execute(text(statement("locks/holder")), {"kind": kind, "key": key}).one_or_none()
     if found is None:
         return "it has ended since"
     name, pid, since = found

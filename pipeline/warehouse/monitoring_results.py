@@ -8,6 +8,7 @@ from sqlalchemy import text
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import transaction
+from pipeline.warehouse.statements import statement
 
 _TABLES = {
     "rating.model_monitoring": (
@@ -61,15 +62,7 @@ def replace(
 def of_version(settings: Settings, version: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Its latest checks, and its shadow grades as a challenger, as rows with ``rating_month`` as a date."""
     with transaction(settings) as connection:
-        checks = connection.execute(
-            text(
-                "select rating_month, measure, subject, compared_with, compared_month, value, limit_value, customers, "
-                "unseen, status, detail from rating.model_monitoring where version = :version and rating_month = "
-                "(select max(rating_month) from rating.model_monitoring where version = :version) "
-                "order by measure, subject, compared_with"
-            ),
-            {"version": version},
-        )
+        checks = connection.execute(text(statement("models/latest_checks")), {"version": version})
         shadows = connection.execute(
             text(
                 "select rating_month, champion, champion_grade, challenger_grade, customers "

@@ -32,6 +32,7 @@ from pipeline.warehouse.connection import (
 )
 from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.statements import statement
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -220,10 +221,7 @@ def drop(connection: Connection, names: list[str]) -> None:
 def _swap_partition(connection: Connection, table: str, publication: Publication) -> None:
     month = publication.rating_month
     for attached in connection.execute(
-        text(
-            "select c.relname from pg_inherits as i inner join pg_class as c on c.oid = i.inhrelid "
-            "where i.inhparent = cast(:parent as regclass) and starts_with(c.relname, :prefix)"
-        ),
+        text(statement("publications/attached_revisions")),
         {"parent": f"rating.{table}", "prefix": f"{table}_{month.year:04d}_{month.month:02d}_r"},
     ).scalars():
         connection.execute(text(f"alter table rating.{table} detach partition rating.{attached}"))
@@ -237,17 +235,7 @@ def _swap_partition(connection: Connection, table: str, publication: Publication
 
 def _each_required_column(table: str, name: str, change: str) -> str:
     """A statement that changes, in a staged table, the columns that may not be null in its parent."""
-    return f"""
-        do $$
-        begin
-            execute 'alter table rating.{name} ' || (
-                select string_agg(format('alter %I {change}', attname), ', ')
-                from pg_attribute
-                where attrelid = 'rating.{table}'::regclass and attnum > 0 and attnotnull
-            );
-        end
-        $$
-    """
+    return statement("publications/change_required_columns", staged=name, parent=table, change=change)
 
 
 def _drop_leftovers(connection: Connection, month: RatingMonth) -> None:
@@ -280,13 +268,7 @@ def _drop_leftovers(connection: Connection, month: RatingMonth) -> None:
 def _locked(connection: Connection, month: RatingMonth, seconds: int) -> WarehouseUnavailableError:
     with connection.begin():
         holders = connection.execute(
-            text(
-                "select distinct a.pid, a.usename, a.application_name from pg_locks as l "
-                "inner join pg_stat_activity as a on a.pid = l.pid "
-                "where l.granted and l.pid <> pg_backend_pid() and a.datname = current_database() "
-                "and l.relation in (select unnest(cast(:parents as regclass[]))) order by a.pid"
-            ),
-            {"parents": [f"rating.{table}" for table in TABLES]},
+            text(statement("publications/lock_holders")), {"tables": [f"rating.{table}" for table in TABLES]}
         ).all()
     who = ", ".join(
         f"{user} (process {pid}{', ' + application if application else ''})" for pid, user, application in holders

@@ -18,6 +18,7 @@ from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import bulk_transaction, ingested
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.statements import statement
 
 if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Cursor
@@ -31,62 +32,10 @@ MEASURES = (
 # What a month charges stays due after it; of anything else the latest month says whether it still is.
 _DUE_FOR_EVER = ("late_fee",)
 
-_DECIDED = """
-select
-    array[m.customer_id, m.subject] as reference,
-    m.customer_id,
-    m.reason,
-    m.blocked_by,
-    to_jsonb(m) - array['customer_id', 'subject', 'reason', 'blocked_by'] as payload
-from measured as m
-"""
 
-_NO_LONGER_DUE = """
-select s.action_id
-from ops.service_actions as s
-where s.action_type = $1
-    and s.rating_month between $2 and $3
-    and not exists (select from decided as d where d.action_id = s.action_id)
-"""
 _NOBODY = "select cast(null as text[]) as reference, '' as customer_id, '' as reason, jsonb '{}' as payload where false"
 
 _COUNTED = "select count(*), count(blocked_by) from decided"
-
-_MANAGERS = """
-insert into ops.account_managers (rating_month, customer_id, manager, since)
-select $1, customer_id, manager, to_date(since, 'YYYY-MM')
-from fresh
-"""
-
-_RECEIVABLES = """
-insert into ops.receivables (rating_month, segment, region, billed, collected, receivable, overdue, publication_id)
-select $1, segment, region, billed, collected, receivable, overdue, cast($2 as uuid)
-from fresh
-"""
-
-_SERVICE_LEVELS = """
-insert into ops.service_levels (
-    rating_month, customer_size, value_group, grade, has_manager, customers, required_level, required_rank,
-    provided_level, provided_rank, publication_id
-)
-select
-    $1, customer_size, value_group, grade, has_manager, customers, ($3::text[])[required_rank + 1], required_rank,
-    ($3::text[])[provided_rank + 1], provided_rank, cast($2 as uuid)
-from fresh
-"""
-
-_MONEY = """
-select
-    segment,
-    region,
-    cast(sum(billed) as decimal(18, 2)) as billed,
-    cast(sum(collected) as decimal(18, 2)) as collected,
-    cast(sum(receivable) as decimal(18, 2)) as receivable,
-    cast(sum(overdue) as decimal(18, 2)) as overdue
-from money
-group by segment, region
-order by segment, region
-"""
 
 
 def decide_actions(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
@@ -128,33 +77,38 @@ def _decide(
         changed = propose.propose(cursor, publication, name, _NOBODY)
     else:
         with ingested(cursor, "measured", facts.measured(name)):
-            changed = propose.propose(cursor, publication, name, _DECIDED)
+            changed = propose.propose(cursor, publication, name, statement("measures/actions"))
     cursor.execute(_COUNTED)
     decided, blocked = cursor.fetchone()
     looks_back = publication.is_latest_month and name not in _DUE_FOR_EVER
     since = RatingMonth(1900, 1).first_day if looks_back else month
-    changed += propose.withdraw(
-        cursor, _NO_LONGER_DUE, [name, since, month], f"no longer due in {publication.rating_month}"
-    )
+    which, reason = statement("measures/no_longer_due"), f"no longer due in {publication.rating_month}"
+    changed += propose.withdraw(cursor, which, [name, since, month], reason)
     return decided, blocked, changed
 
 
 def _write_figures(cursor: "Cursor", publication: Publication, policy: Policy, facts: Circumstances) -> None:
     """What the warehouse cannot work out by itself, in place of what it had of the month."""
     month, publication_id = publication.rating_month.first_day, str(publication.publication_id)
-    for table, statement, rows, parameters in (
-        ("account_managers", _MANAGERS, "select * from managers order by customer_id", []),
-        ("receivables", _RECEIVABLES, _MONEY, [publication_id]),
+    levels = list(policy.measures.service_levels.levels)
+    for table, enter, rows, parameters in (
+        ("account_managers", "enter_managers", "select * from managers order by customer_id", []),
+        (
+            "receivables",
+            "enter_receivables",
+            "select * from receivables_by_segment order by segment, region",
+            [publication_id],
+        ),
         (
             "service_levels",
-            _SERVICE_LEVELS,
+            "enter_service_levels",
             "select * from service_levels order by all",
-            [publication_id, list(policy.measures.service_levels.levels)],
+            [publication_id, levels],
         ),
     ):
         cursor.execute(f"delete from ops.{table} where rating_month = $1", [month])
         with ingested(cursor, "fresh", facts.batches(rows)):
-            cursor.execute(statement, [month, *parameters])
+            cursor.execute(statement(f"measures/{enter}"), [month, *parameters])
 
 
 def _check_current(cursor: "Cursor", publication: Publication) -> None:

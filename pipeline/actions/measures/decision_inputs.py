@@ -19,6 +19,7 @@ from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.statements import statement
 
 if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Cursor
@@ -31,31 +32,12 @@ _OF_BILLS = {
 }
 _LATE_FEE = "late_fee"
 
-_RATED = """
-select
-    g.customer_id,
-    g.segment,
-    g.grade,
-    k.value_group,
-    k.outage_sensitivity,
-    cast(k.revenue as float8) as revenue,
-    {consumption_trend} as consumption_trend
-from rating.credit_grades as g
-left join rating.customer_groups as k on k.rating_month = $1 and k.customer_id = g.customer_id
-left join rating.credit_indices as i on i.rating_month = $1 and i.customer_id = g.customer_id
-where g.rating_month = $1
-"""
 
 _HAS_TREND = """
 select count(*) from information_schema.columns
 where table_schema = 'rating' and table_name = 'credit_indices' and column_name = 'consumption_trend'
 """
 
-_MANAGED_BEFORE = """
-select customer_id, manager, to_char(since, 'YYYY-MM') as since
-from ops.account_managers
-where rating_month = (select max(rating_month) from ops.account_managers where rating_month < $1)
-"""
 
 _MEASURED = """
 select m.*, {blocked_by} as blocked_by
@@ -80,13 +62,13 @@ class Circumstances:
         first_day = self._month.first_day
         cursor.execute(_HAS_TREND)
         trend = "i.consumption_trend" if cursor.fetchone()[0] else "cast(null as float8)"
-        cursor.execute(_RATED.format(consumption_trend=trend), [first_day])
+        cursor.execute(statement("measures/rated", consumption_trend=trend), [first_day])
         path = self._scratch / "rated.parquet"
         with cursor.fetch_record_batch() as batches, pq.ParquetWriter(path, batches.schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
         self._engine.bind_files("rated", [str(path)])
-        cursor.execute(_MANAGED_BEFORE, [first_day])
+        cursor.execute(statement("measures/managed_before"), [first_day])
         self._engine.bind_table("managed_before", cursor.fetch_arrow_table())
 
     def worked_out(self) -> None:

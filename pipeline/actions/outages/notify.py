@@ -22,32 +22,10 @@ from pipeline.source import recent, table
 from pipeline.warehouse import publications
 from pipeline.warehouse.connection import bulk_transaction, ingested, transaction
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.statements import statement
 
 REPAIR = "repair_priority"
 _NEEDED = ("customer_id", "feeder_id", "connected_on", "closed_on", "contract_capacity_kva", "is_life_support")
-
-_REPAIRS = """
-select
-    array[t.contact_id] as reference,
-    t.customer_id,
-    case
-        when t.is_life_support then 'a device that a life depends on'
-        when m.manager is not null then m.manager || ' looks after the customer'
-        else 'a large connection'
-    end || ', ' || replace(t.contact_type, '_', ' ') as reason,
-    jsonb_build_object(
-        'feeder_id', t.feeder_id,
-        'reported_at', to_char(t.contacted_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
-        'level', case when t.is_life_support then 'emergency' else 'priority' end
-    ) as payload,
-    case when t.is_life_support then 1 else 2 end as priority,
-    t.contacted_at + make_interval(secs => 3600 * case when t.is_life_support then $2 else $3 end) as due_at
-from trouble as t
-left join ops.account_managers as m
-    on m.customer_id = t.customer_id
-    and m.rating_month = (select max(rating_month) from ops.account_managers where rating_month <= $1)
-where t.is_life_support or t.is_large or m.manager is not null
-"""
 
 
 def notify_outages(at: datetime, settings: Settings, policy: Policy, *, run_kind: str = "command") -> dict[str, Any]:
@@ -94,7 +72,8 @@ def escalate_repairs(at: datetime, settings: Settings, policy: Policy, *, run_ki
             propose.take_turn(cursor)
             with ingested(cursor, "trouble", trouble):
                 bound = [publication.rating_month.first_day, terms.emergency_hours, terms.priority_hours]
-                counts["repairs"] = notices.propose_now(cursor, publication, REPAIR, _REPAIRS, bound, run_kind)
+                repairs = statement("outages/repairs", iso_utc=notices.ISO_UTC)
+                counts["repairs"] = notices.propose_now(cursor, publication, REPAIR, repairs, bound, run_kind)
     return counts
 
 

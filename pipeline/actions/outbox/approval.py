@@ -18,90 +18,7 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import transaction
-
-# The policy's action types as rows, from the JSON of ``terms``.
-TYPES = """jsonb_to_recordset(cast(:types as jsonb)) as t (
-    action_type text, approval text, priority smallint, channels jsonb, due_hours float8, expires_hours float8
-)"""
-
-_APPROVE = f"""
-update ops.service_actions as s
-set status = 'approved',
-    approved_by = :by,
-    approved_at = now(),
-    channel = t.channels ->> 0,
-    priority = coalesce(s.priority, t.priority),
-    due_at = coalesce(s.due_at, now() + make_interval(secs => t.due_hours * 3600)),
-    updated_at = now()
-from {TYPES}
-where t.action_type = s.action_type and s.status = 'proposed' and {{which}}
-"""
-
-_DENY = """
-update ops.service_actions as s
-set status = 'suppressed', suppressed_by = 'denial', leased_until = null, next_attempt_at = null, updated_at = now()
-where s.status in ('proposed', 'approved', 'failed')
-    and (s.leased_until is null or s.leased_until <= now())
-    and {which}
-"""
-
-_RELEASABLE = """(
-    (s.status = 'failed' or (s.status = 'suppressed' and s.suppressed_by is distinct from 'withdrawal'))
-    and s.blocked_by is null
-    and (s.expires_at is null or s.expires_at > now())
-)"""
-
-# What was suppressed only because the action it follows was, is released with it.
-_RELEASE = f"""
-with chosen as (
-    select s.action_id
-    from ops.service_actions as s
-    where {_RELEASABLE} and {{which}}
-),
-
-released as (
-    select action_id from chosen
-    union
-    select n.action_id
-    from ops.service_actions as n
-    inner join chosen as c on c.action_id = n.follows
-    where n.status = 'suppressed' and n.suppressed_by in ('publication', 'followed') and n.blocked_by is null
-),
-
-starting as (
-    select
-        r.action_id,
-        coalesce(t.approval = 'automatic', false) as is_approved,
-        t.channels ->> 0 as channel,
-        t.priority,
-        now() + make_interval(secs => t.due_hours * 3600) as due_at
-    from released as r
-    inner join ops.service_actions as s on s.action_id = r.action_id
-    left join {TYPES} on t.action_type = s.action_type
-)
-
-update ops.service_actions as s
-set status = case when n.is_approved then 'approved' else 'proposed' end,
-    approved_by = case when n.is_approved then :by end,
-    approved_at = case when n.is_approved then now() end,
-    priority = case when n.is_approved then coalesce(s.priority, n.priority) else s.priority end,
-    due_at = case when n.is_approved then coalesce(s.due_at, n.due_at) else s.due_at end,
-    suppressed_by = null,
-    channel = case when n.is_approved then n.channel end,
-    attempts = 0,
-    next_attempt_at = null,
-    leased_until = null,
-    last_error = null,
-    updated_at = now()
-from starting as n
-where s.action_id = n.action_id
-"""
-
-_ACKNOWLEDGE = """
-update ops.service_actions as s
-set status = 'acknowledged', acknowledged_by = :by, acknowledged_at = now(), updated_at = now()
-where s.status = 'dispatched' and {which}
-"""
+from pipeline.warehouse.statements import statement
 
 
 @dataclass(frozen=True)
@@ -134,7 +51,9 @@ def approve(settings: Settings, policy: Policy, chosen: Chosen, by: str) -> int:
         take_turn(connection)
         acts_as(connection, by)
         _check(connection, chosen, "approved", lambda row: _why_not_approved(row, policy))
-        return _change(connection, _APPROVE, chosen, by=by, types=terms(policy))
+        return _change(
+            connection, "approve", chosen, {"types": statement("outbox/policy_types")}, by=by, types=terms(policy)
+        )
 
 
 def deny(settings: Settings, chosen: Chosen, by: str, reason: str) -> int:
@@ -143,7 +62,7 @@ def deny(settings: Settings, chosen: Chosen, by: str, reason: str) -> int:
         take_turn(connection)
         acts_as(connection, by, f"denied: {reason}")
         _check(connection, chosen, "denied", _why_not_denied)
-        return _change(connection, _DENY, chosen)
+        return _change(connection, "deny", chosen)
 
 
 def release(settings: Settings, policy: Policy, chosen: Chosen, by: str) -> int:
@@ -155,7 +74,8 @@ def release(settings: Settings, policy: Policy, chosen: Chosen, by: str) -> int:
         take_turn(connection)
         acts_as(connection, by, "released")
         _check(connection, chosen, "released", lambda row: _why_not_released(row, chosen))
-        return _change(connection, _RELEASE, chosen, by=by, types=terms(policy))
+        fragments = {"releasable": statement("outbox/releasable"), "types": statement("outbox/policy_types")}
+        return _change(connection, "release", chosen, fragments, by=by, types=terms(policy))
 
 
 def acknowledge(settings: Settings, chosen: Chosen, by: str) -> int:
@@ -164,7 +84,7 @@ def acknowledge(settings: Settings, chosen: Chosen, by: str) -> int:
         take_turn(connection)
         acts_as(connection, by)
         _check(connection, chosen, "acknowledged", _why_not_acknowledged)
-        return _change(connection, _ACKNOWLEDGE, chosen, by=by)
+        return _change(connection, "acknowledge", chosen, by=by)
 
 
 def approve_by_policy(connection: Connection, policy: Policy) -> int:
@@ -172,8 +92,8 @@ def approve_by_policy(connection: Connection, policy: Policy) -> int:
     take_turn(connection)
     acts_as(connection, "policy")
     which = "t.approval = 'automatic' and s.run_kind = 'scheduled'"
-    statement = text(_APPROVE.format(which=which))
-    return connection.execute(statement, {"by": "policy", "types": terms(policy)}).rowcount
+    approve_all = text(statement("outbox/approve", types=statement("outbox/policy_types"), which=which))
+    return connection.execute(approve_all, {"by": "policy", "types": terms(policy)}).rowcount
 
 
 def terms(policy: Policy) -> str:
@@ -224,19 +144,16 @@ def found(settings: Settings, action_id: UUID) -> dict[str, Any]:
     return {**row, "events": [dict(event) for event in events]}
 
 
-def _change(connection: Connection, statement: str, chosen: Chosen, **parameters: Any) -> int:
-    which = text(statement.format(which=chosen.condition))
-    return connection.execute(which, parameters | chosen.parameters).rowcount
+def _change(
+    connection: Connection, name: str, chosen: Chosen, fragments: Mapping[str, str] | None = None, **parameters: Any
+) -> int:
+    change = text(statement(f"outbox/{name}", which=chosen.condition, **(fragments or {})))
+    return connection.execute(change, parameters | chosen.parameters).rowcount
 
 
 def _check(connection: Connection, chosen: Chosen, verb: str, why_not) -> None:
     """Of actions named by their ids, each has to be there and in a fit state; nobody changes them meanwhile."""
-    query = text(
-        "select s.action_id, s.action_type, s.status, s.suppressed_by, s.blocked_by, s.expires_at <= now() as is_late, "
-        "s.leased_until > now() as is_leased, s.follows, f.status as followed_status "
-        "from ops.service_actions as s left join ops.service_actions as f on f.action_id = s.follows "
-        "where s.action_id = any(:ids) order by s.action_id for update of s"
-    )
+    query = text(statement("outbox/state_of_chosen"))
     rows = {row.action_id: row for row in connection.execute(query, {"ids": list(chosen.ids)})}
     for action_id in chosen.ids:
         if action_id not in rows:

@@ -15,170 +15,22 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from pipeline.actions.outbox.approval import TYPES, acts_as, take_turn, terms
+from pipeline.actions.outbox.approval import acts_as, take_turn, terms
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.actions import ActionChannel
+from pipeline.warehouse.statements import statement
 
 _NOT_LEASED = "(s.leased_until is null or s.leased_until <= now())"
-_FOLLOWED_IS_DONE = """(
-    s.follows is null
-    or exists (
-        select
-        from ops.service_actions as f
-        where f.action_id = s.follows and f.status in ('dispatched', 'acknowledged')
-    )
-)"""
 # An attempt takes several round trips, each of which may last as long as the timeout.
 _ROUND_TRIPS = 10
 # A dispatcher waits so long for its turn; a channel that rests for longer is left to the next run.
 _PATIENCE_SECONDS = 5.0
 _LONGEST_RETRY_AFTER_SECONDS = 86_400.0
 
-_EXPIRE_PROPOSED = """
-update ops.service_actions as s
-set status = 'suppressed', suppressed_by = 'expiry', updated_at = now()
-where s.status = 'proposed' and s.expires_at <= now()
-"""
-
-_EXPIRE_APPROVED = f"""
-update ops.service_actions as s
-set status = 'failed',
-    last_error = concat_ws('; ', s.last_error, 'it expired before it was sent'),
-    next_attempt_at = null,
-    updated_at = now()
-from {TYPES}
-where t.action_type = s.action_type
-    and s.status = 'approved'
-    and {_NOT_LEASED}
-    and least(s.expires_at, s.approved_at + make_interval(secs => t.expires_hours * 3600)) <= now()
-"""
-
-_SUPPRESS_FOLLOWING = """
-update ops.service_actions as s
-set status = 'suppressed', suppressed_by = 'followed', next_attempt_at = null, updated_at = now()
-from ops.service_actions as f
-where f.action_id = s.follows and s.status in ('proposed', 'approved') and f.status in ('suppressed', 'failed')
-"""
-
-_ROUTE = f"""
-update ops.service_actions as s
-set channel = t.channels ->> 0, attempts = 0, next_attempt_at = null, leased_until = null, updated_at = now()
-from {TYPES}
-where t.action_type = s.action_type
-    and s.status = 'approved'
-    and {_NOT_LEASED}
-    and (s.channel is null or not t.channels ? s.channel)
-"""
-
-_BURY = f"""
-update ops.service_actions as s
-set status = 'failed',
-    last_error = concat_ws('; ', s.last_error, 'its last attempt broke off, and may have arrived'),
-    next_attempt_at = null,
-    leased_until = null,
-    updated_at = now()
-where s.status = 'approved' and s.channel = :channel and s.attempts >= :attempts and {_NOT_LEASED}
-"""
-
-_QUEUE = f"""
-update ops.service_actions as s
-set status = 'dispatched', attempts = 1, dispatched_at = now(), updated_at = now()
-where s.status = 'approved' and s.channel = 'queue' and {_FOLLOWED_IS_DONE}
-"""
-
-_TURN = """
-select extract(epoch from greatest(next_free_at - clock_timestamp(), interval '0'))
-from ops.action_channels
-where channel = :channel
-for update
-"""
-
-_CLAIM = f"""
-with chosen as materialized (
-    select s.action_id
-    from ops.service_actions as s
-    where s.status = 'approved'
-        and s.channel = :channel
-        and s.action_type = any(:types)
-        and s.attempts < :attempts
-        and {_NOT_LEASED}
-        and (s.next_attempt_at is null or s.next_attempt_at <= now())
-        and coalesce(least(
-            s.expires_at,
-            s.approved_at
-            + make_interval(secs => cast(cast(:expires_hours as jsonb) ->> s.action_type as float8) * 3600)
-        ) > now(), true)
-        and {_FOLLOWED_IS_DONE}
-    order by s.priority, s.approved_at, s.action_id
-    limit 1
-    for update of s skip locked
-)
-
-update ops.service_actions as s
-set attempts = s.attempts + 1,
-    leased_until = clock_timestamp() + make_interval(secs => :lease),
-    updated_at = now()
-from chosen as c
-where s.action_id = c.action_id
-returning s.action_id, s.action_type, s.customer_id, s.rating_month, s.reason, s.payload, s.due_at, s.attempts
-"""
-
-_PACE = """
-update ops.action_channels
-set next_free_at = greatest(next_free_at, clock_timestamp()) + make_interval(secs => 60.0 / :per_minute)
-where channel = :channel
-"""
-
-_REST = """
-update ops.action_channels
-set next_free_at = greatest(next_free_at, clock_timestamp() + make_interval(secs => :seconds))
-where channel = :channel
-"""
-
-# Also where the lease has run out and somebody else has given the action up: it did arrive.
-_DELIVERED = """
-update ops.service_actions as s
-set status = 'dispatched', dispatched_at = now(), leased_until = null, next_attempt_at = null, last_error = null,
-    updated_at = now()
-where s.action_id = :action_id and s.status in ('approved', 'failed')
-"""
 
 # Only by the dispatcher whose attempt was the last; one that was taken for dead has nothing to say.
 _MINE = "s.action_id = :action_id and s.status = 'approved' and s.channel = :channel and s.attempts = :attempts"
-
-_FAILED = f"""
-update ops.service_actions as s
-set status = 'failed', last_error = :error, leased_until = null, next_attempt_at = null, updated_at = now()
-where {_MINE}
-"""
-
-_HANDED_ON = f"""
-update ops.service_actions as s
-set channel = :following, attempts = 0, last_error = :error, leased_until = null, next_attempt_at = null,
-    updated_at = now()
-where {_MINE}
-"""
-
-_POSTPONED = f"""
-update ops.service_actions as s
-set last_error = :error, leased_until = null, next_attempt_at = now() + make_interval(secs => :seconds),
-    updated_at = now()
-where {_MINE}
-"""
-
-_WAITING = """
-select
-    s.channel,
-    s.action_type,
-    count(*) as actions,
-    min(greatest(s.next_attempt_at, s.leased_until)) as next_at,
-    max(s.last_error) as last_error
-from ops.service_actions as s
-where s.status = 'approved'
-group by s.channel, s.action_type
-order by s.channel, s.action_type
-"""
 
 
 @dataclass(frozen=True)
@@ -206,16 +58,18 @@ class Resting:
 
 def settle(connection: Connection, policy: Policy) -> dict[str, int]:
     """Before anything is sent: end what expired or follows what never goes out; heed what the policy says by now."""
-    parameters = {"types": terms(policy)}
+    parameters, types = {"types": terms(policy)}, statement("outbox/policy_types")
     take_turn(connection)
     acts_as(connection, "dispatcher")
-    lapsed = _run(connection, _EXPIRE_PROPOSED)
-    failed = _run(connection, _EXPIRE_APPROVED, parameters)
+    lapsed = _run(connection, "expire_proposed")
+    failed = _run(connection, "expire_approved", parameters, types=types, not_leased=_NOT_LEASED)
     for channel, use in policy.actions.channels:
-        failed += _run(connection, _BURY, {"channel": channel, "attempts": use.attempts})
-    while following := _run(connection, _SUPPRESS_FOLLOWING):
+        failed += _run(
+            connection, "fail_abandoned", {"channel": channel, "attempts": use.attempts}, not_leased=_NOT_LEASED
+        )
+    while following := _run(connection, "suppress_following"):
         lapsed += following
-    _run(connection, _ROUTE, parameters)
+    _run(connection, "route", parameters, types=types, not_leased=_NOT_LEASED)
     return {"suppressed": lapsed, "failed": failed}
 
 
@@ -223,7 +77,7 @@ def to_queue(connection: Connection) -> int:
     """Show in the work queue what is to be worked there; how many."""
     take_turn(connection)
     acts_as(connection, "dispatcher")
-    return _run(connection, _QUEUE)
+    return _run(connection, "to_work_queue", followed_is_done=statement("outbox/followed_is_done"))
 
 
 def claim(
@@ -233,7 +87,7 @@ def claim(
 
     The attempt is counted and the channel's turn taken before it returns.
     """
-    wait = float(connection.execute(text(_TURN), {"channel": channel}).scalar_one())
+    wait = float(connection.execute(text(statement("outbox/channel_wait")), {"channel": channel}).scalar_one())
     if wait > max(_PATIENCE_SECONDS, 60 / use.per_minute):
         return Resting(wait)
     parameters = {
@@ -243,10 +97,11 @@ def claim(
         "attempts": use.attempts,
         "lease": wait + _ROUND_TRIPS * use.timeout_seconds,
     }
-    row = connection.execute(text(_CLAIM), parameters).mappings().one_or_none()
+    query = statement("outbox/claim", not_leased=_NOT_LEASED, followed_is_done=statement("outbox/followed_is_done"))
+    row = connection.execute(text(query), parameters).mappings().one_or_none()
     if row is None:
         return None
-    connection.execute(text(_PACE), {"channel": channel, "per_minute": use.per_minute})
+    _run(connection, "pace", {"channel": channel, "per_minute": use.per_minute})
     found = dict(row)
     month = RatingMonth.of(found.pop("rating_month"))
     return Claimed(**found, month=month, channel=channel, wait_seconds=wait)
@@ -254,7 +109,7 @@ def claim(
 
 def delivered(connection: Connection, claimed: Claimed) -> None:
     acts_as(connection, "dispatcher")
-    _run(connection, _DELIVERED, {"action_id": claimed.action_id})
+    _run(connection, "delivered", {"action_id": claimed.action_id})
 
 
 def refused(connection: Connection, claimed: Claimed, error: str, channels: Sequence[str]) -> str | None:
@@ -262,8 +117,7 @@ def refused(connection: Connection, claimed: Claimed, error: str, channels: Sequ
     acts_as(connection, "dispatcher")
     place = channels.index(claimed.channel) if claimed.channel in channels else len(channels)
     following = next(iter(channels[place + 1 :]), None)
-    statement = _HANDED_ON if following else _FAILED
-    _run(connection, statement, _attempt(claimed, error) | {"following": following})
+    _run_held(connection, "hand_on" if following else "fail", _attempt(claimed, error) | {"following": following})
     return following
 
 
@@ -274,21 +128,21 @@ def postponed(
     acts_as(connection, "dispatcher")
     parameters = _attempt(claimed, error)
     if claimed.attempts >= use.attempts:
-        _run(connection, _FAILED, parameters)
+        _run_held(connection, "fail", parameters)
         return False
     seconds = max(backoff_seconds(claimed.action_id, claimed.attempts, use), bounded(retry_after))
-    _run(connection, _POSTPONED, parameters | {"seconds": seconds})
+    _run_held(connection, "postpone", parameters | {"seconds": seconds})
     return True
 
 
 def rest(connection: Connection, channel: str, seconds: float) -> None:
     """Nobody uses the channel for so long."""
-    connection.execute(text(_REST), {"channel": channel, "seconds": seconds})
+    _run(connection, "rest", {"channel": channel, "seconds": seconds})
 
 
 def waiting(connection: Connection) -> list[dict[str, Any]]:
     """What is approved and not sent yet: channel, action_type, actions, next_at, last_error."""
-    return [dict(row) for row in connection.execute(text(_WAITING)).mappings()]
+    return [dict(row) for row in connection.execute(text(statement("outbox/waiting"))).mappings()]
 
 
 def backoff_seconds(action_id: UUID, attempts: int, use: ActionChannel) -> float:
@@ -313,5 +167,10 @@ def _attempt(claimed: Claimed, error: str) -> dict[str, Any]:
     }
 
 
-def _run(connection: Connection, statement: str, parameters: dict[str, Any] | None = None) -> int:
-    return connection.execute(text(statement), parameters or {}).rowcount
+def _run_held(connection: Connection, name: str, parameters: dict[str, Any]) -> int:
+    """Change an action only if its last attempt is this dispatcher's."""
+    return _run(connection, name, parameters, held=statement("outbox/held"))
+
+
+def _run(connection: Connection, name: str, parameters: dict[str, Any] | None = None, **fragments: str) -> int:
+    return connection.execute(text(statement(f"outbox/{name}", **fragments)), parameters or {}).rowcount

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
+from pipeline.engine.queries import compose
 from pipeline.errors import MonthError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from pipeline.warehouse import publications
 from pipeline.warehouse.connection import ingested, transaction
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.statements import statement
 
 if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Cursor
@@ -28,121 +30,13 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "gridgrade:service-actions")
 # Any number would do, as long as nobody else takes it.
 TAKE_TURN = "select pg_advisory_xact_lock(7269466)"
 
-_DECIDED = """
-create temporary table if not exists decided (
-    place bigint,
-    reference text[] not null,
-    action_id uuid,
-    customer_id text,
-    reason text,
-    payload jsonb,
-    priority smallint,
-    blocked_by text,
-    follows uuid,
-    due_at timestamptz,
-    expires_at timestamptz
-) on commit drop
-"""
 
-# A query need not name the columns it has nothing to say in: as JSON, what is absent is null.
-_DECIDE = """
-insert into decided
-select
-    row_number() over (order by d.reference),
-    d.reference,
-    null,
-    d.customer_id,
-    d.reason,
-    d.payload,
-    cast(o.more ->> 'priority' as smallint),
-    o.more ->> 'blocked_by',
-    cast(o.more ->> 'follows' as uuid),
-    cast(o.more ->> 'due_at' as timestamptz),
-    cast(o.more ->> 'expires_at' as timestamptz)
-from ({decided}) as d
-cross join lateral (select to_jsonb(d) - 'payload' as more) as o
-"""
-
-_NAMES = """
-select place, cast(to_jsonb(array_prepend(cast($1 as text), reference)) as text) as name
-from decided
-"""
-
-# A UUIDv5: the first 16 bytes of a SHA-1, with version and variant in their places.
-_IDS = """
-select
-    place,
-    concat_ws(
-        '-',
-        substr(sha, 1, 8),
-        substr(sha, 9, 4),
-        '5' || substr(sha, 14, 3),
-        substr('89ab', (strpos('0123456789abcdef', substr(sha, 17, 1)) - 1) % 4 + 1, 1) || substr(sha, 18, 3),
-        substr(sha, 21, 12)
-    ) as action_id
-from (select place, sha1(unhex($namespace) || encode(name)) as sha from names) as hashed
-order by place
-"""
-
-_PROPOSE = """
-insert into ops.service_actions as s (
-    action_id, rating_month, customer_id, action_type, reason, payload, status, suppressed_by, blocked_by, priority,
-    follows, due_at, expires_at, run_kind, publication_id
-)
-select
-    d.action_id,
-    $1,
-    d.customer_id,
-    $2,
-    d.reason,
-    d.payload,
-    case
-        when not $3 or f.status = 'suppressed' then 'suppressed'
-        when d.blocked_by is not null then 'blocked'
-        else 'proposed'
-    end,
-    case when not $3 then 'publication' when f.status = 'suppressed' then 'followed' end,
-    d.blocked_by,
-    d.priority,
-    d.follows,
-    d.due_at,
-    d.expires_at,
-    $4,
-    cast($5 as uuid)
-from decided as d
-left join ops.service_actions as f on f.action_id = d.follows
-order by d.action_id
-on conflict (action_id) do update
-set reason = excluded.reason,
-    payload = excluded.payload,
-    status = case when {stays_proposed} then s.status else excluded.status end,
-    suppressed_by = case when {stays_proposed} then null else excluded.suppressed_by end,
-    blocked_by = excluded.blocked_by,
-    priority = excluded.priority,
-    follows = excluded.follows,
-    due_at = excluded.due_at,
-    expires_at = excluded.expires_at,
-    run_kind = excluded.run_kind,
-    publication_id = excluded.publication_id,
-    updated_at = now()
-where {untouched}
-    and (
-        s.reason, s.payload, s.publication_id, s.blocked_by, s.priority, s.follows, s.due_at, s.expires_at
-    ) is distinct from (
-        excluded.reason, excluded.payload, excluded.publication_id, excluded.blocked_by, excluded.priority,
-        excluded.follows, excluded.due_at, excluded.expires_at
-    )
-returning 1
-"""
 _STAYS_PROPOSED = "s.status = 'proposed' and excluded.suppressed_by = 'publication'"
 
 
 def untouched(alias: str) -> str:
     """A condition, as SQL: nobody has acted on the action, so it may still be decided anew."""
-    return (
-        f"({alias}.status in ('proposed', 'blocked') or ({alias}.status = 'suppressed' "
-        f"and {alias}.suppressed_by in ('publication', 'withdrawal', 'followed')))"
-    )
+    return statement("outbox/untouched", alias=alias)
 
 
 def action_id(action_type: str, *reference: str) -> str:
@@ -192,7 +86,7 @@ def propose(
     _decide(cursor, action_type, decided, parameters)
     return written(
         cursor,
-        _PROPOSE.format(untouched=untouched("s"), stays_proposed=_STAYS_PROPOSED),
+        statement("outbox/propose", untouched=untouched("s"), stays_proposed=_STAYS_PROPOSED),
         [
             publication.rating_month.first_day,
             action_type,
@@ -209,28 +103,15 @@ def begin_anew(cursor: "Cursor", run_kind: str) -> int:
     For what does not follow from a publication: there a later run's word counts, whatever an earlier one was. A
     scheduled run also takes over what was proposed by hand, so that it goes out without a person.
     """
-    return written(
-        cursor,
-        "update ops.service_actions as s set status = 'proposed', suppressed_by = null, run_kind = $1, "
-        "updated_at = now() from decided as d where d.action_id = s.action_id and s.blocked_by is null and ("
-        "(s.status = 'suppressed' and s.suppressed_by = 'publication') "
-        "or (s.status = 'proposed' and $1 = 'scheduled' and s.run_kind <> 'scheduled')) returning 1",
-        [run_kind],
-    )
+    return written(cursor, statement("outbox/propose_suppressed"), [run_kind])
 
 
 def withdraw(cursor: "Cursor", which: str, parameters: list, reason: str) -> int:
     """Suppress those actions of the query ``which`` (of action_id) that nobody has acted on, for a reason."""
     take_turn(cursor)
     acts_as(cursor, "decision")
-    place = len(parameters) + 1
-    return written(
-        cursor,
-        f"update ops.service_actions as s set status = 'suppressed', suppressed_by = 'withdrawal', "
-        f"reason = ${place}, updated_at = now() where action_id in ({which}) and {untouched('s')} "
-        f"and (s.suppressed_by, s.reason) is distinct from ('withdrawal', ${place}) returning 1",
-        [*parameters, reason],
-    )
+    fragments = {"which": which, "reason": f"${len(parameters) + 1}", "untouched": untouched("s")}
+    return written(cursor, statement("outbox/withdraw", **fragments), [*parameters, reason])
 
 
 def take_turn(cursor: "Cursor") -> None:
@@ -256,9 +137,9 @@ def acts_as(cursor: "Cursor", actor: str) -> None:
 
 
 def _decide(cursor: "Cursor", action_type: str, decided: str, parameters: Sequence) -> None:
-    cursor.execute(_DECIDED)
+    cursor.execute(statement("outbox/create_decided"))
     cursor.execute("truncate decided")
-    cursor.execute(_DECIDE.format(decided=decided), list(parameters) or None)
+    cursor.execute(statement("outbox/fill_decided", decided=decided), list(parameters) or None)
     with ingested(cursor, "identified", _identified(cursor, action_type)):
         cursor.execute(
             "update decided as d set action_id = cast(i.action_id as uuid) from identified as i where i.place = d.place"
@@ -267,7 +148,8 @@ def _decide(cursor: "Cursor", action_type: str, decided: str, parameters: Sequen
 
 def _identified(cursor: "Cursor", action_type: str) -> pa.RecordBatchReader:
     """place and action_id of the rows of ``decided``."""
-    cursor.execute(_NAMES, [action_type])
+    cursor.execute(statement("outbox/action_names"), [action_type])
     with duckdb.connect() as database:
         database.register("names", cursor.fetch_arrow_table())
-        return database.sql(_IDS, params={"namespace": _NAMESPACE.hex}).to_arrow_table().to_reader()
+        query = compose("select * from action_ids order by place").sql()
+        return database.sql(query, params={"namespace": _NAMESPACE.hex}).to_arrow_table().to_reader()

@@ -95,7 +95,7 @@ def exact_terms(terms: CampaignTerms) -> dict[str, Decimal | None]:
 
 
 class Computing:
-    """The queries of sql/actions/ over what is bound; what one leaves to the next waits in a scratch folder."""
+    """The queries of sql/lake/rebates over what is bound; what one leaves to the next waits in a scratch folder."""
 
     def __init__(self, engine: Engine, policy: Policy, scratch: Path):
         self._engine, self._policy, self._scratch = engine, policy, scratch
@@ -131,12 +131,7 @@ class Computing:
 
     def rebates_of_affected(self, campaign: Campaign) -> pa.RecordBatchReader:
         """customer_id and rebate of every customer of the view ``affected``; 0 for one no longer in arrears."""
-        query = queries.compose(f"""
-            select a.customer_id, cast(coalesce(r.earned, 0) as decimal(18, 2)) as rebate
-            from {AFFECTED} as a
-            left join rebate_earned as r on r.customer_id = a.customer_id
-            order by a.customer_id
-        """)
+        query = queries.compose("select * from rebates_of_affected order by customer_id")
         return self._engine.batches(query, self.parameters(campaign))
 
     def parameters(self, campaign: Campaign) -> dict[str, Any]:

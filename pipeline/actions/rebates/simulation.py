@@ -30,34 +30,6 @@ _GRANTED = "granted_then"
 _COUNTED = ("customers_in_arrears", "customers_rewarded")
 _SUMMED = ("opening_arrears", "received", "repaid", "earned", "rebate", "clawback")
 
-_RESULT = """
-select
-    count(*) as customers_in_arrears,
-    count(*) filter (where rebate > 0) as customers_rewarded,
-    coalesce(sum(opening_arrears), 0) as opening_arrears,
-    coalesce(sum(received), 0) as received,
-    coalesce(sum(repaid), 0) as repaid,
-    coalesce(sum(earned), 0) as earned,
-    coalesce(sum(rebate), 0) as rebate
-from granted_then
-"""
-
-_REVERSED = """
-select distinct g.customer_id
-from granted_then as g
-inner join reversals as r on r.customer_id = g.customer_id
-where g.rebate > 0
-    and r.paid_on >= :window_start
-    and r.paid_on < :window_end
-"""
-
-_CLAWBACK = """
-select coalesce(sum(greatest(0, g.rebate - coalesce(r.earned, 0))), 0) as clawback
-from granted_then as g
-inner join affected as a on a.customer_id = g.customer_id
-left join rebate_earned as r on r.customer_id = g.customer_id
-"""
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -142,7 +114,7 @@ class _Trial:
         self._bind(ends, ends, only=OVERDUE)
         granted = self._computing.written("select * from rebates_granted", self._computing.parameters(campaign))
         self._engine.bind_files(_GRANTED, [granted])
-        [found] = self._engine.fetch(queries.compose(_RESULT)).to_pylist()
+        [found] = self._engine.fetch(queries.compose("select * from campaign_cost")).to_pylist()
         counts = {name: found[name] for name in _COUNTED}
         sums = {name: Decimal(found.get(name, 0)) for name in _SUMMED}
         if ends < self._latest:
@@ -154,14 +126,15 @@ class _Trial:
         self._bind(self._latest, self._latest)
         window = {"window_start": campaign.first_month.first_day, "window_end": (campaign.last_month + 1).first_day}
         recorded = self._computing.recorded(campaign.last_month + 1, self._latest)
-        affected = self._engine.fetch(queries.compose(_REVERSED), window | recorded)
+        affected = self._engine.fetch(queries.compose("select * from customers_reversed"), window | recorded)
         if not affected.num_rows:
             return Decimal(0)
         self._engine.bind_table(AFFECTED, affected)
         self._bind(campaign.last_month, self._latest, only=AFFECTED)
         self._computing.apply_reversals(campaign, self._latest)
         self._computing.look_at_start(campaign, [None])
-        found = self._engine.fetch(queries.compose(_CLAWBACK), self._computing.parameters(campaign))
+        query = queries.compose("select * from campaign_clawback")
+        found = self._engine.fetch(query, self._computing.parameters(campaign))
         return found["clawback"][0].as_py()
 
     def _bind(self, month: RatingMonth, known_in: RatingMonth, **more: Any) -> str:

@@ -16,7 +16,11 @@ from pipeline.settings import PROJECT
 from pipeline.source import contract
 
 QUERIES = sorted(queries.files().values())
-RATED = [path for path in QUERIES if path.parent.name not in ("inputs", "measures", "monitoring", "outages", "rebates")]
+RATED = [
+    path
+    for path in QUERIES
+    if path.parent.name not in ("inputs", "measures", "monitoring", "outages", "outbox", "rebates")
+]
 
 
 def header(path):
