@@ -55,7 +55,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Why a customer has its published grade: points that add up to the score, reasons, what the next grade needs."""
-    from pipeline.cli.show_explanation import show
+    from pipeline.cli.show.explanation import show
     from pipeline.grading.explain.explanation import explain as explained
 
     settings, policy = inputs()

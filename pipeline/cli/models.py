@@ -35,7 +35,8 @@ def show_all(as_json: AsJson = False) -> None:
 @app.command("show")
 def show_one(version: Version, as_json: AsJson = False) -> None:
     """What a version is, what it was held against, how it does in use, and how it grades beside the champion."""
-    from pipeline.warehouse import model_registry, monitoring_results
+    from pipeline.warehouse import model_registry
+    from pipeline.warehouse.tables import monitoring_results
 
     settings, _ = _registry()
     model = model_registry.model(settings, version)

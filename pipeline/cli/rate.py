@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pipeline.cli.console import AsJson, Month, inputs, parse_month, print_json, progress
 from pipeline.cli.options import AcceptMoves, Basis, BasisOption, DryRun, Mode, ModelOption, ModeOption
-from pipeline.cli.show_comparison import show_difference
+from pipeline.cli.show.comparison import show_difference
 from pipeline.month import RatingMonth
 
 app = typer.Typer()

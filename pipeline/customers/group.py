@@ -25,8 +25,9 @@ from pipeline.policy import Policy
 from pipeline.scorecard import ModelFitError
 from pipeline.scorecard.named_kmeans import NamedKMeans
 from pipeline.settings import Settings
-from pipeline.warehouse import carry_over, group_centroids
+from pipeline.warehouse import carry_over
 from pipeline.warehouse.connection import transaction
+from pipeline.warehouse.tables import group_centroids
 
 ASPECTS = ("value", "demand", "behaviour")
 GROUPS = pa.schema(

@@ -21,7 +21,7 @@ from pipeline.lake import QUARANTINE, Lake, Partition, fact_key
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.source import Reference, SourceTable, contract
-from pipeline.warehouse.data_quality import QUARANTINED, PartitionCheck
+from pipeline.warehouse.tables.data_quality import QUARANTINED, PartitionCheck
 
 Store = Callable[[str, list[PartitionCheck]], None]
 """Tells the warehouse what was found in a table's partitions."""

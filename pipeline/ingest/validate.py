@@ -22,7 +22,7 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.source import SourceTable, contract
-from pipeline.warehouse.data_quality import PartitionCheck, replace_validation
+from pipeline.warehouse.tables.data_quality import PartitionCheck, replace_validation
 
 Progress = Callable[[int, int, str], None]
 _AT_ONCE = 2

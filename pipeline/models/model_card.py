@@ -5,7 +5,8 @@ from pathlib import Path
 from pipeline.policy import Policy
 from pipeline.scorecard import CardContext, model_card
 from pipeline.settings import Settings
-from pipeline.warehouse import model_registry, monitoring_results
+from pipeline.warehouse import model_registry
+from pipeline.warehouse.tables import monitoring_results
 
 _ORIGINS = {
     "trained": "trained",

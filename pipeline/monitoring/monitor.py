@@ -12,8 +12,9 @@ from pipeline.monitoring import backtest, shadow
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.warehouse import model_registry, monitoring_results, publications
+from pipeline.warehouse import model_registry, publications
 from pipeline.warehouse.connection import transaction
+from pipeline.warehouse.tables import monitoring_results
 
 Check = dict[str, Any]
 

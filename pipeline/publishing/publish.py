@@ -26,9 +26,9 @@ from pipeline.settings import Settings
 from pipeline.warehouse import carry_over, model_registry, publications, revisions
 from pipeline.warehouse.audit import audit, moves
 from pipeline.warehouse.connection import side_by_side, transaction
-from pipeline.warehouse.index_columns import define_indices, ensure_index_columns
 from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.tables.index_columns import define_indices, ensure_index_columns
 
 
 def publish(

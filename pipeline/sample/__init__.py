@@ -1,14 +1,13 @@
 """A synthetic utility, seeded: all tables of the source contract, and the hidden credit that drives them.
 
-utility.py      the months, one after the other, block after block of customers
-population.py   who the customers are
-behaviour.py    how hidden credit turns into payment behaviour
-billing.py, paying.py, collecting.py, ledger.py   bills, payments, debts, and what is open
-life.py         customers who join, move out and come back
-conduct.py, service.py   statements, ratings, violations ...; outages, contacts, surveys
-dirt.py         faulty rows on request
-hidden.py       what the source does not tell
-now.py, calendar.py, records.py, outbox.py, columns.py   the workshop: months, rows, Arrow columns
+utility.py        the months, in order, block after block of customers
+customers/        who the customers are, how hidden credit becomes payment behaviour, who joins and moves out
+money/            bills, payments, debts, and what is open
+conduct.py        statements, ratings, violations ...
+service.py        outages, contacts, surveys
+faults.py         invalid rows, on request
+ground_truth.py   what the source does not tell
+rows/             months, rows, Arrow columns
 """
 
 from collections.abc import Callable, Iterator
@@ -17,8 +16,8 @@ import pyarrow as pa
 
 from pipeline.errors import ConfigError
 from pipeline.month import RatingMonth
+from pipeline.sample.customers.population import creditworthiness
 from pipeline.sample.ground_truth import Hidden, hidden_state
-from pipeline.sample.population import creditworthiness
 from pipeline.sample.utility import Utility
 from pipeline.settings import Settings
 from pipeline.source.write import replace_tables

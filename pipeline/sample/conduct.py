@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from pipeline.sample import columns as c
-from pipeline.sample.month_state import Now
-from pipeline.sample.population import ACTIVE, SEGMENTS, Block
+from pipeline.sample.customers.population import ACTIVE, SEGMENTS, Block
+from pipeline.sample.rows import columns as c
+from pipeline.sample.rows.month_state import Now
 
 RATINGS = ("AAA", "AA", "A", "BBB", "BB", "B", "CCC", "CC", "C", "D")
 _RATED = 0.3  # share of the customers with a social credit rating

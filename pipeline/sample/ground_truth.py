@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.month import RatingMonth
-from pipeline.sample import behaviour
-from pipeline.sample.population import ACTIVE, Block
+from pipeline.sample.customers import behaviour
+from pipeline.sample.customers.population import ACTIVE, Block
 from pipeline.sample.utility import Utility
 
 HORIZON_MONTHS = 6

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pipeline.sample import columns as c
-from pipeline.sample.month_state import Now
-from pipeline.sample.open_bills import NEVER
-from pipeline.sample.population import ACTIVE, Block
+from pipeline.sample.customers.population import ACTIVE, Block
+from pipeline.sample.money.open_bills import NEVER
+from pipeline.sample.rows import columns as c
+from pipeline.sample.rows.month_state import Now
 
 DIMENSIONS = ("reliability", "billing", "contact")
 CONTACTS = ("outage_report", "voltage_complaint", "complaint", "enquiry")

@@ -6,18 +6,18 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.month import RatingMonth
-from pipeline.sample import behaviour
-from pipeline.sample import columns as c
-from pipeline.sample.bills import issue
-from pipeline.sample.calendar import Calendar
-from pipeline.sample.collections import act_on_debts, change_spells, write_register
 from pipeline.sample.conduct import record_conduct
-from pipeline.sample.customer_moves import arrive, move_out
+from pipeline.sample.customers import behaviour
+from pipeline.sample.customers.moves import arrive, move_out
+from pipeline.sample.customers.population import CUSTOMERS_PER_FEEDER, Block, creditworthiness, settle
 from pipeline.sample.faults import Dirt
-from pipeline.sample.late_rows import Outbox
-from pipeline.sample.month_state import Now
-from pipeline.sample.payments import pay, pay_open
-from pipeline.sample.population import CUSTOMERS_PER_FEEDER, Block, creditworthiness, settle
+from pipeline.sample.money.bills import issue
+from pipeline.sample.money.collections import act_on_debts, change_spells, write_register
+from pipeline.sample.money.payments import pay, pay_open
+from pipeline.sample.rows import columns as c
+from pipeline.sample.rows.calendar import Calendar
+from pipeline.sample.rows.late_rows import Outbox
+from pipeline.sample.rows.month_state import Now
 from pipeline.sample.service import Outages, hear, outages
 from pipeline.source import contract
 from pipeline.source.write import arrow_schema

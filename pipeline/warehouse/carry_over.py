@@ -8,7 +8,8 @@ the same transaction; the mark goes once they were rated again, or what they too
 from sqlalchemy import Connection, text
 
 from pipeline.month import RatingMonth
-from pipeline.warehouse import group_centroids, publications
+from pipeline.warehouse import publications
+from pipeline.warehouse.tables import group_centroids
 
 GRADES = "grades"
 CENTROIDS = "centroids"

@@ -5,6 +5,7 @@ import-linter holds the layers of the pipeline (pyproject.toml, make lint).
 
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,24 @@ def test_the_path_of_a_machine_is_found(line):
 
 def test_a_path_of_every_machine_is_fine():
     assert not unfit_lines("/dev/null /opt/airflow https://example.org/home/page ./work/x")
+
+
+def crowded_folders(paths: list[str]) -> set[str]:
+    """Folders of more than a dozen modules side by side; ``__init__`` and ``__main__`` are not counted."""
+    modules = Counter(Path(path).parent.as_posix() for path in paths if not Path(path).name.startswith("__"))
+    return {folder for folder, count in modules.items() if count > 12}
+
+
+def test_no_folder_is_crowded_but_the_scorecard_library():
+    assert crowded_folders(python_files("pipeline")) == {"pipeline/scorecard"}
+
+
+def test_a_crowded_folder_is_found():
+    assert crowded_folders([f"pipeline/lake/part_{number}.py" for number in range(13)]) == {"pipeline/lake"}
+
+
+def test_no_module_is_longer_than_four_hundred_lines():
+    lines = {
+        name: len((PROJECT / name).read_text().splitlines()) for name in python_files("dags", "plugins", "pipeline")
+    }
+    assert not {name: count for name, count in lines.items() if count > 400}

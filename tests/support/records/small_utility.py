@@ -8,7 +8,7 @@ from pipeline.actions.measures.decide import decide_actions
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.warehouse.index_columns import ensure_index_columns
+from pipeline.warehouse.tables.index_columns import ensure_index_columns
 from tests.support.outbox import House
 from tests.support.records.lake import fill_lake, tables
 

@@ -10,7 +10,8 @@ from pipeline.models.in_force import fitted
 from pipeline.month import RatingMonth
 from pipeline.sample import LAST
 from pipeline.scorecard import CreditModel
-from pipeline.warehouse import model_registry, monitoring_results
+from pipeline.warehouse import model_registry
+from pipeline.warehouse.tables import monitoring_results
 from tests.support.records.indices import expert
 from tests.support.records.labelled import changed, labelled
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from pipeline.month import RatingMonth
-from pipeline.warehouse import carry_over, group_centroids, publications
+from pipeline.warehouse import carry_over, publications
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.tables import group_centroids
 
 JUNE = RatingMonth(2026, 6)
 

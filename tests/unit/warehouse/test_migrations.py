@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import ConfigError, WarehouseUnavailableError
 from pipeline.settings import SQL, Settings
 from pipeline.warehouse import migrations
-from pipeline.warehouse.index_columns import ensure_index_columns
+from pipeline.warehouse.tables.index_columns import ensure_index_columns
 
 
 @pytest.fixture

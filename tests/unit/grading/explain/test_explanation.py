@@ -15,7 +15,7 @@ from pipeline.policy import Policy
 from pipeline.publishing.publish import publish
 from pipeline.scorecard import CreditModel, model_from_dict
 from pipeline.warehouse import model_registry
-from pipeline.warehouse.index_columns import define_indices
+from pipeline.warehouse.tables.index_columns import define_indices
 from tests.support.records.explained_customers import LEARNT, SEGMENTS, measured, table
 from tests.support.records.indices import BASIS, MODELS, OCTOBER, expert, register, write_indices
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.month import RatingMonth
 from pipeline.warehouse.connection import transaction
-from pipeline.warehouse.group_centroids import centroids_before
+from pipeline.warehouse.tables.group_centroids import centroids_before
 
 AUGUST = RatingMonth(2026, 8)
 

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from pipeline.month import RatingMonth
-from pipeline.warehouse.data_quality import QUARANTINED, PartitionCheck, replace_validation
+from pipeline.warehouse.tables.data_quality import QUARANTINED, PartitionCheck, replace_validation
 
 MARCH, APRIL = RatingMonth(2026, 3), RatingMonth(2026, 4)
 RESULT = {"expectation": "not_null", "column_name": "amount", "severity": "fail", "success": False,

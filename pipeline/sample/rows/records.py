@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from pipeline.sample import columns as c
-from pipeline.sample.month_state import Now
-from pipeline.sample.population import CHANNELS, NEVER, NOTICES, REGIONS, SEGMENTS, Block
+from pipeline.sample.customers.population import CHANNELS, NEVER, NOTICES, REGIONS, SEGMENTS, Block
+from pipeline.sample.rows import columns as c
+from pipeline.sample.rows.month_state import Now
 
 DAYS_TO_PAY = 18
 

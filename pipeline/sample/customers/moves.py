@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from pipeline.sample import columns as c
-from pipeline.sample.collections import end_contracts
-from pipeline.sample.month_state import Now
-from pipeline.sample.open_bills import NEVER
-from pipeline.sample.population import ACTIVE, Block
-from pipeline.sample.records import put_customers
+from pipeline.sample.customers.population import ACTIVE, Block
+from pipeline.sample.money.collections import end_contracts
+from pipeline.sample.money.open_bills import NEVER
+from pipeline.sample.rows import columns as c
+from pipeline.sample.rows.month_state import Now
+from pipeline.sample.rows.records import put_customers
 
 _MOVES_OUT = 0.003  # a month
 _COMES_BACK = 0.3  # of those without debts

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from pipeline.sample import behaviour
-from pipeline.sample import columns as c
-from pipeline.sample.month_state import Now
-from pipeline.sample.open_bills import NEVER
-from pipeline.sample.payments import clear
-from pipeline.sample.population import ACTIVE, CLOSED, DISCONNECTED, Block
-from pipeline.sample.records import put_customers, put_events
+from pipeline.sample.customers import behaviour
+from pipeline.sample.customers.population import ACTIVE, CLOSED, DISCONNECTED, Block
+from pipeline.sample.money.open_bills import NEVER
+from pipeline.sample.money.payments import clear
+from pipeline.sample.rows import columns as c
+from pipeline.sample.rows.month_state import Now
+from pipeline.sample.rows.records import put_customers, put_events
 
 _PLAN_MONTHS = 4
 _NOTICE_AFTER = 12  # days past due

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from pipeline.sample import behaviour
-from pipeline.sample import columns as c
-from pipeline.sample.bills import Bills
-from pipeline.sample.month_state import Now
-from pipeline.sample.open_bills import NEVER
-from pipeline.sample.population import CHANNELS, Block
-from pipeline.sample.records import bill_ids, payment_ids, put_events, put_payments
+from pipeline.sample.customers import behaviour
+from pipeline.sample.customers.population import CHANNELS, Block
+from pipeline.sample.money.bills import Bills
+from pipeline.sample.money.open_bills import NEVER
+from pipeline.sample.rows import columns as c
+from pipeline.sample.rows.month_state import Now
+from pipeline.sample.rows.records import bill_ids, payment_ids, put_events, put_payments
 
 _SPLIT, _RECORDED_LATE, _UNALLOCATED, _OVERPAID, _RETURNED = 0.01, 0.01, 0.02, 0.003, 0.003
 _BEHIND = (0.8, 0.17, 0.03)  # of what is recorded late, by 1, 2 and 3 months

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.month import RatingMonth
-from pipeline.sample import columns as c
-from pipeline.sample.calendar import Calendar
-from pipeline.sample.late_rows import Outbox
+from pipeline.sample.rows import columns as c
+from pipeline.sample.rows.calendar import Calendar
+from pipeline.sample.rows.late_rows import Outbox
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.sample import columns as c
-from pipeline.sample.month_state import Now
-from pipeline.sample.population import ACTIVE, Block
-from pipeline.sample.records import DAYS_TO_PAY, bill_ids, put_bills, put_payments
+from pipeline.sample.customers.population import ACTIVE, Block
+from pipeline.sample.rows import columns as c
+from pipeline.sample.rows.month_state import Now
+from pipeline.sample.rows.records import DAYS_TO_PAY, bill_ids, put_bills, put_payments
 
 ORIGINAL, REPLACEMENT, CANCELLATION = range(3)
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.sample import behaviour
-from pipeline.sample.calendar import Calendar
-from pipeline.sample.columns import Bytes, digits, joined
-from pipeline.sample.open_bills import NEVER, Ledger
+from pipeline.sample.customers import behaviour
+from pipeline.sample.money.open_bills import NEVER, Ledger
+from pipeline.sample.rows.calendar import Calendar
+from pipeline.sample.rows.columns import Bytes, digits, joined
 
 SEGMENTS = ("residential", "commercial", "industrial", "agricultural", "public")
 REGIONS = ("north", "east", "south", "west", "centre")

@@ -1,0 +1,1 @@
+"""Tables of the warehouse that one step each writes, beside what a month publishes."""
