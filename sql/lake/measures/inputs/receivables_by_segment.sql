@@ -1,4 +1,5 @@
--- The money of a month by segment and region, from the parts worked out range after range. One row per segment and region.
+-- The money of a month by segment and region, from the parts computed range after range.
+-- One row per segment and region.
 -- Reads money (the rows of month_receivables, of every range).
 
 select
