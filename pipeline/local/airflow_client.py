@@ -36,7 +36,7 @@ class AirflowApi:
         Also has the API server build what serves the tasks, at which the first task would otherwise time out.
         """
         deadline = time.monotonic() + seconds
-        missing = "no answer"
+        missing: str | None = "no answer"
         while time.monotonic() < deadline:
             self.check()
             try:

@@ -236,7 +236,7 @@ def _published(month: RatingMonth, settings: Settings) -> dict:
 
     order = Policy.load(settings.policy).grades.names
     with connect(settings.warehouse).connect() as connection:
-        counts = dict(connection.execute(_GRADES, {"month": month.first_day}).tuples().all())
+        counts: dict[str, int] = dict(connection.execute(_GRADES, {"month": month.first_day}).tuples().all())
         rebates = connection.execute(_REBATES, {"month": month.first_day}).one()
     return {
         "grades": {grade: int(counts.get(grade, 0)) for grade in order},

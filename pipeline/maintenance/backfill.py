@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from pipeline.month import RatingMonth
@@ -21,7 +22,7 @@ def in_order(
     pace = _Pace()
     for done, month in enumerate(months):
         progress(done, len(months), pace.told(month, len(months) - done))
-        yield pace.timed(lambda month=month: rate(month))
+        yield pace.timed(partial(rate, month))
     progress(len(months), len(months), "done")
 
 
@@ -40,7 +41,7 @@ def mend(
     pace, done = _Pace(), 0
     while stale := _stale(settings, first, last):
         progress(done, done + len(stale), pace.told(stale[0].rating_month, len(stale)))
-        yield pace.timed(lambda publication=stale[0]: rate(publication))
+        yield pace.timed(partial(rate, stale[0]))
         done += 1
     if done:
         progress(done, done, "done")

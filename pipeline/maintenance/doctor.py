@@ -78,8 +78,11 @@ def _channel(settings: Settings, channel: str) -> str:
         if users:
             raise ConfigError(f"{reason}: until then these actions wait, and nothing else does: {users}")
         return "not set up, and not used by the policy"
-    address = configuration.webhook(settings) if channel == "webhook" else configuration.mail_server(settings)
-    return f"{address.where}, used by {users or 'no type of the policy'}"
+    if channel == "webhook":
+        where = configuration.usable_webhook(settings).where
+    else:
+        where = configuration.usable_mail_server(settings).where
+    return f"{where}, used by {users or 'no type of the policy'}"
 
 
 def _warehouse(settings: Settings) -> str:

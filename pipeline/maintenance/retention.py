@@ -83,7 +83,7 @@ def _facts(lake: Lake, policy: Policy, oldest: RatingMonth, needed: set[tuple[st
         first = oldest if table.snapshot else first_read(table, policy, cohort)
         for month in lake.facts(table.name):
             if month < first and (table.name, str(month)) not in needed:
-                keys = {fact_key(table.name): month}
+                keys: dict[str, RatingMonth | str] = {fact_key(table.name): month}
                 yield from _partition(lake, "facts", table.name, keys, policy.retention.min_age_days)
 
 

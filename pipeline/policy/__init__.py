@@ -8,6 +8,7 @@ import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -17,7 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.policy.actions import Actions, Measures, Rebate
 from pipeline.policy.base import Section
 from pipeline.policy.customers import Groups, LifeCycle
-from pipeline.policy.grades import GradeRules, Grades, Sensitivity
+from pipeline.policy.grades import GradeRules, Grades, RiskFactor, Sensitivity
 from pipeline.policy.indices import Index, IndexParameters
 from pipeline.policy.models import (
     Expert,
@@ -73,7 +74,7 @@ class Policy(Section):
     @classmethod
     def load(cls, path: Path | None = None) -> "Policy":
         """The default policy with the file at ``path`` merged over it; a file that cannot be used is a ConfigError."""
-        document: dict = {}
+        document: dict[str, Any] = {}
         for _, layer in layers(path):
             document = merged(document, layer)
         try:
@@ -94,7 +95,7 @@ class Policy(Section):
         return name
 
     @model_validator(mode="after")
-    def _grade_rules_fit_in(self):
+    def _grade_rules_fit_in(self) -> Self:
         for key, grade in self.grade_rules.named_grades().items():
             if grade not in self.grades.names:
                 raise ValueError(f"grade_rules.{key}: {grade} is not among grades.names {', '.join(self.grades.names)}")
@@ -105,7 +106,7 @@ class Policy(Section):
         return self
 
     @model_validator(mode="after")
-    def _sections_agree(self):
+    def _sections_agree(self) -> Self:
         segments = [segment for family in self.families.values() for segment in family]
         if twice := sorted({segment for segment in segments if segments.count(segment) > 1}):
             raise ValueError(f"families: {', '.join(twice)} stands in two families")
@@ -128,7 +129,7 @@ class Policy(Section):
         return self
 
     @model_validator(mode="after")
-    def _measures_name_what_is_there(self):
+    def _measures_name_what_is_there(self) -> Self:
         named = [
             *((f"{measure}.grades", grade, self.grades.names) for measure, grade in self.measures.graded()),
             *(("service_levels.by_grade", grade, self.grades.names) for grade in self.measures.service_levels.by_grade),
@@ -143,7 +144,7 @@ class Policy(Section):
         return self
 
     @model_validator(mode="after")
-    def _indices_fit_in(self):
+    def _indices_fit_in(self) -> Self:
         groups = {index.group for index in self.indices.values()}
         if unknown := [group for group in self.required_groups if group not in groups]:
             raise ValueError(f"required_groups: {', '.join(unknown)} is no group of an index")
@@ -157,7 +158,7 @@ class Policy(Section):
         return self
 
     @model_validator(mode="after")
-    def _scorecard_is_of_what_enters_the_score(self):
+    def _scorecard_is_of_what_enters_the_score(self) -> Self:
         for name in self.expert.weights:
             if name not in self.indices:
                 raise ValueError(f"expert.weights: {name} is not among the indices")
@@ -185,7 +186,7 @@ class Policy(Section):
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    def factor_indices(self, factor: str, family: str) -> tuple[str, ...]:
+    def factor_indices(self, factor: RiskFactor, family: str) -> tuple[str, ...]:
         """The indices of a risk factor that enter the score of a family of segments."""
         letters = self.sensitivity.factors[factor]
         return tuple(name for name in self.scored(family) if self.indices[name].letters in letters)
@@ -209,13 +210,13 @@ class Policy(Section):
         return {name: weights[name] for name in self.scored(family) if name in weights}
 
 
-def layers(path: Path | None = None) -> list[tuple[Path, dict]]:
+def layers(path: Path | None = None) -> list[tuple[Path, dict[str, Any]]]:
     """The files that make up the policy with what each says, in the order in which they are merged."""
     files = [DEFAULTS / f"{part}.yaml" for part in PARTS]
     return [(file, _read(file)) for file in (*files, *([path] if path else []))]
 
 
-def _read(path: Path) -> dict:
+def _read(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -227,7 +228,7 @@ def _read(path: Path) -> dict:
     return document
 
 
-def merged(base: dict, over: dict) -> dict:
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """``over`` on ``base``, section by section; a list or a number replaces what was there, null takes it away."""
     both = dict(base)
     for key, value in over.items():

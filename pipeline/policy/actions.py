@@ -1,7 +1,7 @@
 """Rebates, actions with their channels, and the service measures."""
 
 from datetime import date
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -39,7 +39,7 @@ class Campaign(Section):
             raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
-    def _ends_after_it_began(self):
+    def _ends_after_it_began(self) -> Self:
         if self.last_month is not None and self.last_month < self.first_month:
             raise ValueError("last_month is before first_month")
         return self
@@ -50,7 +50,7 @@ class Rebate(Section):
 
     @field_validator("campaigns")
     @classmethod
-    def _names_differ(cls, campaigns):
+    def _names_differ(cls, campaigns: tuple[Campaign, ...]) -> tuple[Campaign, ...]:
         if len({campaign.name for campaign in campaigns}) != len(campaigns):
             raise ValueError("two campaigns have the same name")
         return campaigns
@@ -85,7 +85,7 @@ class ActionType(Section):
     language: Language | None = None
 
     @model_validator(mode="after")
-    def _channels_can_follow_each_other(self):
+    def _channels_can_follow_each_other(self) -> Self:
         if len(set(self.channels)) != len(self.channels):
             raise ValueError("channels names one twice")
         if "queue" in self.channels[:-1]:
@@ -102,7 +102,7 @@ class Actions(Section):
     types: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], ActionType]
 
     @model_validator(mode="after")
-    def _a_person_decides_on_power(self):
+    def _a_person_decides_on_power(self) -> Self:
         if self.sender.keys() != set(get_args(Language)):
             raise ValueError("sender must name the languages: " + ", ".join(get_args(Language)))
         disconnection = self.types.get("disconnection_proposal")
@@ -217,7 +217,7 @@ class Moratorium(Section):
     segments: Annotated[tuple[str, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _ends_after_it_began(self):
+    def _ends_after_it_began(self) -> Self:
         if self.last_day < self.first_day:
             raise ValueError("last_day is before first_day")
         return self
@@ -229,7 +229,7 @@ class Protection(Section):
     moratoria: tuple[Moratorium, ...]
 
     @model_validator(mode="after")
-    def _guards_what_punishes(self):
+    def _guards_what_punishes(self) -> Self:
         if absent := {"late_fee", "collection", "disconnection_proposal"} - set(self.blocks):
             raise ValueError(f"blocks must name {', '.join(sorted(absent))}: nobody who is protected is punished")
         return self
@@ -245,7 +245,7 @@ class ServiceLevels(Section):
     by_grade: dict[str, str]
 
     @model_validator(mode="after")
-    def _levels_are_known(self):
+    def _levels_are_known(self) -> Self:
         if set(self.required) != {"average", "large"}:
             raise ValueError("required must name average and large")
         if unknown := {*self.required.values(), self.managed, *self.by_grade.values()} - set(self.levels):
@@ -276,7 +276,7 @@ class Measures(Section):
     service_levels: ServiceLevels
 
     @model_validator(mode="after")
-    def _blocks_are_measures(self):
+    def _blocks_are_measures(self) -> Self:
         if unknown := set(self.protection.blocks) - set(type(self).model_fields):
             raise ValueError(f"protection.blocks: there is no measure {min(unknown)}")
         return self

@@ -1,6 +1,6 @@
 """The grade scale, the rules that change a grade, and the sensitivity analysis."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -8,6 +8,7 @@ from pipeline.policy.base import NotNegative, Section
 
 Shock = Annotated[float, Field(gt=-1, lt=1)]
 RiskFactor = Literal["production", "management", "technical", "market"]
+Letters = tuple[str, ...]
 
 
 class Grades(Section):
@@ -15,7 +16,7 @@ class Grades(Section):
     cutoffs: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
 
     @model_validator(mode="after")
-    def _one_bound_between_grades(self):
+    def _one_bound_between_grades(self) -> Self:
         if len(self.names) < 2 or len(set(self.names)) != len(self.names):
             raise ValueError("names must be two or more different grades, best first")
         if len(self.cutoffs) != len(self.names) - 1 or list(self.cutoffs) != sorted(set(self.cutoffs)):
@@ -26,11 +27,13 @@ class Grades(Section):
 class Sensitivity(Section):
     shock: Shock
     curve: tuple[Shock, ...]
-    factors: dict[RiskFactor, tuple[str, ...]]
+    factors: dict[RiskFactor, Letters]
 
     @field_validator("factors")
     @classmethod
-    def _letters_stand_in_one_factor(cls, factors):
+    def _letters_stand_in_one_factor(
+        cls, factors: dict[RiskFactor, tuple[str, ...]]
+    ) -> dict[RiskFactor, tuple[str, ...]]:
         letters = [letter for stands in factors.values() for letter in stands]
         if twice := sorted({letter for letter in letters if letters.count(letter) > 1}):
             raise ValueError(f"{', '.join(twice)} stands in two factors")

@@ -1,6 +1,6 @@
 """The credit indices and the numbers inside their queries."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -35,13 +35,13 @@ class Index(Section):
     reason: Texts | None = None
 
     @model_validator(mode="after")
-    def _bands_follow_direction(self):
+    def _bands_follow_direction(self) -> Self:
         if list(self.bands) != sorted(self.bands, reverse=self.direction == "+"):
             raise ValueError("bands must go from good to bad along the direction")
         return self
 
     @model_validator(mode="after")
-    def _can_enter_the_score(self):
+    def _can_enter_the_score(self) -> Self:
         if self.enters_score and self.group in UNSCORED_GROUPS:
             raise ValueError(f"an index of group {self.group} never enters the score: set enters_score to false")
         if self.enters_score and self.direction == "none":
@@ -100,7 +100,7 @@ class SocialRatingValue(Section):
     D: Share
 
     @model_validator(mode="after")
-    def _fall_from_best_to_worst(self):
+    def _fall_from_best_to_worst(self) -> Self:
         values = list(self.model_dump().values())
         if values != sorted(values, reverse=True):
             raise ValueError("a worse rating must not be worth more than a better one")

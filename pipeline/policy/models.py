@@ -1,7 +1,7 @@
 """The default label; training, promotion and monitoring of models; the expert scorecard."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -36,7 +36,7 @@ class Training(Section):
     max_index_auc: Annotated[float, Field(gt=0.5, le=1)]
 
     @model_validator(mode="after")
-    def _leaves_customers_to_fit(self):
+    def _leaves_customers_to_fit(self) -> Self:
         if self.holdout_share + self.calibration_share >= 1:
             raise ValueError("holdout_share and calibration_share leave no customers to fit on")
         return self

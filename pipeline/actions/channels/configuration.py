@@ -5,6 +5,7 @@ import binascii
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.utils import parseaddr
+from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import SecretStr
@@ -14,6 +15,8 @@ from pipeline.settings import Settings
 
 _STANDARD_SECRET = "whsec_"  # noqa: S105  how Standard Webhooks marks a secret in base64
 _SHORTEST_SECRET = 16
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,23 @@ def mail_server(settings: Settings) -> MailServer | None:
         raise ConfigError(
             "GRIDGRADE_MAIL_FROM is not a mail address, for example Example Power <billing@power.example>"
         )
-    return MailServer(url.hostname, url.port or (465 if is_implicit else 587), tls, _login(url), sender)
+    return MailServer(url.hostname or "", url.port or (465 if is_implicit else 587), tls, _login(url), sender)
+
+
+def usable_webhook(settings: Settings) -> Webhook:
+    """``webhook``; ConfigError where it is not set up."""
+    return _usable(webhook(settings), settings, "webhook")
+
+
+def usable_mail_server(settings: Settings) -> MailServer:
+    """``mail_server``; ConfigError where it is not set up."""
+    return _usable(mail_server(settings), settings, "email")
+
+
+def _usable(found: Found | None, settings: Settings, channel: str) -> Found:
+    if found is None:
+        raise ConfigError(missing(settings, channel) or f"the channel {channel} is not set up")
+    return found
 
 
 def missing(settings: Settings, channel: str) -> str | None:

@@ -14,6 +14,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from typing import Any
 
 from pipeline.actions.channels import configuration
 from pipeline.actions.channels.contacts import Contacts
@@ -71,7 +72,7 @@ class MailChannel:
                 if self._smtp.noop()[0] == 250:
                     return self._smtp
             self._drop()
-        place = {"host": self._server.host, "port": self._server.port, "timeout": self._timeout}
+        place: dict[str, Any] = {"host": self._server.host, "port": self._server.port, "timeout": self._timeout}
         name = socket.gethostname()
         if self._server.tls == "implicit":
             self._smtp = smtplib.SMTP_SSL(**place, local_hostname=name, context=ssl.create_default_context())

@@ -173,11 +173,11 @@ def policy_tables(policy: Policy, month: RatingMonth) -> dict[str, pa.Table]:
 def _tariff(policy: Policy, segment: str) -> tuple:
     fee, disconnection = policy.measures.late_fee, policy.measures.disconnection_proposal
     rates = [fee.daily_rate, fee.carried_over] if fee else []
-    exact = [Decimal(str(rate.of(segment))).quantize(Decimal("0.000001")) for rate in rates] or [None, None]
-    return (segment, *exact, disconnection.notice_days.of(segment) if disconnection else None)
+    exact = [Decimal(str(rate.of(segment))).quantize(Decimal("0.000001")) for rate in rates]
+    return (segment, *(exact or (None, None)), disconnection.notice_days.of(segment) if disconnection else None)
 
 
-def _levels(levels: tuple[str, ...], chosen: Mapping[str, str], key: str) -> pa.Table:
+def _levels(levels: tuple[str, ...], chosen: Mapping[Any, str], key: str) -> pa.Table:
     rows = [(name, levels.index(level)) for name, level in chosen.items()]
     return _table(rows, **{key: pa.string(), "level": pa.int64()})
 

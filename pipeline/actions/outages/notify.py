@@ -71,9 +71,9 @@ def escalate_repairs(at: datetime, settings: Settings, policy: Policy, *, run_ki
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
             propose.take_turn(cursor)
             with ingested(cursor, "trouble", trouble):
-                bound = [publication.rating_month.first_day, terms.emergency_hours, terms.priority_hours]
+                deadlines = [publication.rating_month.first_day, terms.emergency_hours, terms.priority_hours]
                 repairs = statement("outages/repairs", iso_utc=notices.ISO_UTC)
-                counts["repairs"] = notices.propose_now(cursor, publication, REPAIR, repairs, bound, run_kind)
+                counts["repairs"] = notices.propose_now(cursor, publication, REPAIR, repairs, deadlines, run_kind)
     return counts
 
 

@@ -126,7 +126,8 @@ def listed(
         "order by rating_month desc, status, priority, action_type, customer_id, action_id"
     )
     with transaction(settings) as connection:
-        yield from connection.execution_options(yield_per=1000).execute(query, given).mappings()
+        for row in connection.execution_options(yield_per=1000).execute(query, given).mappings():
+            yield dict(row)
 
 
 def found(settings: Settings, action_id: UUID) -> dict[str, Any]:

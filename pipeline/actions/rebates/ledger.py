@@ -49,8 +49,8 @@ class Campaign:
     @classmethod
     def on_terms(cls, name: str, terms: str) -> "Campaign":
         read = json.loads(terms)
-        months = {field: RatingMonth.parse(read.pop(field)) for field in ("first_month", "last_month")}
-        return cls(name, **months, **{field: Decimal(value) for field, value in read.items()})
+        first, last = (RatingMonth.parse(read.pop(field)) for field in ("first_month", "last_month"))
+        return cls(name, first, last, **{field: Decimal(value) for field, value in read.items()})
 
 
 _SUMMARY_NAMES = (

@@ -86,7 +86,7 @@ def simulate(
         for done, offset in enumerate(starts):
             begins = first + offset
             advance(done, len(starts), str(begins))
-            terms = {"share": plan.share, "rate": plan.rate, "cap": plan.cap, "budget": plan.budget}
+            terms: dict[str, Any] = {"share": plan.share, "rate": plan.rate, "cap": plan.cap, "budget": plan.budget}
             rows.append(trial.hold(Campaign(plan.name, begins, begins + (plan.months - 1), **terms)))
     return rows
 
