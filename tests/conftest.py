@@ -14,7 +14,7 @@ from pipeline.local.postgres import CIS, PIPELINE, EmbeddedPostgres
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.console"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

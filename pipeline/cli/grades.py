@@ -57,8 +57,10 @@ def explain(
     """Why a customer has its published grade: points that add up to the score, reasons, what the next grade needs."""
     from pipeline.cli.show.explanation import show
     from pipeline.grading.explain.explanation import explain as explained
+    from pipeline.warehouse import migrations
 
     settings, policy = inputs()
+    migrations.migrate(settings)
     explanation = explained(settings, policy, month, customer, lang.value)
     if as_json:
         print_json(explanation.as_json())

@@ -81,21 +81,15 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Put a version in force. Months that are published keep their grades until they are rated again."""
-    from pipeline.models import gates, model_card
-    from pipeline.models.in_force import lacking
+    from pipeline.models import promotion
     from pipeline.warehouse import model_registry
 
     settings, policy = _registry()
-    model = model_registry.model(settings, version)
-    if missing := lacking(model, policy):
-        raise ModelError(f"model {version} needs {', '.join(missing)}, which the policy's indices do not give")
-    if not model.has_passed and model.origin != "expert" and not reason:
-        found = "was held against no gates here" if model.gates is None else gates.told(gates.failed(model.gates))
-        raise ModelError(f"model {version} has not passed its gates ({found}): to overrule them give a --reason")
-    promoted = model_registry.promote(settings, version, by or getpass.getuser(), from_month=since, reason=reason)
-    model_card.write(settings, policy, promoted)
-    if since is not None and (published := _published_since(settings, since)):
-        Console(stderr=True).print(f"published with other models, to be rated again: {', '.join(published)}")
+    who = by or getpass.getuser()
+    promoted = promotion.promote(settings, policy, version, who, since=since, reason=reason)
+    if since is not None and (published := promotion.published_since(settings, since)):
+        months = ", ".join(map(str, published))
+        Console(stderr=True).print(f"published with other models, to be rated again: {months}")
     [*_, term] = model_registry.promotions(settings, version)
     outcome = {"version": version, "family": promoted.family, "from_month": term.from_month, "by": term.approved_by}
     print_rows(as_json, list(outcome), [list(outcome.values())])
@@ -191,17 +185,6 @@ def _registry() -> tuple[Settings, Policy]:
     settings, policy = inputs()
     migrate(settings)
     return settings, policy
-
-
-def _published_since(settings: Settings, month: RatingMonth) -> list[str]:
-    from pipeline.warehouse import publications
-    from pipeline.warehouse.connection import transaction
-
-    with transaction(settings) as connection:
-        latest = publications.latest(connection)
-        until = month - 1 if latest is None else latest.rating_month
-        months = RatingMonth.span(month, until)
-        return [str(one) for one in months if publications.current(connection, one) is not None]
 
 
 def _listed(model) -> tuple[Any, ...]:

@@ -123,7 +123,7 @@ def show(summary: dict, console: Console) -> None:
         )
     console.print(f"Data Docs   {summary['data_docs']}", soft_wrap=True)
     console.print(f"task logs   {summary['logs']}", soft_wrap=True)
-    console.print("next        make up: Airflow's own pages", soft_wrap=True)
+    console.print("next        make up: Airflow's own pages, and the console under Gridgrade in them", soft_wrap=True)
     console.print(f"            .venv/bin/gridgrade grades {next(reversed(months))}", soft_wrap=True)
 
 
@@ -136,6 +136,7 @@ def up(settings: Settings, echo: Callable[[str], None] = print) -> None:
     with local_airflow.running(settings, port=port, echo=echo) as airflow:
         password = local_airflow.password_file(settings)
         echo(f"Airflow: {airflow.url}, user admin, password in {password}; Ctrl-C or make down stops it")
+        echo(f"the console: {airflow.url}/plugin/gridgrade")
         while True:
             airflow.check()
             time.sleep(1)

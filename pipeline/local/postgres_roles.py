@@ -15,6 +15,7 @@ SUPERUSER, CIS, EXTRACT, PIPELINE, READER = (
     "gridgrade_pipeline",
     "gridgrade_reader",
 )
+CONSOLE = "gridgrade_console"  # nobody logs in as it: who the console's pages read as
 
 _DATABASES = (
     # name, owner, who else may connect
@@ -61,6 +62,9 @@ def create_roles_and_databases(folder: Path, superuser: URL) -> None:
             ).decode()
             verb = "alter" if role in roles else "create"
             connection.execute(f"{verb} role {role} login nosuperuser nocreatedb nocreaterole password '{verifier}'")
+        if CONSOLE not in roles:
+            connection.execute(f"create role {CONSOLE} nologin")
+        connection.execute(f"grant {CONSOLE} to {PIPELINE}")
         existing = {name for (name,) in connection.execute("select datname from pg_database")}
         for database, owner, guest in _DATABASES:
             if database not in existing:

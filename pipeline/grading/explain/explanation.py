@@ -10,7 +10,6 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.scorecard import GradeScale
 from pipeline.settings import Settings
-from pipeline.warehouse.migrations import migrate
 
 _REASONS = tuple(f"reason_{position}" for position in range(1, 5))
 _GRADE = (
@@ -103,7 +102,6 @@ def explain(settings: Settings, policy: Policy, month: RatingMonth, customer_id:
     The scale and what is attainable are today's policy; all else is as it was published. NotPublishedError,
     NotRatedError, ModelError.
     """
-    migrate(settings)
     published = read(settings, policy, month, customer_id)
     scale = GradeScale(policy.grades.names, policy.grades.cutoffs)
     contributions = _contributions(published, lang)

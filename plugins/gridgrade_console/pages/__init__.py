@@ -1,0 +1,1 @@
+"""One module a page: what it takes from the address, what it asks ``pipeline.console`` for, which template shows it."""

@@ -1,0 +1,14 @@
+-- One row a segment, region, basis of rating, grade before and grade now, of one revision of a month.
+-- Reads rating.credit_grades_of_revision, which stands for the table of that revision.
+
+select
+    g.segment,
+    g.region,
+    g.rating_basis,
+    g.previous_grade,
+    g.grade,
+    count(*) as customers,
+    sum(g.score) as score,
+    sum(g.default_probability) as expected_defaults
+from rating.credit_grades_of_revision as g
+group by g.segment, g.region, g.rating_basis, g.previous_grade, g.grade
