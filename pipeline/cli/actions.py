@@ -227,7 +227,9 @@ def preview(
         fields = facts | {"reason": "a sample", "payload": sample(action_type), "due_at": None}
     else:
         fields = _fields(action, action_type)
-    letter = Letters(settings, policy).write(action_type, **fields, language=lang and lang.value)
+    letter = Letters(settings, policy).write(
+        action_type, **fields, language="zh" if lang == Language.zh else "en" if lang else None
+    )
     if as_json:
         print_json(vars(letter))
     else:

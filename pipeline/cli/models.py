@@ -56,8 +56,8 @@ def show_one(version: Version, as_json: AsJson = False) -> None:
         console.print(_table("In force", ("from", "approved by", "on", "because"), rows))
     if checks:
         names = ("measure", "subject", "compared_with", "value", "limit_value", "status")
-        rows = [[_shown(check[name]) for name in names] for check in checks]
-        console.print(_table(f"Monitoring of {checks[0]['rating_month']:%Y-%m}", names, rows))
+        found = [[_shown(check[name]) for name in names] for check in checks]
+        console.print(_table(f"Monitoring of {checks[0]['rating_month']:%Y-%m}", names, found))
     for month, pairs in groupby(shadows, key=lambda row: row["rating_month"]):
         _print_shadow(console, f"Customers in shadow month {month:%Y-%m}", list(pairs))
 

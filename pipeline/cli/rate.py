@@ -31,7 +31,13 @@ def rate(
     from pipeline.cycle import rate_month
 
     settings, policy = inputs()
-    asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run, "accept_moves": accept_moves}
+    asked: dict[str, Any] = {
+        "mode": mode,
+        "model_version": model,
+        "basis": basis,
+        "dry_run": dry_run,
+        "accept_moves": accept_moves,
+    }
     with progress() as advance:
         outcome = rate_month(month, settings, policy, **asked, advance=advance)
     if as_json:
@@ -57,7 +63,7 @@ def diff(
 
     settings, policy = inputs()
     with progress() as advance:
-        asked = {"mode": mode, "model_version": model, "basis": basis}
+        asked: dict[str, Any] = {"mode": mode, "model_version": model, "basis": basis}
         outcome = rate_month(month, settings, policy, **asked, dry_run=True, advance=advance)["publish"]
     if as_json:
         print_json(outcome)
@@ -116,8 +122,8 @@ def backfill(
         raise typer.BadParameter("--stale rates a month as it was rated: leave out mode, model, basis and dry run")
     settings, policy = inputs()
     migrations.migrate(settings)
-    same = {"run_kind": "backfill", "accept_moves": accept_moves}
-    asked = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run}
+    same: dict[str, Any] = {"run_kind": "backfill", "accept_moves": accept_moves}
+    asked: dict[str, Any] = {"mode": mode, "model_version": model, "basis": basis, "dry_run": dry_run}
 
     def again(month: RatingMonth) -> dict:
         return rate_month(month, settings, policy, **asked, **same, skip_unchanged=not dry_run)
@@ -130,7 +136,7 @@ def backfill(
     try:
         with progress() as advance:
             told = partial(_told, advance)
-            if stale:
+            if stale or first is None or last is None:
                 rated = mend(settings, as_it_was, told, first=first, last=last)
             else:
                 rated = in_order(list(RatingMonth.span(first, last)), again, told)

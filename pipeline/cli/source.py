@@ -34,7 +34,7 @@ def source_sample(
     months: Annotated[int, typer.Option(min=1, help="how many months of history")] = 36,
     last: Annotated[
         RatingMonth, typer.Option(parser=parse_month, metavar="YYYY-MM", help="the last of them")
-    ] = "2026-10",
+    ] = "2026-10",  # type: ignore[assignment]  # parsed like an argument
     seed: Annotated[int, typer.Option(help="another seed, another utility")] = 7,
     dirty: Annotated[float, typer.Option(min=0, max=0.5, help="share of rows to spoil")] = 0.0,
     as_json: AsJson = False,

@@ -95,7 +95,7 @@ def _warehouse() -> dict[str, dict[str, Any]]:
 
 def _view(path: Path) -> dict[str, Any]:
     query = path.read_text(encoding="utf-8")
-    columns = sqlglot.parse_one(query, read="postgres").named_selects
+    columns = sqlglot.parse_one(query, read="postgres", into=sqlglot.exp.Select).named_selects
     return {
         "meaning": query.partition("\n")[0].removeprefix("--").strip(),
         "columns": {column: report_columns.meaning(path.stem, column) for column in columns},

@@ -114,7 +114,7 @@ class Actions(Section):
         """The name of its template; the type's own where the policy names none."""
         return (self.types[action_type].template if action_type in self.types else None) or action_type
 
-    def language_of(self, action_type: str) -> str:
+    def language_of(self, action_type: str) -> Language:
         return (self.types[action_type].language if action_type in self.types else None) or self.language
 
 

@@ -22,6 +22,7 @@ from pipeline.actions.outbox.delivery import Claimed
 from pipeline.errors import ActionError, ConfigError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
+from pipeline.policy.actions import Language
 from pipeline.settings import Settings
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -61,7 +62,7 @@ class Letters:
         reason: str,
         payload: Mapping[str, Any],
         due_at: datetime | None = None,
-        language: str | None = None,
+        language: Language | None = None,
     ) -> Letter:
         """An action's letter; ``language`` None: the policy's.
 

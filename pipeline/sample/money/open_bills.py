@@ -19,6 +19,15 @@ FIELDS = {
 class Ledger:
     """Open bills as arrays side by side, oldest first; ``ledger.due`` is the array of due days, and so on."""
 
+    customer: np.ndarray
+    month: np.ndarray
+    kind: np.ndarray
+    due: np.ndarray
+    amount: np.ndarray
+    sequence: np.ndarray
+    pay_on: np.ndarray
+    known: np.ndarray
+
     def __init__(self) -> None:
         for name, kind in FIELDS.items():
             setattr(self, name, np.empty(0, kind))
@@ -26,9 +35,9 @@ class Ledger:
     def __len__(self) -> int:
         return len(self.customer)
 
-    def open(self, **values: np.ndarray) -> None:
+    def open(self, **values: np.ndarray | int) -> None:
         """Append bills; a value may be one number for all of them."""
-        rows = len(values["customer"])
+        rows = len(np.asarray(values["customer"]))
         for name, kind in FIELDS.items():
             added = np.broadcast_to(np.asarray(values[name], kind), rows)
             setattr(self, name, np.concatenate([getattr(self, name), added]))
@@ -51,7 +60,7 @@ class Ledger:
         """0 for the oldest bill of each customer, 1 for the next, and so on."""
         order = np.argsort(self.customer, kind="stable")
         sorted_customers = self.customer[order]
-        starts = np.flatnonzero(np.r_[True, sorted_customers[1:] != sorted_customers[:-1]]) if len(self) else []
+        starts = np.flatnonzero(np.r_[len(self) > 0, sorted_customers[1:] != sorted_customers[:-1]])
         sizes = np.diff(np.r_[starts, len(self)]).astype(int)
         rank = np.empty(len(self), np.int64)
         rank[order] = np.arange(len(self)) - np.repeat(starts, sizes)

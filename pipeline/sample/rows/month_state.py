@@ -50,7 +50,7 @@ class Now:
 
     def happens(self, chance: np.ndarray | float, rows: int | None = None) -> np.ndarray:
         """Draw for each element (or for so many rows) whether what has this chance happens."""
-        return self.rng.random(len(chance) if rows is None else rows, np.float32) < chance
+        return self.rng.random(np.size(chance) if rows is None else rows, np.float32) < chance
 
     def put(self, table: str, *columns: pa.Array) -> None:
         """Write rows that are recorded this month."""
