@@ -79,6 +79,10 @@ class Settings(BaseSettings):
         return self.home / "data_docs"
 
     @property
+    def reports_path(self) -> Path:
+        return self.home / "reports"
+
+    @property
     def model_cards_path(self) -> Path:
         return self.home / "model_cards"
 

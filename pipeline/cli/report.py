@@ -1,0 +1,31 @@
+"""``report``: the monthly report as a page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.console import Language, Month
+from pipeline.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def report(
+    month: Month,
+    out: Annotated[
+        Path | None, typer.Option(metavar="F.html", help="write to this file, not to the home's reports")
+    ] = None,
+    lang: Annotated[Language, typer.Option(help="language of the page")] = Language.en,
+) -> None:
+    """The monthly report: one HTML page that needs nothing else, with every figure from a view of the warehouse."""
+    from pipeline.report import page
+    from pipeline.report.report import file_name, read, write
+    from pipeline.warehouse import migrations
+
+    settings = Settings.load()
+    migrations.migrate(settings)
+    path = out or settings.reports_path / file_name(month, lang.value)
+    write(page.html(read(settings, month), lang.value), path)
+    typer.echo(path)

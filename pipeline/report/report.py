@@ -1,0 +1,47 @@
+"""Step: the monthly report, as one HTML page a language under ``settings.reports_path``."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ConfigError, NotPublishedError
+from pipeline.month import RatingMonth
+from pipeline.policy import Policy
+from pipeline.report import figures, page
+from pipeline.settings import Settings
+
+LANGUAGES = ("en", "zh")
+
+
+def report(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
+    """Write the report of a published month in every language, in the place of an earlier one.
+
+    NotPublishedError where nothing is published for the month.
+    """
+    found = read(settings, month)
+    paths = [settings.reports_path / file_name(month, language) for language in LANGUAGES]
+    for path, language in zip(paths, LANGUAGES, strict=True):
+        write(page.html(found, language), path)
+    return {"month": str(month), "reports": [str(path) for path in paths]}
+
+
+def read(settings: Settings, month: RatingMonth) -> figures.Figures:
+    """The figures of a month; NotPublishedError where there are none."""
+    found = figures.read(settings, month)
+    if not found["publications"]:
+        raise NotPublishedError(f"nothing is published for {month}: gridgrade rate {month} rates it")
+    return found
+
+
+def file_name(month: RatingMonth, language: str) -> str:
+    return f"{month}.html" if language == "en" else f"{month}.{language}.html"
+
+
+def write(html: str, path: Path) -> None:
+    """Put a page in place whole; a folder is made. ConfigError where that cannot be."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(html, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}; choose another file with --out") from None
