@@ -8,6 +8,7 @@
 | `propose_rebates` | arrears rebates in the ledger `ops.arrears_rebates`, each with a proposed action |
 | `record_follow_up` | on the publication, that all of this was decided: a backfill may leave the month as it stands |
 | `dispatch` | approved actions in the work queue, at the webhook or in the mail; what has to wait, with the reason |
+| `report` | the monthly report, a page in English and one in Chinese, in the home's `reports/` |
 
 **Read by** the people and systems who work the outbox. Only what a scheduled run of the latest month decided goes out
 by itself, and only where the policy asks for no person; the rest waits for `gridgrade actions approve`.
@@ -51,6 +52,12 @@ def dispatch():
     return dispatch.dispatch(*settings_and_policy())
 
 
+@task
+def report():
+    """Write the monthly report."""
+    return current_run().steps.report()
+
+
 @dag(
     schedule=PartitionedAssetTimetable(assets=credit_grades),
     catchup=False,
@@ -63,7 +70,7 @@ def dispatch():
 def service_actions():
     proposed = propose_rebates()
     decide_actions() >> proposed
-    record_follow_up(proposed) >> dispatch()
+    record_follow_up(proposed) >> dispatch() >> report()
 
 
 service_actions()

@@ -11,7 +11,7 @@ from pipeline.policy import Policy
 from pipeline.run import Run, Summary
 from pipeline.settings import Settings
 
-STEPS = 12  # of a month: for the progress bar
+STEPS = 13  # of a month: for the progress bar
 
 
 def rate_month(
@@ -82,6 +82,8 @@ def rate_month(
             step(run.propose_rebates)
             step(run.monitor)
             run.record_follow_up(published)
+            if run_kind != "backfill":  # gridgrade report writes that of any month
+                step(run.report)
     advance(STEPS, STEPS, f"{month} done")
     return done
 

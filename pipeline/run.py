@@ -114,6 +114,11 @@ class Run:
 
         return monitor(*self.inputs)
 
+    def report(self) -> Summary:
+        from pipeline.report.report import report
+
+        return report(*self.inputs)
+
     def record_follow_up(self, published: Summary) -> None:
         """Note that what follows from a publication was decided; ``published``: a summary with its publication_id."""
         from pipeline.warehouse.publications import record_follow_up

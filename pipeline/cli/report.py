@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import Language, Month
-from pipeline.settings import Settings
+from pipeline.cli.console import Language, Month, settings_with_databases
 
 app = typer.Typer()
 
@@ -24,7 +23,7 @@ def report(
     from pipeline.report.report import file_name, read, write
     from pipeline.warehouse import migrations
 
-    settings = Settings.load()
+    settings = settings_with_databases()
     migrations.migrate(settings)
     path = out or settings.reports_path / file_name(month, lang.value)
     write(page.html(read(settings, month), lang.value), path)

@@ -34,7 +34,12 @@ def svg(chart: alt.TopLevelMixin, title: str, name: str) -> str:
     head, _, rest = drawn.partition(">")
     size = dict(re.findall(r'\b(width|height)="([\d.]+)"', head))
     rest = re.sub(r' (?:font-family|style|aria-[\w-]+|role)="[^"]*"', "", rest)
-    rest = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", rest)
+    ids: dict[str, str] = {}  # vl-convert counts on from chart to chart
+    rest = re.sub(
+        r'(\bid="|url\(#|href="#)([\w-]+)',
+        lambda found: found[1] + ids.setdefault(found[2], f"{name}-{len(ids)}"),
+        rest,
+    )
     opening = (
         f'<svg class="chart" role="img" width="{size["width"]}" height="{size["height"]}" '
         f'viewBox="0 0 {size["width"]} {size["height"]}" aria-label="{escape(title)}"><title>{escape(title)}</title>'

@@ -39,7 +39,7 @@ _TILES = {  # column of month_summary: how it is written, and the column of its 
 
 def html(figures: Figures, language: str) -> str:
     """The whole page in a language of ``texts.yaml``."""
-    words = Words(_texts()[language], language)
+    words = Words(texts()[language], language)
     [publication] = figures["publications"]
     return (
         environment(_FOLDER)
@@ -69,5 +69,5 @@ def _tiles(figures: Figures, words: Words) -> list[dict[str, Any]]:
 
 
 @cache
-def _texts() -> dict[str, Any]:
+def texts() -> dict[str, Any]:
     return yaml.safe_load((_FOLDER / "texts.yaml").read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """What a section of the report is made of, and how its figures are written."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -82,6 +83,12 @@ class Picture:
     svg: str
     caption: str
     table: Table | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it needs the width of the page to be read."""
+        found = re.search(r'width="([\d.]+)"', self.svg)
+        return found is not None and float(found[1]) > 480
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pipeline.settings import Settings
 LANGUAGES = ("en", "zh")
 
 
-def report(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
+def report(month: RatingMonth, settings: Settings, _policy: Policy) -> dict[str, Any]:
     """Write the report of a published month in every language, in the place of an earlier one.
 
     NotPublishedError where nothing is published for the month.

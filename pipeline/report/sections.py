@@ -338,7 +338,8 @@ def life_cycle(figures: Figures, words: Words) -> Section:
         "revenue": "money",
         "mean_revenue": "money",
     }
-    table = words.table(words(f"{name}.title"), rows[::-1], columns, named=2)
+    latest_first = sorted(rows, key=lambda row: row["rating_month"], reverse=True)
+    table = words.table(words(f"{name}.title"), latest_first, columns, named=2)
     return section(words, "life_cycle", pictures=pictures, tables=[table])
 
 

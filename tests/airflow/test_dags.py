@@ -112,7 +112,8 @@ def test_what_follows_from_a_month(bag):
         "decide_actions": {"propose_rebates"},
         "propose_rebates": {"record_follow_up"},
         "record_follow_up": {"dispatch"},
-        "dispatch": set(),
+        "dispatch": {"report"},
+        "report": set(),
     }
 
 
