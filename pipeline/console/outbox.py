@@ -81,8 +81,11 @@ def page(settings: Settings, wanted: Wanted, after: Place | None = None) -> tupl
 
 def counts(settings: Settings, month: RatingMonth | None = None, action_type: str | None = None) -> dict[str, int]:
     """How many actions each of STATUSES has; COUNTED + 1 stands for more than COUNTED."""
-    of_month = {"month": month and month.first_day, "action_type": action_type}
-    found = rows(settings, "action_counts", statuses=list(STATUSES), most=COUNTED + 1, **of_month)
+    asked = {"statuses": list(STATUSES), "action_type": action_type, "most": COUNTED + 1}
+    if month:
+        found = rows(settings, "action_counts_of_month", month=month.first_day, **asked)
+    else:
+        found = rows(settings, "action_counts", **asked)
     return {row["status"]: row["actions"] for row in found}
 
 

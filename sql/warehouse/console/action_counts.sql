@@ -1,6 +1,6 @@
 -- One row a status: how many actions of the outbox have it, counted no further than most, so that an outbox of years
 -- costs what one of days does.
--- Reads ops.service_actions. Parameters: statuses; month, action_type (null: any); most.
+-- Reads ops.service_actions. Parameters: statuses; action_type (null: any); most.
 
 select
     w.status,
@@ -11,7 +11,6 @@ select
             from ops.service_actions as s
             where s.status = w.status
                 and (cast(:action_type as text) is null or s.action_type = :action_type)
-                and (cast(:month as date) is null or s.rating_month = :month)
             -- In the order of the queue's index, or a status that nothing has would be looked for in the whole table.
             order by coalesce(s.priority, 9), coalesce(s.due_at, 'infinity'), s.action_id
             limit :most
