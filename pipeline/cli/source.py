@@ -6,26 +6,64 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.cli.console import AsJson, parse_month, print_rows, progress, settings_with_databases, status
+from pipeline.cli.console import (
+    AsJson,
+    parse_month,
+    print_json,
+    print_rows,
+    progress,
+    settings_with_databases,
+    status,
+)
+from pipeline.errors import SourceContractError
 from pipeline.month import RatingMonth
+from pipeline.policy import Policy
 
 app = typer.Typer(help="Fill a source database: for trying, and for tests.", no_args_is_help=True)
 
 
 @app.command("load")
 def source_load(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="holds <table>.parquet or <table>.csv files")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="holds <table>.csv, .csv.gz, .parquet or .xlsx files")],
+    delimiter: Annotated[str | None, typer.Option(help="of CSV files: one character, or tab")] = None,
+    encoding: Annotated[str | None, typer.Option(help="of CSV files without a byte order mark; UTF-8 if not")] = None,
+    decimal: Annotated[str | None, typer.Option(help="the decimal separator; the other one may part thousands")] = None,
+    date_format: Annotated[str | None, typer.Option(help="of dates that are not YYYY-MM-DD: %d/%m/%Y")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="read all, say what is wrong, load nothing")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Replace what the source database holds by the tables of a folder."""
+    """Replace what the source database holds by the tables of a folder.
+
+    Options hold for all files; a load.yaml in the folder may state them for each table.
+    """
+    from pipeline.source.dialect import stated_options
     from pipeline.source.load import load_folder
 
+    settings = settings_with_databases()
+    policy = Policy.load(settings.policy)
+    stated = stated_options(delimiter=delimiter, encoding=encoding, decimal=decimal, date_format=date_format)
     with status() as echo:
-        echo(f"loading {folder}")
-        loaded = load_folder(folder, settings_with_databases())
-    for name in loaded["ignored"]:
-        Console(stderr=True).print(f"ignored, not in the source contract: {name}")
-    print_rows(as_json, ("table", "rows"), loaded["rows"].items())
+        echo(f"reading {folder}")
+        loaded = load_folder(
+            folder,
+            settings,
+            stated=stated,
+            time_zone=policy.timezone,
+            dry_run=dry_run,
+            progress=lambda table, _: echo(f"reading {folder}: {table}"),
+        )
+    if as_json:
+        print_json(loaded)
+    else:
+        for name in loaded["ignored"]:
+            Console(stderr=True).print(f"ignored: {name}", markup=False, soft_wrap=True)
+        files = [(file["table"], file["file"], file["rows"], file["read_as"]) for file in loaded["files"]]
+        print_rows(False, ("table", "file", "rows", "read as"), files)
+        for refused in loaded.get("refused", ()):
+            others = f" (and {refused['count'] - 1:,} more)" if refused["count"] > 1 else ""
+            typer.echo(f"{refused['message']}{others}")
+    if loaded.get("refused"):
+        raise SourceContractError(f"{folder}: nothing would be loaded until what is named above is corrected")
 
 
 @app.command("sample")

@@ -1,126 +1,206 @@
-"""``gridgrade source load``: a folder of ``<table>.parquet`` or ``<table>.csv`` files into the source database."""
+"""``gridgrade source load``: a folder of CSV, Parquet or Excel files into the source database, whole or not at all."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipeline.engine.connection import open_connection
 from pipeline.errors import SourceContractError
 from pipeline.settings import Settings
-from pipeline.source.contract import Column, SourceTable, contract
+from pipeline.source.contract import SourceTable, contract
+from pipeline.source.csv_text import LINE, TextFile, open_csv
+from pipeline.source.dialect import LoadOptions, options_of
+from pipeline.source.files import find, suffix
+from pipeline.source.typed_files import open_parquet, open_workbook
+from pipeline.source.values import BLANK, WAYS_OUT, prepare, reason_column, typed_query
 from pipeline.source.write import replace_tables
 
 _BATCH_ROWS = 65_536
-_READABLE = (".parquet", ".csv")
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Values of a column of a file that are wrong for one reason: the first, and how many.
+
+    Of a file that cannot be read on, ``reason`` is "structure" and ``message`` says all.
+    """
+
+    file: str
+    reason: str
+    message: str
+    column: str | None = None
+    line: int | None = None
+    count: int = 1
 
 
 def load_folder(
-    folder: Path, settings: Settings, progress: Callable[[str, int], None] = lambda table, rows: None
-) -> dict:
-    """Replace what the source holds by the files of the folder: ``{"rows": {table: n}, "ignored": [...]}``.
+    folder: Path,
+    settings: Settings,
+    *,
+    stated: LoadOptions | None = None,
+    time_zone: str = "UTC",
+    dry_run: bool = False,
+    progress: Progress = lambda table, rows: None,
+) -> dict[str, Any]:
+    """Replace what the source holds by the files of the folder; with ``dry_run`` read them all and replace nothing.
 
-    A missing optional table does not exist afterwards, a missing optional column is null, what the contract does not
-    know is ignored and named. A missing required table or column, or a value that cannot be read as its column's type,
-    is a SourceContractError, and the source keeps what it held. Instants without an offset are read as UTC.
-    ``progress`` is called with a table and how many of its rows are read, every now and then.
+    ``stated``: options that come before the folder's load.yaml. ``time_zone``: that of instants without an offset,
+    where neither states one. ``progress`` is called with a table and how many of its rows are read.
+
+    Returns ``rows`` by table; ``files``, how each was read; ``ignored``, files, columns and blank lines that are not
+    loaded; and of a dry run ``refused``, a ``Refusal`` as a dict for each file, column and reason. A missing optional
+    table does not exist afterwards, a missing optional column is null.
+
+    Errors: SourceContractError for the first line that cannot be loaded as it is, and the source keeps what it held;
+    ConfigError for options that cannot be used; SourceUnavailableError.
     """
-    files, ignored = _find(Path(folder))
-    settings.scratch_path.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect(config={"memory_limit": settings.memory_limit}) as engine:
-        engine.execute("set TimeZone = 'UTC'")
-        engine.execute("set temp_directory = ?", [str(settings.scratch_path)])
-        if settings.threads:
-            engine.execute("set threads = ?", [settings.threads])
-        for name, file in files.items():
-            present = _open(engine, file).columns
-            _require_columns(contract()[name], file, present)
-            ignored += [f"{file.name}: {column}" for column in present if column not in contract()[name].column_names]
-
-        def batches() -> Iterator[tuple[str, pa.RecordBatch]]:
-            done: Counter[str] = Counter()
-            for name, file in files.items():
-                for batch in _read(engine, contract()[name], file):
-                    yield name, batch
-                    done[name] += batch.num_rows
-                    progress(name, done[name])
-
-        rows = replace_tables(settings.source_owner, batches())
-    return {"rows": rows, "ignored": sorted(ignored)}
+    folder = Path(folder)
+    files, ignored = find(folder)
+    options = options_of(folder, stated or LoadOptions())
+    with open_connection(settings) as engine:
+        prepare(engine)
+        loading = _Loading(engine, folder, time_zone, dry_run, progress)
+        for name, paths in files.items():
+            for path in paths:
+                loading.read(contract()[name], path, options(name))
+        rows = loading.rows if dry_run else replace_tables(settings.source_owner, loading.batches())
+    result: dict[str, Any] = {"rows": rows, "files": loading.files, "ignored": sorted([*ignored, *loading.ignored])}
+    return result | {"refused": [asdict(refusal) for refusal in loading.refused.values()]} if dry_run else result
 
 
-def _find(folder: Path) -> tuple[dict[str, Path], list[str]]:
-    """The file of each table, and the names of all that is none."""
-    if not folder.is_dir():
-        raise SourceContractError(
-            f"{folder} is not a folder: name one that holds customers.parquet, bills.parquet, ..."
-        )
-    files, ignored = {}, []
-    for path in sorted(folder.iterdir()):
-        if path.stem not in contract() or path.suffix not in _READABLE:
-            ignored.append(path.name)
-        elif path.stem in files:
-            raise SourceContractError(f"{folder} holds both {path.stem}.csv and {path.stem}.parquet: keep one of them")
-        else:
-            files[path.stem] = path
-    for table in contract().values():
-        if table.is_required and table.name not in files:
+class _Loading:
+    """The files that are read so far, in contract types in tables of a scratch database."""
+
+    def __init__(
+        self, engine: duckdb.DuckDBPyConnection, folder: Path, time_zone: str, dry_run: bool, progress: Progress
+    ):
+        self.engine, self.folder, self.time_zone = engine, folder, time_zone
+        self.dry_run, self.progress = dry_run, progress
+        self.rows: dict[str, int] = {}
+        self.files: list[dict[str, Any]] = []
+        self.ignored: list[str] = []
+        self.refused: dict[tuple[str, str, str], Refusal] = {}
+
+    def read(self, table: SourceTable, path: Path, options: LoadOptions) -> None:
+        where = str(path.relative_to(self.folder))
+        self.rows.setdefault(table.name, 0)
+        before = self.rows[table.name]
+        columns = ", ".join(f'"{column.name}" {column.sql_type}' for column in table.columns)
+        self.engine.execute(f"create table if not exists {table.name} ({columns})")
+        try:
+            file = _open(path, table, options, where)
+            self._check_columns(table, file, where)
+            for arrived in file.tables:
+                self._take(table, file, arrived, options, where)
+        except SourceContractError as error:
+            if not self.dry_run:
+                raise
+            self.refused[where, "", "structure"] = Refusal(where, "structure", str(error))
+            return
+        rows = self.rows[table.name] - before
+        self.files.append({"table": table.name, "file": where, "rows": rows, "read_as": file.written})
+        if file.blank_lines:
+            self.ignored.append(f"{where}: {file.blank_lines} blank {file.row_word}s")
+
+    def batches(self) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """The rows of each table in the order in which they were recorded; at least one (empty) batch."""
+        for name in self.rows:
+            recorded = contract()[name].recorded_column
+            reader = self.engine.sql(f"select * from {name} order by {recorded}").to_arrow_reader(_BATCH_ROWS)
+            yield name, pa.RecordBatch.from_pylist([], schema=reader.schema)
+            for batch in reader:
+                yield name, batch
+
+    def _check_columns(self, table: SourceTable, file: TextFile, where: str) -> None:
+        named = [name for name in file.names if name in table.column_names]
+        if twice := [name for name in named if named.count(name) > 1]:
+            raise SourceContractError(f"{where} has the column {twice[0]} twice: keep the one that is meant")
+        if missing := table.missing_columns(named):
             raise SourceContractError(
-                f"{folder} holds no {table.name}.parquet or {table.name}.csv, and the source contract requires it: "
-                f"see sql/contract/{table.name}.sql"
+                f"{where} has no column {', '.join(missing)}, which the source contract requires: add it, or see "
+                f"sql/contract/{table.name}.sql"
             )
-    return {name: files[name] for name in contract() if name in files}, ignored
-
-
-def _require_columns(table: SourceTable, file: Path, present: list[str]) -> None:
-    if missing := table.missing_columns(present):
-        raise SourceContractError(
-            f"{file} has no column {', '.join(missing)}, which the source contract requires: add it, or see "
-            f"sql/contract/{table.name}.sql"
+        others = (
+            name or f"column {number} without a name" for number, name in enumerate(file.names, 1) if name not in named
         )
+        self.ignored += [f"{where}: {name}" for name in others]
+
+    def _take(self, table: SourceTable, file: TextFile, arrived: pa.Table, options: LoadOptions, where: str) -> None:
+        query = typed_query(table, file.names, arrived.schema, options, self.time_zone)
+        self.engine.register("incoming", arrived)
+        typed = self.engine.sql(query.sql, params=query.parameters).to_arrow_table()
+        self.engine.unregister("incoming")
+        if pc.any(typed[BLANK]).as_py():
+            file.blank_lines += pc.sum(typed[BLANK]).as_py()
+            is_filled = pc.invert(typed[BLANK])
+            typed, arrived = typed.filter(is_filled), arrived.filter(is_filled)
+        self._refuse(table, file, arrived, typed, options, where)
+        self.rows[table.name] += typed.num_rows
+        self.progress(table.name, self.rows[table.name])
+        if not self.dry_run:
+            kept = typed.select(list(table.column_names))
+            self.engine.register("typed", kept)
+            self.engine.execute(f"insert into {table.name} from typed")
+            self.engine.unregister("typed")
+
+    def _refuse(
+        self, table: SourceTable, file: TextFile, arrived: pa.Table, typed: pa.Table, options: LoadOptions, where: str
+    ) -> None:
+        """Note what is wrong with the values; unless this is a dry run, the first wrong one is an error."""
+        found: list[Refusal] = []
+        for column in table.columns:
+            if reason_column(column.name) not in typed.column_names:
+                continue
+            reasons = typed[reason_column(column.name)]
+            if reasons.null_count == len(reasons):
+                continue
+            for reason in pc.unique(reasons.drop_null()).to_pylist():
+                at = pc.index(reasons, reason).as_py()
+                line = typed[LINE][at].as_py()
+                values = [arrived[f"c{number}"][at].as_py() for number in range(len(file.names))]
+                message = _message(column, reason, values[file.names.index(column.name)], options)
+                place = f"{where}, {file.row_word} {line}"
+                if _is_header(values, file.names):
+                    message = f"{place} is a header again: put the second export into a file of its own"
+                else:
+                    message = f"{place}, column {column.name}: {message}"
+                count = pc.sum(pc.equal(reasons, reason)).as_py()
+                found.append(Refusal(where, reason, message, column.name, line, count))
+        if found and not self.dry_run:
+            raise SourceContractError(min(found, key=lambda refusal: refusal.line).message)
+        for refusal in found:
+            key = (where, refusal.column, refusal.reason)
+            earlier = self.refused.get(key)
+            if earlier is None:
+                self.refused[key] = refusal
+            else:
+                self.refused[key] = Refusal(**asdict(earlier) | {"count": earlier.count + refusal.count})
 
 
-def _open(engine: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
-    try:
-        if file.suffix == ".parquet":
-            return engine.read_parquet(str(file))
-        return engine.read_csv(str(file), header=True, all_varchar=True, na_values="")
-    except duckdb.Error as error:
-        raise SourceContractError(f"{file} cannot be read as {file.suffix[1:]}: {_line(error)}") from error
+def _open(path: Path, table: SourceTable, options: LoadOptions, where: str) -> TextFile:
+    match suffix(path):
+        case ".parquet":
+            return open_parquet(path, where)
+        case ".xlsx":
+            return open_workbook(path, table, where)
+    return open_csv(path, table, options, where)
 
 
-def _read(engine: duckdb.DuckDBPyConnection, table: SourceTable, file: Path) -> Iterator[pa.RecordBatch]:
-    """The file's rows in contract types, in the order in which they were recorded; at least one (empty) batch."""
-    relation = _open(engine, file)
-    present = set(relation.columns)
-    columns = ", ".join(
-        f"cast({_quoted(column) if column.name in present else 'null'} as {column.sql_type}) as {_quoted(column)}"
-        for column in table.columns
-    )
-    try:
-        reader = relation.project(columns).order(table.recorded_column).to_arrow_reader(_BATCH_ROWS)
-        yield pa.RecordBatch.from_pylist([], schema=reader.schema)
-        yield from reader
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise SourceContractError(_first_unreadable(relation, table, file) or f"{file}: {_line(error)}") from error
+def _message(column: Any, reason: str, value: Any, options: LoadOptions) -> str:
+    hint = ""
+    if column.sql_type.startswith("DECIMAL") and options.decimal is None:
+        hint = ", or state --decimal"
+    elif column.sql_type in ("DATE", "TIMESTAMPTZ"):
+        hint = ", or state --date-format" if options.date_format is None else f" ({options.date_format} was stated)"
+    shown = repr(str(value)[:80]) if value is not None else "''"
+    return f"{shown} {WAYS_OUT[reason].format(type=column.sql_type, hint=hint)}"
 
 
-def _first_unreadable(relation: duckdb.DuckDBPyRelation, table: SourceTable, file: Path) -> str | None:
-    for column in table.columns:
-        if column.name not in relation.columns:
-            continue
-        name = _quoted(column)
-        bad = relation.filter(f"{name} is not null and try_cast({name} as {column.sql_type}) is null")
-        if found := bad.project(f"cast({name} as varchar)").limit(1).fetchall():
-            ((value,),) = found
-            return f"{file}, column {column.name}: {value!r} cannot be read as {column.sql_type}: correct the file"
-    return None
-
-
-def _quoted(column: Column) -> str:
-    return f'"{column.name}"'
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _is_header(values: list[Any], names: tuple[str, ...]) -> bool:
+    return [str(value).strip().casefold() for value in values] == list(names)
