@@ -105,7 +105,10 @@ def test_the_same_rows_are_in_the_database_or_the_first_wrong_line_is_named(fold
 
     if spoilt and at < len(rows):
         wrong = [row | {spoilt: "\0"} if number == at else row for number, row in enumerate(rows)]
-        records = [",".join(rows[0]), *(",".join(written(value, True) for value in row.values()) for row in wrong)]
+        records = [
+            ",".join(rows[0]),
+            *(",".join(written(value, True) for value in map(row.get, rows[0])) for row in wrong),
+        ]
         line = len(list(io.StringIO("\n".join([*records[: at + 1], ""]), newline=""))) + 1
         (folder / "payments.csv").write_bytes("\n".join(records).encode())
         with pytest.raises(SourceContractError, match=rf"payments\.csv, line {line}, column {spoilt}: '.x00'"):
