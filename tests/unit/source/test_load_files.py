@@ -270,13 +270,13 @@ def test_an_option_that_cannot_be_used_is_named(option, value):
         stated_options(**{option: value})
 
 
-def test_the_command(payments, folder, sqlite, gridgrade):
+def test_the_command(payments, folder, settings, gridgrade):
     payments(HEADER, PAID)
-    code, out, _ = gridgrade("source", "load", str(folder), "--dry-run", settings=sqlite)
+    code, out, _ = gridgrade("source", "load", str(folder), "--dry-run", settings=settings)
     assert code == 0
     assert "payments.csv" in out
     payments(HEADER, PAID.replace("12.34", "x"))
-    code, out, err = gridgrade("source", "load", str(folder), "--dry-run", settings=sqlite)
+    code, out, err = gridgrade("source", "load", str(folder), "--dry-run", settings=settings)
     assert code == 1
     assert "payments.csv, line 2, column amount: 'x' cannot be read as DECIMAL(18, 2)" in out
     assert err.splitlines()[-1].endswith("nothing would be loaded until what is named above is corrected")
