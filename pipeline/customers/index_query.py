@@ -17,10 +17,10 @@ def indices_query(
 ) -> Query:
     """One row per rated customer: segment, family, region, bills, is_in_default, is_thin_file, ``facts`` (columns of
     sql/lake/grading/rule_facts.sql), and of each index of ``names`` the value, ``_missing`` and ``_band``; see
-    ``measure.write_indices``.
+    ``index_values.write_indices``.
 
     ``absent``: source tables that are not there; an index that needs one has no value. Parameters are those of
-    ``measure.parameters``. ConfigError where the policy's indices and their queries do not fit together.
+    ``parameters.parameters``. ConfigError where the policy's indices and their queries do not fit together.
     """
     names = list(names)
     _check_definitions(policy)
@@ -32,7 +32,7 @@ def indices_query(
     known = "".join(f"coalesce(rule_facts.{fact}, false) as {fact}, " for fact in facts)
     unknown = [_nothing_is_known(group, policy, columns) for group in policy.required_groups]
     return compose(f"""
-        with measured as (
+        with computed as (
             select
                 p.customer_id,
                 p.segment,
@@ -61,7 +61,7 @@ def indices_query(
             is_thin_file,
             {"".join(f"{fact}, " for fact in facts)}
             {", ".join(f"{name}, {name}_missing, {columns[name].band()}" for name in names)}
-        from measured
+        from computed
         order by customer_id
     """)
 

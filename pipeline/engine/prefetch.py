@@ -8,7 +8,7 @@ Item = TypeVar("Item")
 _END = object()
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
+def prefetch(items: Iterable[Item]) -> Iterator[Item]:
     """The same items in the same order, each made while the one before is worked on; never more than one ahead.
 
     An error in making one reaches the reader in its turn.

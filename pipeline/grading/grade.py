@@ -13,7 +13,7 @@ from pipeline import version
 from pipeline.basis import Basis
 from pipeline.customers.index_values import model_columns, rule_facts
 from pipeline.engine import Engine, open_engine, queries
-from pipeline.engine.prefetch import ahead
+from pipeline.engine.prefetch import prefetch
 from pipeline.errors import ConfigError, ModelError
 from pipeline.grading.grader import REASONS, Grader
 from pipeline.lake import Lake
@@ -58,8 +58,8 @@ def grade(
 
     Columns as rating.credit_grades. A customer in default has probability 1; the score stays the model's. What
     may change the grade is in ``grade_rules``. notch_change counts grades up (+) or down (-) from the month before,
-    where there is one. ``promotes`` (of ``models``, those that take over, and why) and ``decision`` (why these) go with
-    the grades to their publication.
+    where there is one. ``promotes`` (of ``models``, those that its publication promotes, and why) and ``decision`` (why
+    these) go with the grades to their publication.
     """
     lake = Lake(settings.lake_path)
     fitted = {family: model_registry.model(settings, named) for family, named in models.items()}
@@ -78,7 +78,9 @@ def grade(
         engine.bind_table("decided", _one_a_customer(decided, policy))
         previous = _bind_previous(engine, month, settings, Path(scratch))
         with pq.ParquetWriter(partition.folder / "part-0.parquet", SCHEMA, compression="zstd") as writer:
-            for graded in ahead(_graded(frame, graders, month, policy) for frame in ahead(_customers(engine, policy))):
+            for graded in prefetch(
+                _graded(frame, graders, month, policy) for frame in prefetch(_customers(engine, policy))
+            ):
                 counts = counts.add(graded["grade"].value_counts(), fill_value=0)
                 writer.write_table(pa.Table.from_pandas(graded, SCHEMA, preserve_index=False))
         partition.manifest(

@@ -71,8 +71,8 @@ def sensitivity(
     of has no rows there. The summary ranks each segment's factors by relative change at the policy's shock.
     """
     lake = Lake(settings.lake_path)
-    shakers = {
-        family: _Shaker(model_from_dict(model_registry.model(settings, version).parameters), family, policy)
+    scenarios = {
+        family: _ShockScenario(model_from_dict(model_registry.model(settings, version).parameters), family, policy)
         for family, version in models.items()
     }
     made_from = {
@@ -86,9 +86,9 @@ def sensitivity(
     ):
         for table in ("indices", "grades"):
             engine.bind_files(table, lake.files(table, rating_month=month, basis=basis))
-        for frame in _customers(engine, shakers):
+        for frame in _customers(engine, scenarios):
             for family, customers in frame.groupby("family", sort=False):
-                _add(totals, customers["segment"], shakers[family].shake(customers))
+                _add(totals, customers["segment"], scenarios[family].changes(customers))
         rows = _rows(totals, policy)
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partition.folder / "part-0.parquet", compression="zstd")
         partition.manifest(
@@ -101,7 +101,7 @@ def sensitivity(
     return {"month": str(month), "basis": basis, "rows": len(rows), "ranks": _ranks(rows)}
 
 
-class _Shaker:
+class _ShockScenario:
     """A family's model, and what the policy shakes of it."""
 
     def __init__(self, model: CreditModel | ExpertScorecard, family: str, policy: Policy):
@@ -114,7 +114,7 @@ class _Shaker:
         self.names = {name for names in named.values() for name in names}
         self.bands = {f"{name}_band" for name in self.names} & set(model.columns)
 
-    def shake(self, frame: pd.DataFrame) -> Iterator[tuple[str, float | None, dict[str, np.ndarray]]]:
+    def changes(self, frame: pd.DataFrame) -> Iterator[tuple[str, float | None, dict[str, np.ndarray]]]:
         """Factor, shock and, of every customer, what is to be summed: whole numbers of fine units, or yes and no. A
         shock of None is how things are, with how many customers are evaluated."""
         customers = _Rated(frame, self._model, self._grades)
@@ -181,11 +181,11 @@ class _Rated:
         return np.searchsorted(self._cutoffs, probability, side="right")
 
 
-def _customers(engine: Engine, shakers: dict[str, _Shaker]) -> Iterator[pd.DataFrame]:
+def _customers(engine: Engine, scenarios: dict[str, _ShockScenario]) -> Iterator[pd.DataFrame]:
     """Grade and indices of the customers, an index null where it is missing, a band as its place in BANDS or -1; in no
     order, as none is needed."""
-    names = sorted({name for shaker in shakers.values() for name in shaker.names})
-    bands = sorted({column for shaker in shakers.values() for column in shaker.bands})
+    names = sorted({name for scenario in scenarios.values() for name in scenario.names})
+    bands = sorted({column for scenario in scenarios.values() for column in scenario.bands})
     selected = [
         *("i.segment", "i.family", "g.score", "g.default_probability", "g.grade", "g.rating_basis"),
         *([model_columns(names)] if names else []),
@@ -201,9 +201,9 @@ def _fine(values: np.ndarray) -> np.ndarray:
     return np.rint(values * _FINE)
 
 
-def _add(totals: dict[tuple, Counter], segments: pd.Series, shaken: Iterator[tuple]) -> None:
+def _add(totals: dict[tuple, Counter], segments: pd.Series, changes: Iterator[tuple]) -> None:
     codes, names = pd.factorize(segments)
-    for factor, shock, numbers in shaken:
+    for factor, shock, numbers in changes:
         for what, values in numbers.items():
             for segment, total in zip(names, np.bincount(codes, weights=values), strict=True):
                 totals[segment, factor, shock][what] += int(total)

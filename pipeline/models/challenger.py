@@ -21,7 +21,7 @@ from pipeline.models.fit import (
     left_out,
     smallest_class,
 )
-from pipeline.models.in_force import Serving, fitted, lacking
+from pipeline.models.in_force import ModelChoice, fitted, lacking
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.scorecard import CreditModel, ExpertScorecard, LogOddsModel, ModelFitError, contradicted_signs
@@ -62,8 +62,8 @@ class Challenger:
             raise ModelError(f"{self._month}: there is no {self._family} challenger")
         return self._model
 
-    def train(self) -> Serving:
-        """Who serves the month: the challenger, or who did so far."""
+    def train(self) -> ModelChoice:
+        """The model to rate the month with: the challenger, or the one in force so far."""
         try:
             model = fit(self._samples, self._policy, self._family, self._left_out)
         except ModelFitError as error:
@@ -72,7 +72,7 @@ class Challenger:
             return self._expert(model, f"{self._family}: too few defaults to learn from")
         self._register(model, "trained")
         if self._champion and self._champion.version == self.model.version:
-            return Serving(self._champion.version, False, f"{self._champion.version} is in force already")
+            return ModelChoice(self._champion.version, False, f"{self._champion.version} is in force already")
         self._judge(model)
         return self._decide()
 
@@ -92,34 +92,34 @@ class Challenger:
         for version in self._registered:
             model_card.write(self._settings, self._policy, model_registry.model(self._settings, version))
 
-    def _decide(self) -> Serving:
-        """One that passed takes over as the policy promotes; without a champion one that fails no hard gate."""
+    def _decide(self) -> ModelChoice:
+        """One that passed is promoted as the policy says; without a champion, one that fails no hard gate."""
         challenger, champion, promotion = self.model, self._champion, self._policy.promotion
         refused = gates.failed(challenger.gates or ())
         if champion is None:
             if hard := gates.failed(challenger.gates or (), is_hard=True):
-                reason = f"{challenger.version} is refused: {gates.told(hard)}; no model is in force"
+                reason = f"{challenger.version} is refused: {gates.describe(hard)}; no model is in force"
                 return self._expert(expert_scorecard(self._policy, self._family, self._left_out), reason)
-            soft = f", though it fails {gates.told(refused)}" if refused else ""
-            return Serving(challenger.version, True, f"{challenger.version} is the first model{soft}")
+            soft = f", though it fails {gates.describe(refused)}" if refused else ""
+            return ModelChoice(challenger.version, True, f"{challenger.version} is the first model{soft}")
         if refused:
-            note = f"{challenger.version} is refused: {gates.told(refused)}; {champion.version} goes on"
-            return Serving(champion.version, False, note)
+            note = f"{challenger.version} is refused: {gates.describe(refused)}; {champion.version} goes on"
+            return ModelChoice(champion.version, False, note)
         if promotion.mode == "automatic" and promotion.shadow_months == 0:
-            return Serving(challenger.version, True, f"{challenger.version} passed its gates and takes over")
+            return ModelChoice(challenger.version, True, f"{challenger.version} passed its gates and is promoted")
         self.is_awaiting = True
         waits = f"for {promotion.shadow_months} shadow months" if promotion.mode == "automatic" else "for approval"
         note = f"{challenger.version} passed its gates and waits {waits}; {champion.version} goes on"
-        return Serving(champion.version, False, note)
+        return ModelChoice(champion.version, False, note)
 
-    def _expert(self, model: ExpertScorecard, reason: str) -> Serving:
-        """The policy's scorecard serves where no model does, and takes the place of an older one of its kind."""
+    def _expert(self, model: ExpertScorecard, reason: str) -> ModelChoice:
+        """The policy's scorecard rates where no model can, and replaces an older one of its kind."""
         champion = self._champion
         if champion is not None and isinstance(fitted(champion), CreditModel):
-            return Serving(champion.version, False, f"{reason}; {champion.version} goes on")
+            return ModelChoice(champion.version, False, f"{reason}; {champion.version} goes on")
         self._register(model, "expert")
         is_new = champion is None or champion.version != self.model.version
-        return Serving(self.model.version, is_new, f"{reason}: the expert scorecard grades")
+        return ModelChoice(self.model.version, is_new, f"{reason}: the expert scorecard grades")
 
     def _register(self, model: LogOddsModel, origin: str, provenance: dict[str, Any] | None = None) -> None:
         parameters = model.to_dict()

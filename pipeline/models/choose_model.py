@@ -7,7 +7,7 @@ from pipeline.basis import Basis
 from pipeline.errors import ModelError
 from pipeline.lake import Lake
 from pipeline.models import drift
-from pipeline.models.in_force import Serving, fitted, lacking, serving
+from pipeline.models.in_force import ModelChoice, fitted, lacking, model_in_force
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -38,11 +38,11 @@ def choose(
     if model_version is not None and mode == "retrain":
         raise ModelError("a model version can be applied, not retrained: leave out one of mode and model_version")
     if model_version is not None:
-        decision = _decision("apply", [], f"told to apply {model_version}")
+        decision = _decision("apply", [], f"asked to apply {model_version}")
     elif mode == "auto":
         decision = _decide(month, settings, policy, basis)
     else:
-        decision = _decision(mode, list(policy.families) if mode == "retrain" else [], f"told to {mode}")
+        decision = _decision(mode, list(policy.families) if mode == "retrain" else [], f"asked to {mode}")
     _LOG.info("%s %s: %s", month, decision["mode"], decision["why"])
     return decision
 
@@ -52,21 +52,21 @@ def apply(
 ) -> dict[str, Any]:
     """The model that serves each family in that month, with ``model_version`` in place of its own family's.
 
-    ``models`` by family; ``promotes``: those of them that take over with the month's publication, with the reason.
+    ``models`` by family; ``promotes``: those of them that the month's publication promotes, with the reason.
     """
-    served = {}
+    chosen_models = {}
     if model_version is not None:
         named = model_registry.model(settings, model_version)
-        served[named.family] = Serving(named.version)
+        chosen_models[named.family] = ModelChoice(named.version)
     for family in policy.families:
-        if family not in served:
-            served[family] = serving(month, settings, policy, family)
+        if family not in chosen_models:
+            chosen_models[family] = model_in_force(month, settings, policy, family)
     return {
         "month": str(month),
         "mode": "apply",
-        "models": {family: chosen.version for family, chosen in served.items()},
-        "promotes": {chosen.version: chosen.note for chosen in served.values() if chosen.is_promoted},
-        "decision": "; ".join(["applied: " + (why or "told to"), *(s.note for s in served.values() if s.note)]),
+        "models": {family: chosen.version for family, chosen in chosen_models.items()},
+        "promotes": {chosen.version: chosen.note for chosen in chosen_models.values() if chosen.is_promoted},
+        "decision": "; ".join(["applied: " + (why or "asked to"), *(s.note for s in chosen_models.values() if s.note)]),
     }
 
 
@@ -148,7 +148,7 @@ def _drifted(
     has_indices = Lake(settings.lake_path).has("indices", rating_month=month, basis=basis)
     if not policy.retraining.on_drift or not rested or not has_indices:
         return {}
-    found = drift.measured(month, settings, policy, rested, basis=basis)
+    found = drift.compare(month, settings, policy, rested, basis=basis)
     reasons = {}
     for family in rested:
         over = drift.passed_limit([one for one in found if one.family == family], policy)

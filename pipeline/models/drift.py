@@ -35,7 +35,7 @@ class Drift(NamedTuple):
     customers: int
 
 
-def measured(
+def compare(
     month: RatingMonth, settings: Settings, policy: Policy, models: Mapping[str, LogOddsModel], *, basis: str
 ) -> list[Drift]:
     """The month's ``indices`` in the lake against training and, where they are in the lake too, against those of the

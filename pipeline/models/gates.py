@@ -46,9 +46,9 @@ def failed(gates: Iterable[Gate], *, is_hard: bool | None = None) -> list[Gate]:
     return [gate for gate in gates if not gate["passed"] and (is_hard is None or gate["is_hard"] == is_hard)]
 
 
-def told(gates: Iterable[Gate]) -> str:
+def describe(gates: Iterable[Gate]) -> str:
     """Gates as a line: "auc 0.58, limit 0.6; signs ..."."""
-    return "; ".join(_told(gate) for gate in gates)
+    return "; ".join(_describe(gate) for gate in gates)
 
 
 def off_calibration(by_grade: Mapping[str, Mapping], min_p: float) -> tuple[float, list[str]]:
@@ -134,7 +134,7 @@ def _gate(
     return {"gate": name, "passed": bool(passed), "is_hard": is_hard, "value": value, "limit": limit, "detail": detail}
 
 
-def _told(gate: Gate) -> str:
+def _describe(gate: Gate) -> str:
     value = "unknown" if gate["value"] is None else f"{gate['value']:.3g}"
     detail = f" ({gate['detail']})" if gate["detail"] else ""
     return f"{gate['gate']} {value}, limit {gate['limit']:g}{detail}"

@@ -10,7 +10,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse import model_registry
 
 
-class Serving(NamedTuple):
+class ModelChoice(NamedTuple):
     """The version to rate with, whether publishing the month promotes it, and what there is to say about that."""
 
     version: str
@@ -18,7 +18,7 @@ class Serving(NamedTuple):
     note: str = ""
 
 
-def serving(month: RatingMonth, settings: Settings, policy: Policy, family: str) -> Serving:
+def model_in_force(month: RatingMonth, settings: Settings, policy: Policy, family: str) -> ModelChoice:
     """The champion whose time covers the month; or, where the policy promotes by itself and the month was never
     published, the youngest challenger that passed its gates and has its shadow months behind it.
 
@@ -28,11 +28,11 @@ def serving(month: RatingMonth, settings: Settings, policy: Policy, family: str)
     if promotion.mode == "automatic":
         challenger = model_registry.pending(settings, family, month, promotion.shadow_months)
         if challenger is not None and not lacking(challenger, policy):
-            return Serving(challenger.version, True, f"{challenger.version} passed its gates and takes over")
+            return ModelChoice(challenger.version, True, f"{challenger.version} passed its gates and is promoted")
     champion = model_registry.champion(settings, family, month)
     if champion is None:
         raise ModelError(f"{month}: no {family} model is in force for that month; run it with mode retrain")
-    return Serving(champion.version)
+    return ModelChoice(champion.version)
 
 
 def lacking(model: model_registry.Model, policy: Policy) -> list[str]:

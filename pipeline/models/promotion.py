@@ -28,7 +28,7 @@ def promote(
     if missing := lacking(model, policy):
         raise ModelError(f"model {version} needs {', '.join(missing)}, which the policy's indices do not give")
     if not model.has_passed and model.origin != "expert" and not reason:
-        found = "was held against no gates here" if model.gates is None else gates.told(gates.failed(model.gates))
+        found = "was held against no gates here" if model.gates is None else gates.describe(gates.failed(model.gates))
         raise ModelError(f"model {version} has not passed its gates ({found}): to overrule them give a --reason")
     promoted = model_registry.promote(settings, version, by, from_month=since, reason=reason)
     model_card.write(settings, policy, promoted)

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.basis import Basis
 from pipeline.models import cohorts
 from pipeline.models.challenger import Challenger
-from pipeline.models.in_force import serving
+from pipeline.models.in_force import model_in_force
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -33,30 +33,36 @@ def retrain(
 ) -> dict[str, Any]:
     """Fit, register and judge a challenger for each of ``families`` (default: all); the models to rate the month with.
 
-    ``models`` by family; ``promotes``: those of them that take over with the month's publication, with the reason;
+    ``models`` by family; ``promotes``: those of them that the month's publication promotes, with the reason;
     ``awaiting``: those that passed their gates and wait for a person or for their shadow months. A family with too few
     defaults to learn from gets the policy's expert scorecard. ModelError stops the training where an index knows the
     outcome. A dry run's challengers are marked as trials.
     """
     families = [family for family in policy.families if families is None or family in families]
-    served, awaiting = {}, []
+    chosen_models, awaiting = {}, []
     with cohorts.labelled(month, settings, policy, basis) as rows:
         for family in families:
             challenger = Challenger(month, settings, policy, basis, family, rows, is_trial=dry_run)
-            served[family] = challenger.train()
+            chosen_models[family] = challenger.train()
             awaiting += [challenger.model.version] if challenger.is_awaiting else []
             challenger.write_cards()
-            _LOG.info("%s %s: %s", month, family, served[family].note)
+            _LOG.info("%s %s: %s", month, family, chosen_models[family].note)
         learnt_from = [str(cohort) for cohort in rows.cohorts]
-    served |= {family: serving(month, settings, policy, family) for family in policy.families if family not in served}
+    chosen_models |= {
+        family: model_in_force(month, settings, policy, family)
+        for family in policy.families
+        if family not in chosen_models
+    }
     return {
         "month": str(month),
         "mode": "retrain",
         "cohorts": learnt_from,
-        "models": {family: served[family].version for family in policy.families},
-        "promotes": {chosen.version: chosen.note for chosen in served.values() if chosen.is_promoted},
+        "models": {family: chosen_models[family].version for family in policy.families},
+        "promotes": {chosen.version: chosen.note for chosen in chosen_models.values() if chosen.is_promoted},
         "awaiting": awaiting,
-        "decision": "; ".join(["retrained: " + (why or "told to"), *(one.note for one in served.values() if one.note)]),
+        "decision": "; ".join(
+            ["retrained: " + (why or "asked to"), *(one.note for one in chosen_models.values() if one.note)]
+        ),
     }
 
 

@@ -34,7 +34,7 @@ def monitor(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str,
     versions = {family: model_registry.model(settings, version) for family, version in published.model_versions.items()}
     models = {family: fitted(model) for family, model in versions.items()}
     shadows = shadow.pairs(month, settings, policy, versions, basis=published.basis)
-    found = drift.measured(month, settings, policy, models, basis=published.basis)
+    found = drift.compare(month, settings, policy, models, basis=published.basis)
     checks = [
         {"version": versions[one.family].version, "basis": published.basis, **_drift_check(one, found, policy)}
         for one in found

@@ -63,7 +63,7 @@ class Content:
 
     @property
     def promotes(self) -> dict[str, str]:
-        """The models that take over with the month, and why."""
+        """The models that the month's publication promotes, and why."""
         return self._manifests["grades"].get("promotes", {})
 
     @property

@@ -9,7 +9,7 @@ from pipeline import version
 from pipeline.errors import LakeError, ModelError
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
-from pipeline.models.in_force import serving
+from pipeline.models.in_force import model_in_force
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -89,7 +89,9 @@ def _models_in_force(
     try:
         named = model_version and model_registry.model(settings, model_version)
         return [
-            named.version if named and named.family == family else serving(month, settings, policy, family).version
+            named.version
+            if named and named.family == family
+            else model_in_force(month, settings, policy, family).version
             for family in policy.families
         ]
     except ModelError:

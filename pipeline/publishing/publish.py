@@ -48,7 +48,7 @@ def publish(
     ``run_kind`` is one of publications.RUN_KINDS. A dry run changes nothing and says what publishing would: see
     ``difference``. AuditError names every check that failed; MovesError when more customers of a published month would
     move than the policy lets pass and nobody has accepted that; WarehouseUnavailableError when the warehouse is away
-    or stays locked. In any case readers keep what they see, and models stay as they are: those that take over with the
+    or stays locked. In any case readers keep what they see, and models stay as they are: those promoted with the
     month are promoted in the transaction that shows it.
     """
     lake = Lake(settings.lake_path)
@@ -100,7 +100,7 @@ def _summary(content: Content) -> dict:
 
 
 def _promote(versions: Mapping[str, str], month: RatingMonth, connection: Connection) -> None:
-    """The challengers that graded the month take over with it; months published after it keep the models they have."""
+    """Promote the challengers that graded the month; months published after it keep the models they have."""
     for version, reason in versions.items():
         model_registry.promote_within(
             connection, version, "policy", from_month=month, reason=reason, later_months_keep_theirs=True

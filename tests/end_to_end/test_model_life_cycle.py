@@ -360,7 +360,7 @@ def test_a_named_model_rates_and_is_not_promoted(life):
     life.model(MARCH + 12, changed(life.policy, "promotion", mode="manual"))
     [other] = [m.version for m in model_registry.models(life.settings) if m.version != first]
     named = life.rate(MARCH + 12, model_version=other)
-    assert (named.version, named.publish["changed"], named.why) == (other, True, f"told to apply {other}")
+    assert (named.version, named.publish["changed"], named.why) == (other, True, f"asked to apply {other}")
     assert champion(life, MARCH + 12) == first
 
 

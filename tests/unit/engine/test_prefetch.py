@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from pipeline.engine.prefetch import ahead
+from pipeline.engine.prefetch import prefetch
 
 
 def test_the_items_come_in_their_order():
-    assert list(ahead(range(100))) == list(range(100))
-    assert list(ahead([])) == []
+    assert list(prefetch(range(100))) == list(range(100))
+    assert list(prefetch([])) == []
 
 
 def test_one_item_is_made_while_the_one_before_is_worked_on_and_no_more():
@@ -23,7 +23,7 @@ def test_one_item_is_made_while_the_one_before_is_worked_on_and_no_more():
                 second.set()
             yield number
 
-    stream = ahead(items())
+    stream = prefetch(items())
     assert next(stream) == 0
     assert second.wait(10)
     assert made == [0, 1]
@@ -35,14 +35,14 @@ def test_an_error_comes_in_its_turn():
         yield 1
         raise ValueError("the second")
 
-    stream = ahead(items())
+    stream = prefetch(items())
     assert next(stream) == 1
     with pytest.raises(ValueError, match="the second"):
         next(stream)
 
 
 def test_a_stream_can_be_left():
-    stream = ahead(iter(int, 1))
+    stream = prefetch(iter(int, 1))
     assert next(stream) == 0
     stream.close()
     with pytest.raises(StopIteration):

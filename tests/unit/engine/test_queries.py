@@ -87,9 +87,22 @@ def test_columns_are_those_of_the_select(policy):
 def test_a_query_that_is_not_there_or_is_no_sql_is_one_clear_line(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"there is no query moon.sql under sql/lake"):
         queries.columns("moon")
-    (tmp_path / "sql" / "indices").mkdir(parents=True)
-    (tmp_path / "sql" / "indices" / "broken.sql").write_text("select (\nfrom where")
+    folder = tmp_path / "sql" / "lake" / "indices"
+    folder.mkdir(parents=True)
+    (folder / "broken.sql").write_text("select (\nfrom where")
     monkeypatch.setattr(queries, "SQL", tmp_path / "sql")
+    monkeypatch.setattr(queries, "LAKE_QUERIES", tmp_path / "sql" / "lake")
+    monkeypatch.setattr(queries, "files", queries.files.__wrapped__)
     with pytest.raises(ConfigError, match=r"sql/lake/indices/broken.sql is not SQL that can be read") as raised:
         queries.compose("select * from broken")
     assert "\n" not in str(raised.value)
+
+
+def test_two_queries_of_one_name_are_refused(tmp_path, monkeypatch):
+    for room in ("facts", "indices"):
+        (tmp_path / "sql" / "lake" / room).mkdir(parents=True)
+        (tmp_path / "sql" / "lake" / room / "twin.sql").write_text("select 1 as one")
+    monkeypatch.setattr(queries, "SQL", tmp_path / "sql")
+    monkeypatch.setattr(queries, "LAKE_QUERIES", tmp_path / "sql" / "lake")
+    with pytest.raises(ConfigError, match=r"facts/twin\.sql and .*indices/twin\.sql have one name: rename one of them"):
+        queries.files.__wrapped__()

@@ -28,7 +28,7 @@ def run(settings, policy, models=LEARNT):
 
 
 @pytest.fixture(scope="module")
-def shaken(explained, policy):
+def shocked(explained, policy):
     return run(explained, policy)
 
 
@@ -38,12 +38,12 @@ def read_grades(settings):
 
 
 @pytest.mark.parametrize(("factor", "shock"), [("management", -0.1), ("production", 0.3)])
-def test_a_shock_does_what_grading_shocked_customers_does(explained, other, shaken, policy, people, factor, shock):
-    shaken_indices = policy.factor_indices(factor, "non_residential")
+def test_a_shock_does_what_grading_shocked_customers_does(explained, other, shocked, policy, people, factor, shock):
+    shocked_indices = policy.factor_indices(factor, "non_residential")
 
     def after(name, value):
         index = policy.indices[name]
-        if value is None or name not in shaken_indices:
+        if value is None or name not in shocked_indices:
             return value
         return value + abs(value) * (shock if index.direction == "+" else -shock)
 
@@ -56,7 +56,7 @@ def test_a_shock_does_what_grading_shocked_customers_does(explained, other, shak
     for segment in ("residential", "commercial", "public"):
         was, now = before[before["segment"] == segment], regraded[before["segment"] == segment]
         moves = now["grade"].map(place) - was["grade"].map(place)
-        row = shaken[1][segment, factor, shock]
+        row = shocked[1][segment, factor, shock]
         assert row["customers"] == len(was)
         assert (row["upgrades"], row["downgrades"]) == ((moves < 0).sum(), (moves > 0).sum())
         assert row["grade_changes"] == (moves != 0).sum() > 0
@@ -66,8 +66,8 @@ def test_a_shock_does_what_grading_shocked_customers_does(explained, other, shak
         assert row["expected_defaults_after"] == pytest.approx(now["default_probability"].sum(), abs=1e-6)
 
 
-def test_the_curve_never_falls_along_the_shocks(shaken, policy):
-    _, rows = shaken
+def test_the_curve_never_falls_along_the_shocks(shocked, policy):
+    _, rows = shocked
     shocks = policy.sensitivity.shocks
     analysed = [
         (segment, factor)
@@ -84,8 +84,8 @@ def test_the_curve_never_falls_along_the_shocks(shaken, policy):
         assert {row["evaluation_value"] for row in curve} == {rows[segment, factor, 0.0]["score_after_change"]}
 
 
-def test_change_and_elasticity_follow_from_the_values(shaken):
-    summary, rows = shaken
+def test_change_and_elasticity_follow_from_the_values(shocked):
+    summary, rows = shocked
     for (_, _, shock), row in rows.items():
         assert row["absolute_change"] == row["score_after_change"] - row["evaluation_value"]
         assert row["relative_change"] == row["absolute_change"] / row["evaluation_value"]
@@ -96,19 +96,19 @@ def test_change_and_elasticity_follow_from_the_values(shaken):
         assert sorted(sizes, key=ranks.get) == sorted(sizes, key=sizes.get, reverse=True)
 
 
-def test_the_size_of_batches_changes_no_bit(explained, shaken, policy, monkeypatch):
+def test_the_size_of_batches_changes_no_bit(explained, shocked, policy, monkeypatch):
     monkeypatch.setattr(engine, "BATCH_ROWS", 2048)
-    assert run(explained.model_copy(update={"threads": 1}), policy) == shaken
+    assert run(explained.model_copy(update={"threads": 1}), policy) == shocked
 
 
 @pytest.fixture
 def shake(other, policy):
-    """Grade these customers by the expert scorecard and shake them: rows by segment, factor and shock."""
+    """Grade these customers by the expert scorecard and shock them: rows by segment, factor and shock."""
 
-    def of(rows, shaken_by=policy):
+    def of(rows, shocked_by=policy):
         write_indices(other, pa.Table.from_pylist(rows))
         grade(OCTOBER, other, policy, **BASIS, models=MODELS)
-        return run(other, shaken_by, MODELS)[1]
+        return run(other, shocked_by, MODELS)[1]
 
     return of
 
@@ -141,7 +141,7 @@ def test_a_rule_that_set_the_grade_holds_under_any_shock(shake, policy):
     assert row["mean_credit_score_after"] < row["mean_credit_score"]
 
 
-def test_what_never_enters_the_score_is_not_shaken(shake, policy):
+def test_what_never_enters_the_score_is_not_shocked(shake, policy):
     volatile = policy.indices["consumption_volatility"]
     apart = {
         "consumption_trend": policy.indices["consumption_trend"].model_copy(update={"enters_score": False}),

@@ -31,7 +31,7 @@ def put(settings, frame, month=MONTH):
 
 
 def measured(settings, policy, **models):
-    found = drift.measured(MONTH, settings, policy, models, **BASIS)
+    found = drift.compare(MONTH, settings, policy, models, **BASIS)
     return {(one.name, one.compared_with): one for one in found}, drift.passed_limit(found, policy)
 
 

@@ -103,4 +103,4 @@ def test_nobody_to_judge_by_is_a_failed_gate(policy):
     [gate] = held(policy, {"customers": 12, "defaults": 0}).values()
     assert not gate["passed"]
     assert gate["is_hard"]
-    assert gates.told([gate]) == "auc unknown, limit 0.6 (12 test customers with 0 defaults tell nothing)"
+    assert gates.describe([gate]) == "auc unknown, limit 0.6 (12 test customers with 0 defaults tell nothing)"
