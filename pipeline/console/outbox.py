@@ -110,7 +110,7 @@ def letter(settings: Settings, policy: Policy, found: dict[str, Any], language: 
             reason=found["reason"],
             payload=found["payload"],
             due_at=found["due_at"],
-            language=language,
+            language="zh" if language == "zh" else "en" if language else None,
         )
     except (ActionError, ConfigError) as error:
         return str(error)

@@ -1,6 +1,7 @@
 """The sections of the monthly report on the portfolio, in the order of the page: each from the rows of its views."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from pipeline.pages import charts
 from pipeline.report.figures import Figures, Row
@@ -115,7 +116,7 @@ def reliability(figures: Figures, words: Words) -> Section:
     if not rows:
         return not_yet(words, "reliability")
     name = "sections.reliability"
-    pictures = []
+    pictures: list[Any] = []
     for family in dict.fromkeys(row["segment_family"] for row in rows):
         of_family = [row for row in rows if row["segment_family"] == family]
         latest = max(row["rating_month"] for row in of_family)
@@ -179,7 +180,7 @@ def loss(figures: Figures, words: Words) -> Section:
         }
         for row in rows
     ]
-    regions = sorted({row["region"] for row in labelled})
+    regions = sorted({str(row["region"]) for row in labelled})
     if len(regions) <= _MOST_REGIONS:
         said = words(f"{name}.said")
         drawn = charts.heat_map(
@@ -230,7 +231,7 @@ def recovery(figures: Figures, words: Words) -> Section:
     if not rows:
         return not_yet(words, "recovery")
     name = "sections.recovery"
-    pictures = []
+    pictures: list[Any] = []
     for column, chart, is_share in (("recovery_rate", "chart", True), ("turnover", "turnover", False)):
         points = [
             {"month": f"{row['rating_month']:%Y-%m}", "value": row[column], "of": column}
@@ -304,7 +305,7 @@ def life_cycle(figures: Figures, words: Words) -> Section:
     ]
     order = [words.value(stage) for stage in ("new", "growth", "mature", "decline", "closed")]
     months = list(dict.fromkeys(row["month"] for row in points))
-    size = {"width": 340, "height": 180}
+    size: dict[str, Any] = {"width": 340, "height": 180}
     stages = charts.columns(
         points,
         "stage",

@@ -1,5 +1,7 @@
 """The sections of the monthly report on risk, actions and how the month was made."""
 
+from typing import Any
+
 from pipeline.pages import charts
 from pipeline.report.figures import Figures, Row
 from pipeline.report.parts import Figure, Picture, Section, Table, Words, written
@@ -65,7 +67,7 @@ def drift(figures: Figures, words: Words) -> Section:
     if not rows:
         return not_yet(words, "drift")
     name = "sections.drift"
-    pictures = []
+    pictures: list[Any] = []
     for family in dict.fromkeys(row["segment_family"] for row in rows):
         of_family = [row for row in rows if row["segment_family"] == family]
         months = sorted({row["rating_month"] for row in of_family})
@@ -93,11 +95,13 @@ def drift(figures: Figures, words: Words) -> Section:
             cell=(52, 22),
         )
         found = {(row["index_name"], row["rating_month"]): row for row in of_family}
-        cells = [
-            [labels[subject]]
-            + [
-                Figure(found[subject, month], "stability_index", "value") if (subject, month) in found else ""
-                for month in months
+        cells: list[list[Figure | str]] = [
+            [
+                labels[subject],
+                *(
+                    Figure(found[subject, month], "stability_index", "value") if (subject, month) in found else ""
+                    for month in months
+                ),
             ]
             for subject in subjects
         ]

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
+from typing import Any
 
 WIDTH, HEIGHT = 460, 310
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 44
@@ -56,7 +57,7 @@ class Chart:
     width: float = field(default=WIDTH, init=False)
 
 
-def roc(verdict: Mapping) -> Chart:
+def roc(verdict: Mapping[str, Any]) -> Chart:
     """Receiver operating characteristic."""
     auc = verdict["auc"]
     x, y = _across("Share of others flagged", _SHARES), _up("Share of defaults flagged", _SHARES)
@@ -65,7 +66,7 @@ def roc(verdict: Mapping) -> Chart:
     return Chart("ROC curve", said, x, y, marks, [("model", said), ("guide", "chance: 0.5")])
 
 
-def separation(verdict: Mapping) -> Chart:
+def separation(verdict: Mapping[str, Any]) -> Chart:
     """Cumulative shares of both classes by score, and their largest distance."""
     points = verdict["curves"]["ks"]
     score, goods, bads = max(points, key=lambda point: abs(point[2] - point[1]))
@@ -82,7 +83,7 @@ def separation(verdict: Mapping) -> Chart:
     )
 
 
-def distribution(verdict: Mapping) -> Chart:
+def distribution(verdict: Mapping[str, Any]) -> Chart:
     """Where the scores of both classes lie."""
     histogram = verdict["curves"]["score"]
     edges = histogram["edges"]
@@ -98,7 +99,7 @@ def distribution(verdict: Mapping) -> Chart:
     return Chart("Score distribution", said, x, y, marks, [("goods filled", "others"), ("defaults filled", "defaults")])
 
 
-def calibration(verdict: Mapping) -> Chart:
+def calibration(verdict: Mapping[str, Any]) -> Chart:
     """Observed against expected default rates, over tenths of the customers by probability."""
     groups = verdict["curves"]["calibration"]
     axis = _rates([g[key] for g in groups for key in ("expected_rate", "low", "high")])
@@ -113,7 +114,7 @@ def calibration(verdict: Mapping) -> Chart:
     return Chart("Calibration", said, x, y, marks, legend)
 
 
-def grades(verdict: Mapping) -> Chart:
+def grades(verdict: Mapping[str, Any]) -> Chart:
     """Expected and observed default rate of each grade."""
     rows = {name: row for name, row in verdict["by_grade"].items() if row["customers"]}
     step = 1 / len(rows)
@@ -132,7 +133,7 @@ def grades(verdict: Mapping) -> Chart:
     )
 
 
-def coefficients(rows: Sequence[Mapping], unit: str) -> Chart:
+def coefficients(rows: Sequence[Mapping[str, Any]], unit: str) -> Chart:
     """Points of score that more of each index adds or costs; ``rows``: as ``coefficients``, with is_contradicted.
 
     A weight of evidence is drawn the way its index moves the score.
@@ -221,7 +222,7 @@ def _path(x: Axis, y: Axis, points: Iterable[Sequence[float]]) -> str:
     return " ".join(f"{x.at(a):g},{y.at(b):g}" for a, b in points)
 
 
-def _whisker(x: float, y: Axis, row: Mapping, style: str, says: str) -> list[Mark]:
+def _whisker(x: float, y: Axis, row: Mapping[str, Any], style: str, says: str) -> list[Mark]:
     """A dot at the observed rate with its interval."""
     interval = {"x1": x, "x2": x, "y1": y.at(row["low"]), "y2": y.at(row["high"])}
     dot = {"cx": x, "cy": y.at(row["default_rate"]), "r": 4}

@@ -1,5 +1,7 @@
 """Curves of a verdict in a bounded number of points, none of which is a customer's row."""
 
+from typing import Any
+
 import numpy as np
 
 POINTS = 200
@@ -25,7 +27,7 @@ def _cumulative(y: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return distinct, goods / goods[-1], bads / bads[-1]
 
 
-def histogram(y: np.ndarray, score: np.ndarray) -> dict[str, list]:
+def histogram(y: np.ndarray, score: np.ndarray) -> dict[str, list[Any]]:
     """Rows of either class in equal steps of the score, from the lowest to the highest."""
     low, high = score.min(), score.max()
     edges = np.linspace(low, high, BARS + 1) if high > low else np.array([low - 1, low + 1])

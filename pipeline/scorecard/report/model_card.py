@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from pipeline.scorecard.base import LogOddsModel
 from pipeline.scorecard.credit_model import CreditModel, model_from_dict
@@ -58,41 +59,41 @@ class CardContext:
     data: str = ""
     population: str = ""
     samples: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    fairness: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
-    drift: Sequence[Mapping] = ()
+    fairness: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    drift: Sequence[Mapping[str, Any]] = ()
     drift_month: str = ""
-    gates: Sequence[Mapping] = ()
+    gates: Sequence[Mapping[str, Any]] = ()
     limits: Sequence[str] = ()
-    approvals: Sequence[Mapping] = ()
+    approvals: Sequence[Mapping[str, Any]] = ()
 
 
-def model_card(document: dict, metrics: Mapping, context: CardContext) -> str:
+def model_card(document: dict[str, Any], metrics: Mapping[str, Any], context: CardContext) -> str:
     """HTML of a stored model ``document`` with ``metrics`` as ``evaluate`` gives them; no request, no script.
 
     Everything that comes from elsewhere is escaped. The same input gives the same bytes.
     """
     model = model_from_dict(document)
-    is_fit = isinstance(model, CreditModel)
+    fit = model if isinstance(model, CreditModel) else None
     features = list(_features(model, context))
     return _template().render(
         context=context,
         metrics=metrics,
         model=model,
-        is_fit=is_fit,
-        bends=list(zip(model.calibrator_.knots_, model.calibrator_.bends_, strict=True)) if is_fit else [],
+        is_fit=fit is not None,
+        bends=list(zip(fit.calibrator_.knots_, fit.calibrator_.bends_, strict=True)) if fit else [],
         features=features,
-        binned=list(_binned(model)) if is_fit else [],
-        dropped=model.transformer_.dropped_ if is_fit else {},
+        binned=list(_binned(fit)) if fit else [],
+        dropped=fit.transformer_.dropped_ if fit else {},
         bins=list(_bins(model)),
         curves=_curves(metrics),
-        weights=charts.coefficients(features, "per standard deviation" if is_fit else "per band"),
-        limits=[*_LIMITS, *(_LIMITS_OF_A_FIT if is_fit else ()), *context.limits],
+        weights=charts.coefficients(features, "per standard deviation" if fit else "per band"),
+        limits=[*_LIMITS, *(_LIMITS_OF_A_FIT if fit else ()), *context.limits],
         level=_LEVEL,
     )
 
 
 @cache
-def _template():
+def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -104,9 +105,10 @@ def _template():
     return environment.get_template("model_card.html")
 
 
-def _features(model: LogOddsModel, context: CardContext) -> Iterator[dict]:
+def _features(model: LogOddsModel, context: CardContext) -> Iterator[dict[str, Any]]:
     """One row a feature: as ``coefficients`` has it, what its index means, and whether they agree."""
-    stored = model.transformer_.features_ if isinstance(model, CreditModel) else {}
+    transformer = model.transformer_ if isinstance(model, CreditModel) else None
+    stored = transformer.features_ if transformer else {}
     for row in model.coefficients().reset_index().to_dict("records"):
         about = context.indices.get(row["column"].removesuffix("_band"), {})
         declared = about.get("direction")
@@ -117,11 +119,11 @@ def _features(model: LogOddsModel, context: CardContext) -> Iterator[dict]:
             "unit": about.get("unit", ""),
             "declared": declared,
             "is_contradicted": bool(declared and row["direction"] in ("+", "-") and row["direction"] != declared),
-            "index": model.transformer_.indices_[row["column"]] if stored else {},
+            "index": transformer.indices_[row["column"]] if transformer else {},
         }
 
 
-def _binned(model: CreditModel) -> Iterator[dict]:
+def _binned(model: CreditModel) -> Iterator[dict[str, Any]]:
     """The bins of each index that is taken by weight of evidence."""
     for column, index in model.transformer_.indices_.items():
         if woe := index.get("woe"):
@@ -134,14 +136,14 @@ def _binned(model: CreditModel) -> Iterator[dict]:
             }
 
 
-def _bins(model: LogOddsModel) -> Iterator[dict]:
+def _bins(model: LogOddsModel) -> Iterator[dict[str, Any]]:
     """What drift is counted by: bins and their training shares."""
     for name, bins in (model.monitoring.bins if model.monitoring else {}).items():
         rows = max(1, sum(bins.counts))
         yield {"name": name, "shares": [(text, n / rows) for text, n in zip(bins.labels, bins.counts, strict=True)]}
 
 
-def _curves(metrics: Mapping) -> list[charts.Chart]:
+def _curves(metrics: Mapping[str, Any]) -> list[charts.Chart]:
     """None of them where the verdict had one class only."""
     if "curves" not in metrics:
         return []
@@ -150,20 +152,16 @@ def _curves(metrics: Mapping) -> list[charts.Chart]:
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
-    return "–" if _is_nothing(value) else f"{value:.{digits}%}"
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}%}"
 
 
 def _number(value: float | None, digits: int = 3) -> str:
-    return "–" if _is_nothing(value) else f"{value:.{digits}f}"
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _count(value: int | None) -> str:
-    return "–" if _is_nothing(value) else f"{value:,}"
+    return "–" if value is None or math.isnan(value) else f"{value:,}"
 
 
 def _probability(value: float | None) -> str:
-    return "< 0.001" if not _is_nothing(value) and value < 0.001 else _number(value)
-
-
-def _is_nothing(value: float | None) -> bool:
-    return value is None or math.isnan(value)
+    return "< 0.001" if value is not None and value < 0.001 else _number(value)
