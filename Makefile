@@ -11,7 +11,7 @@ export RUSTUP_HOME := $(TMPDIR)/rustup
 # Imports without byte code are several times slower; the others would point Python at somebody else's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo test test-slow test-compose test-mariadb up down bench lint dictionary lock venv
+.PHONY: help demo quick test test-slow test-compose test-mariadb up down bench lint dictionary lock venv
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -26,6 +26,10 @@ up: venv  ## Airflow with its UI on localhost, until Ctrl-C
 
 down: venv  ## stop what make up or make demo left running
 	@$(RUN) "$(BIN)/gridgrade" down
+
+quick: venv  ## the inner loop, under 90 seconds: no PostgreSQL, no Airflow, no browser (ARGS="-k month")
+	@$(RUN) "$(BIN)/python" -m pytest -m "not database and not airflow and not browser and not slow and not celery and not mariadb" \
+	    --ignore tests/airflow --ignore tests/end_to_end -n 2 --dist loadfile $(ARGS)
 
 test: venv  ## the tests, under ten minutes (ARGS="-k month")
 	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery and not mariadb" -n 2 --dist loadfile --no-loadscope-reorder \
