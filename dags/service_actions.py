@@ -6,7 +6,7 @@
 |---|---|
 | `decide_actions` | service measures, proposed or blocked by a protection; `ops.account_managers` and figures |
 | `propose_rebates` | arrears rebates in the ledger `ops.arrears_rebates`, each with a proposed action |
-| `record_follow_up` | on the publication, that all of this was decided: a backfill may leave the month as it stands |
+| `record_follow_up` | on the publication, that all of this was decided: a backfill may skip the month as up to date |
 | `dispatch` | approved actions in the work queue, at the webhook or in the mail; what has to wait, with the reason |
 | `report` | the monthly report, a page in English and one in Chinese, in the home's `reports/` |
 

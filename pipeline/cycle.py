@@ -32,10 +32,11 @@ def rate_month(
     """The cycle in the order of the DAGs, with the month locked; the summaries of its steps by name.
 
     ``models``: the version of each family, in place of ``mode`` and ``model_version``. ``skip_unchanged``: stop after
-    extraction where rating the month again could only give what is published.
+    extraction where what is published of the month is up to date.
     """
-    from pipeline.publishing import fingerprint
+    from pipeline.publishing.up_to_date import up_to_date
     from pipeline.warehouse import locks, migrations
+    from pipeline.warehouse.tables.index_columns import define_indices
 
     run = Run(
         month,
@@ -61,9 +62,8 @@ def rate_month(
     migrations.migrate(settings)
     with locks.rating(settings, month, policy.publish.lock_timeout_seconds, f"gridgrade {run_kind} {month}"):
         step(run.extract)
-        if skip_unchanged and (
-            current := fingerprint.standing(*run.inputs, basis=basis, mode=mode, model_version=model_version)
-        ):
+        if skip_unchanged and (current := up_to_date(*run.inputs, basis=basis, mode=mode, model_version=model_version)):
+            define_indices(settings, policy.indices)
             return done | _unchanged(current, settings, policy)
         step(run.validate)
         step(run.compute_indices)

@@ -1,25 +1,116 @@
-"""A hash of all that turns records into grades beside the policy and the models: queries, code, libraries."""
+"""A hash of the code that turns records into ratings: Python, queries, the source contract and the libraries.
 
+The policy and the models have hashes of their own. Comments, docstrings and layout do not enter the hash, nor does the
+code around a rating: commands, reports, actions, monitoring.
+"""
+
+import ast
 import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from pipeline.engine.queries import LAKE_QUERIES
-from pipeline.settings import SQL
+from pipeline import source
+from pipeline.engine import queries
 
 _PACKAGE = Path(__file__).parent
-_LIBRARIES = ("duckdb", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
+_RATES = (
+    "basis.py",
+    "month.py",
+    "engine",
+    "lake",
+    "policy",
+    "source/contract.py",
+    "ingest/expectations.py",
+    "ingest/table_check.py",
+    "ingest/validate.py",
+    "customers",
+    "models",
+    "grading",
+    "scorecard",
+    "publishing",
+    "warehouse/carry_over.py",
+    "warehouse/tables/group_centroids.py",
+    "warehouse/monthly_tables.py",
+    "warehouse/overrides.py",
+)
+_DOES_NOT = (
+    "policy/actions.py",
+    "policy/publication.py",
+    "models/model_card.py",
+    "models/transfer.py",
+    "grading/explain",
+    "scorecard/report",
+    "publishing/comparison.py",
+    "publishing/export_grades.py",
+    "publishing/late_records.py",
+    "publishing/up_to_date.py",
+)
+_OTHER_QUERIES = ("measures", "monitoring", "outages", "outbox", "rebates")
+_LIBRARIES = (
+    "duckdb",
+    "great-expectations",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "sqlglot",
+)
 
 
 @cache
 def sha256() -> str:
-    """Of this process. Any change of the package counts, so a rating that finds it equal can rely on it."""
-    folders = [(_PACKAGE, "**/*.py"), (LAKE_QUERIES, "**/*.sql"), (SQL / "contract", "*.sql")]
+    """Of the code and the libraries of this process."""
     digest = hashlib.sha256()
-    for folder, pattern in folders:
-        for path in sorted(folder.glob(pattern)):
-            digest.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    for library in _LIBRARIES:
-        digest.update(f"{library} {version(library)}\n".encode())
+    for name, text in (*_modules(), *_queries(), *_contract(), *_libraries()):
+        digest.update(f"{name} {hashlib.sha256(text.encode()).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def without_documentation(python: str) -> str:
+    """What a module does, as text: equal for two modules that differ in comments, docstrings and layout only."""
+    tree = ast.parse(python)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [statement for statement in node.body if not _is_text(statement)]
+    return ast.dump(tree, annotate_fields=False)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def _modules() -> Iterator[tuple[str, str]]:
+    for path in sorted(_files(_RATES) - _files(_DOES_NOT)):
+        yield str(path.relative_to(_PACKAGE)), without_documentation(path.read_text(encoding="utf-8"))
+
+
+def _files(names: tuple[str, ...]) -> set[Path]:
+    paths = [_PACKAGE / name for name in names]
+    return {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
+
+
+def _queries() -> Iterator[tuple[str, str]]:
+    """The queries that a rating may run, by name: those of service measures and the like are none of them."""
+    for name, path in sorted(queries.files().items()):
+        lake = next(folder for folder in path.parents if folder.name == queries.LAKE_QUERIES.name)
+        if path.relative_to(lake).parts[0] not in _OTHER_QUERIES:
+            yield name, queries.normal_form(name)
+
+
+def _contract() -> Iterator[tuple[str, str]]:
+    for name, table in sorted(source.contract().items()):
+        columns = tuple(replace(column, meaning="") for column in table.columns)
+        yield name, repr(replace(table, meaning="", columns=columns))
+
+
+def _libraries() -> Iterator[tuple[str, str]]:
+    for library in _LIBRARIES:
+        yield library, version(library)

@@ -77,7 +77,7 @@ def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str 
         "made_from": {"indices": measured["sha256"]},
         "input_sha256": measured["input_sha256"],
         "policy_sha256": policy.sha256,
-        "taken_over": {carry_over.CENTROIDS: group_centroids.sha256(before)},
+        "carried_over": {carry_over.CENTROIDS: group_centroids.sha256(before)},
     }
     parameters = group_parameters(policy, month, known.basis)
     with (

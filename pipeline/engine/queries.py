@@ -64,6 +64,11 @@ def columns(name: str) -> list[str]:
     return _parse(name).named_selects
 
 
+def normal_form(name: str) -> str:
+    """The text of the query <name>.sql without comments, laid out anew: equal where only comments or layout differ."""
+    return _parse(name).sql(DIALECT, comments=False)
+
+
 def _collect(query: exp.Query, needed: dict[str, exp.Query]) -> None:
     own = {cte.alias for cte in query.find_all(exp.CTE)}
     for name in sorted({table.name for table in query.find_all(exp.Table)} - own):

@@ -89,6 +89,7 @@ def grade(
             made_from={"indices": measured["sha256"]},
             input_sha256=measured["input_sha256"],
             policy_sha256=policy.sha256,
+            rating_policy_sha256=policy.rating_sha256,
             code_sha256=version.sha256(),
             overrides_sha256=overrides.sha256(decided),
             model_versions=models,
@@ -163,7 +164,7 @@ def _bind_previous(engine: Engine, month: RatingMonth, settings: Settings, scrat
         for batch in carried.grades:
             writer.write_batch(batch.cast(writer.schema))
     engine.bind_files("previous", [str(path)])
-    return {"previous_publication_id": carried.publication_id, "taken_over": {carry_over.GRADES: carried.sha256}}
+    return {"previous_publication_id": carried.publication_id, "carried_over": {carry_over.GRADES: carried.sha256}}
 
 
 def _decided_by_hand(month: RatingMonth, settings: Settings, policy: Policy, basis: str) -> list[Override]:

@@ -35,6 +35,19 @@ from pipeline.policy.records import Extract, Validation
 
 DEFAULTS = Path(__file__).with_name("defaults")
 PARTS = ("records", "indices", "models", "grades", "customers", "publication", "actions")
+# What the ratings of a month follow from. The rest says when a run starts, which model is promoted (a rating has the
+# hash of its models beside that of the policy), what stops a run, and what is done once a month is published.
+RATING_SECTIONS = {
+    *("timezone", "extract", "validation"),
+    *("families", "indices", "required_groups", "index_parameters"),
+    *("label", "training", "scorecard", "expert"),
+    *("grades", "grade_rules", "sensitivity"),
+    *("groups", "life_cycle"),
+}
+_NOT_OF_RATING: dict[str, Any] = {
+    "validation": {"quarantine_limit", "quarantine_limits", "allow_month_without_bills"},
+    "indices": {"__all__": {"meaning", "unit", "missing_when", "reason"}},
+}
 
 
 class Policy(Section):
@@ -183,8 +196,12 @@ class Policy(Section):
     @cached_property
     def sha256(self) -> str:
         """Of the effective policy, whichever files it came from."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return _sha256(self.model_dump(mode="json"))
+
+    @cached_property
+    def rating_sha256(self) -> str:
+        """Of what the ratings of a month follow from: equal, and a month need not be rated again for the policy."""
+        return _sha256(self.model_dump(mode="json", include=RATING_SECTIONS, exclude=_NOT_OF_RATING))
 
     def factor_indices(self, factor: RiskFactor, family: str) -> tuple[str, ...]:
         """The indices of a risk factor that enter the score of a family of segments."""
@@ -214,6 +231,11 @@ def layers(path: Path | None = None) -> list[tuple[Path, dict[str, Any]]]:
     """The files that make up the policy with what each says, in the order in which they are merged."""
     files = [DEFAULTS / f"{part}.yaml" for part in PARTS]
     return [(file, _read(file)) for file in (*files, *([path] if path else []))]
+
+
+def _sha256(document: dict[str, Any]) -> str:
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _read(path: Path) -> dict[str, Any]:

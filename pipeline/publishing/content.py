@@ -17,7 +17,7 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.indices import Index
 from pipeline.publishing.content_hash import ContentHash
-from pipeline.publishing.fingerprint import Recipe
+from pipeline.publishing.fingerprint import Fingerprint
 from pipeline.warehouse import model_registry, publications
 from pipeline.warehouse.audit import Expected
 from pipeline.warehouse.monthly_tables import TABLES, is_number
@@ -95,17 +95,17 @@ class Content:
     def publication(self, connection: Connection, **run: Any) -> Publication:
         """The month's next publication, as it would be."""
         grades, indices = self._manifests["grades"], self._manifests["indices"]
-        recipe = Recipe(
+        fingerprint = Fingerprint(
             basis=self.basis,
             input_sha256=indices["input_sha256"],
-            policy_sha256=grades["policy_sha256"],
+            rating_policy_sha256=grades["rating_policy_sha256"],
             model_sha256=model_registry.models_sha256(connection, grades["model_versions"].values()),
             overrides_sha256=grades["overrides_sha256"],
             code_sha256=grades["code_sha256"],
-            taken_over={
+            carried_over={
                 what: sha256
                 for manifest in self._manifests.values()
-                for what, sha256 in manifest.get("taken_over", {}).items()
+                for what, sha256 in manifest.get("carried_over", {}).items()
             },
         )
         return Publication(
@@ -119,8 +119,14 @@ class Content:
             model_versions=grades["model_versions"],
             model_decision=grades.get("model_decision", ""),
             previous_publication_id=grades["previous_publication_id"],
-            recipe_sha256=recipe.sha256,
-            **vars(recipe),
+            basis=fingerprint.basis,
+            input_sha256=fingerprint.input_sha256,
+            policy_sha256=grades["policy_sha256"],
+            model_sha256=fingerprint.model_sha256,
+            overrides_sha256=fingerprint.overrides_sha256,
+            code_sha256=fingerprint.code_sha256,
+            taken_over=dict(fingerprint.carried_over),
+            recipe_sha256=fingerprint.sha256,
             **run,
         )
 

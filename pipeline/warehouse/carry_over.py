@@ -1,8 +1,8 @@
-"""What a month takes over from the months published before it, and which months were built on something else since.
+"""What is carried over to a month from the months published before it, and which months are stale.
 
-A rating takes over the grades published for the month before, and the centroids of the customer groups of the last
-month that has some. When a month is published anew, those after it that took over what has changed are marked stale in
-the same transaction; the mark goes once they were rated again, or what they took over is back.
+A rating carries over the grades published for the month before, and the centroids of the customer groups of the last
+month that has some. When a month is published anew, the later months that carried over what has changed are marked
+stale in the same transaction. The mark is removed once they are rated again, or once what they carried over is back.
 """
 
 from sqlalchemy import Connection, text
@@ -15,8 +15,9 @@ GRADES = "grades"
 CENTROIDS = "centroids"
 
 
-def taken_over(connection: Connection, month: RatingMonth) -> dict[str, str]:
-    """By what it is, the hash of what a rating of the month would take over now; empty where there is nothing."""
+def carried_over(connection: Connection, month: RatingMonth) -> dict[str, str]:
+    """The hash of the grades and of the centroids that a rating of the month would carry over now; empty where there
+    are none."""
     return {
         GRADES: publications.carried_sha256(connection, month - 1),
         CENTROIDS: group_centroids.sha256(group_centroids.centroids_before(connection, month)),
@@ -24,16 +25,16 @@ def taken_over(connection: Connection, month: RatingMonth) -> dict[str, str]:
 
 
 def mark_stale(connection: Connection, month: RatingMonth) -> list[RatingMonth]:
-    """Mark what is stale of the month and of those after it, now that it is published or confirmed, and take the mark
-    from what is not. Returns the months after it that are stale.
+    """Mark the month and the next published one as stale or not, now that the month is published or confirmed. Returns
+    the later months that are stale.
 
-    The month after may have taken over from it, and so may the next one that is published.
+    The next month carries over its grades, and the next published one its centroids.
     """
     found = []
     for later in _published(connection, month):
-        taken = publications.of_month(connection, later).taken_over
-        now = taken_over(connection, later)
-        is_stale = any(taken.get(what, "") != sha256 for what, sha256 in now.items())
+        then = publications.of_month(connection, later).taken_over
+        now = carried_over(connection, later)
+        is_stale = any(then.get(what, "") != sha256 for what, sha256 in now.items())
         connection.execute(
             text(
                 "update ops.publications set stale_since = case when :is_stale then coalesce(stale_since, now()) end "

@@ -17,7 +17,7 @@ from pipeline.lake import QUARANTINE, Lake
 from pipeline.models import cohorts
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.publishing import fingerprint
+from pipeline.publishing.up_to_date import up_to_date
 from pipeline.sample import LAST, generate, hidden_state
 from pipeline.scorecard import metrics
 from pipeline.source.write import replace_tables
@@ -198,47 +198,53 @@ def test_a_backfill_rates_every_month_of_the_range_oldest_first(gridgrade, rated
     assert gridgrade("backfill", "--stale") == (0, "", "no month is stale\n")
 
 
-def test_a_month_stands_until_anything_it_follows_from_changes(rated, databases, policy, tmp_path, monkeypatch):
+def test_a_month_is_up_to_date_until_anything_it_follows_from_changes(rated, databases, policy, tmp_path, monkeypatch):
     with databases(tmp_path / "home", like=rated.settings) as settings:
         lake = Lake(settings.lake_path)
 
-        def stands(policy=policy, basis="as_known_then", **asked):
-            return fingerprint.standing(LAST, settings, policy, basis=basis, **asked) is not None
+        def is_up_to_date(policy=policy, basis="as_known_then", **asked):
+            return up_to_date(LAST, settings, policy, basis=basis, **asked) is not None
 
-        def stands_after(change, back):
+        def is_up_to_date_after(change, back):
             write(settings.warehouse, change)
-            found = stands()
+            found = is_up_to_date()
             write(settings.warehouse, back)
             return found
 
-        assert stands()
-        assert stands(model_version=rated.outcomes[LAST]["apply"]["models"]["residential"])
-        assert not stands(mode="retrain")
-        assert not stands(basis="as_known_now")
-        assert not stands(Policy(**policy.model_dump() | {"schedule": "0 0 2 * *"}))
+        def own(text):
+            path = tmp_path / "policy.yaml"
+            path.write_text(text)
+            return Policy.load(path)
+
+        assert is_up_to_date()
+        assert is_up_to_date(model_version=rated.outcomes[LAST]["apply"]["models"]["residential"])
+        assert not is_up_to_date(mode="retrain")
+        assert not is_up_to_date(basis="as_known_now")
+        assert is_up_to_date(own("actions: {channels: {email: {timeout_seconds: 31}}}  # slow\nschedule: 0 0 2 * *"))
+        assert not is_up_to_date(own("label: {horizon_months: 7}"))
         october = "where rating_month = '2026-10-01'"
         unmarked = f"update ops.publications set followed_up_at = null {october}"
-        assert not stands_after(unmarked, f"update ops.publications set followed_up_at = now() {october}")
+        assert not is_up_to_date_after(unmarked, f"update ops.publications set followed_up_at = now() {october}")
         september = "where rating_month = '2026-09-01'"
         restated = f"update ops.publications set carried_sha256 = reverse(carried_sha256) {september}"
-        assert not stands_after(restated, restated)
+        assert not is_up_to_date_after(restated, restated)
         decided = (
             "insert into ops.rating_overrides (customer_id, kind, grade, reason, created_by, valid_from, created_at) "
             "values ('C1', 'override', 'D', 'r', 'ana', '2026-10-01', '{}')"
         )
-        assert not stands_after(decided.format("2026-10-31"), "delete from ops.rating_overrides")
-        assert stands_after(decided.format("2026-11-02"), "delete from ops.rating_overrides")
+        assert not is_up_to_date_after(decided.format("2026-10-31"), "delete from ops.rating_overrides")
+        assert is_up_to_date_after(decided.format("2026-11-02"), "delete from ops.rating_overrides")
         with monkeypatch.context() as patch:
             patch.setattr(version, "sha256", lambda: "another version")
-            assert not stands()
-        assert stands()
+            assert not is_up_to_date()
+        assert is_up_to_date()
         left_out = lake.path(QUARANTINE + "bills", recorded_month=LAST)
         left_out.rename(tmp_path / "away")
-        assert not stands()
+        assert not is_up_to_date()
         with lake.writing(QUARANTINE + "bills", recorded_month=LAST) as partition:
             (partition.folder / "part-0.parquet").write_bytes(b"other rows")
             partition.manifest(rows=1)
-        assert not stands()
+        assert not is_up_to_date()
 
 
 AT_ONCE = """
@@ -266,7 +272,7 @@ def test_runs_at_once_of_a_month_and_of_the_one_before_leave_one_result_of_each(
                 # October may have been rated before September was, and once more after it.
                 assert len(publications.revisions_of(connection, month)) in ((2,) if month == TRAINED else (2, 3))
                 found = publications.current(connection, month)
-                is_right = found.taken_over == carry_over.taken_over(connection, month)
+                is_right = found.taken_over == carry_over.carried_over(connection, month)
                 assert is_right == (found.stale_since is None)
         assert read(
             settings.warehouse,

@@ -1,11 +1,13 @@
 """The policy: what a file of a utility's own may change, and what is refused in which words."""
 
+import ast
+
 import pytest
 import yaml
 
 from pipeline.errors import ConfigError
 from pipeline.month import RatingMonth
-from pipeline.policy import DEFAULTS, PARTS, Policy, layers
+from pipeline.policy import DEFAULTS, PARTS, RATING_SECTIONS, Policy, layers
 from pipeline.settings import PROJECT
 
 
@@ -291,3 +293,57 @@ EXAMPLES = sorted((PROJECT / "docs" / "examples").glob("*policy*.yaml"))
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_the_policies_of_the_documentation_load(path):
     assert Policy.load(path).sha256 != Policy.load().sha256
+
+
+AFTER_THE_RATING = [
+    "actions: {channels: {email: {timeout_seconds: 31}}}",
+    "actions: {types: {visit: {template: inspection, channels: [webhook, queue]}}, language: zh}",
+    "measures: {visit: {overdue_days: 20}}",
+    "rebate: {campaigns: []}",
+    "retention: {repeatable_months: 12}",
+    "schedule: 0 0 2 * *",
+    "monitoring: {max_psi: 0.3}",
+    "publish: {max_moved_share: 0.2}",
+    "validation: {quarantine_limits: {payments: 0.05}}",
+    "indices: {arrears_ratio: {meaning: what is owed, reason: {en: Owes}}}",
+    "# a comment\n{}",
+]
+OF_THE_RATING = [
+    "timezone: Asia/Shanghai",
+    "validation: {max_amount: 5}",
+    "indices: {arrears_ratio: {bands: [0, 0.4, 1.5]}}",
+    "indices: {arrears_ratio: {code: P9}}",
+    "index_parameters: {min_bills_due: 4}",
+    "required_groups: [payment]",
+    "label: {horizon_months: 7}",
+    "training: {seed: 1}",
+    "grades: {cutoffs: [0.01, 0.02, 0.04, 0.1, 0.3]}",
+    "grade_rules: {unpaid_balance: null}",
+    "expert: {weights: {arrears_ratio: 0.5}}",
+    "sensitivity: {shock: 0.2}",
+    "groups: {seed: 2}",
+    "life_cycle: {growth: 0.2}",
+]
+
+
+@pytest.mark.parametrize("text", AFTER_THE_RATING)
+def test_what_is_done_with_ratings_leaves_them_up_to_date(load, policy, text):
+    assert load(text).rating_sha256 == policy.rating_sha256
+
+
+def test_whatever_a_rating_follows_from_has_a_hash_of_its_own(load, policy):
+    found = {load(text).rating_sha256 for text in OF_THE_RATING} | {policy.rating_sha256}
+    assert len(found) == len(OF_THE_RATING) + 1
+
+
+@pytest.mark.parametrize("room", ["lake", "ingest", "customers", "grading"])
+def test_no_section_that_a_rating_reads_is_left_out_of_its_hash(room):
+    read = set()
+    for path in (PROJECT / "pipeline" / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in Policy.model_fields:
+                owner = node.value
+                name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
+                read |= {node.attr} if name.endswith("policy") else set()
+    assert read
+    assert read <= RATING_SECTIONS

@@ -97,6 +97,7 @@ def write(settings, policy):
                     population=len(customers) if population is None else population,
                     input_sha256="i" * 64,
                     policy_sha256=policy.sha256,
+                    rating_policy_sha256=policy.rating_sha256,
                     model_versions={"residential": "v1"},
                     **ORIGIN | {"known_in": str(month)} | made_of,
                 )

@@ -30,7 +30,7 @@ def publish(settings):
                 run_kind="command",
                 model_versions={},
                 carried_sha256=carried,
-                taken_over=carry_over.taken_over(connection, month) | taken_over,
+                taken_over=carry_over.carried_over(connection, month) | taken_over,
                 **dict.fromkeys(("content_sha256", "input_sha256", "policy_sha256", "model_sha256"), "x"),
             )
             publications.record(connection, made)
@@ -60,7 +60,7 @@ def test_a_change_goes_on_for_as_long_as_it_makes_a_difference(publish):
     assert publish(JUNE + 2, "b") == []
 
 
-def test_the_mark_goes_when_what_was_taken_over_is_back(publish):
+def test_the_mark_goes_when_what_was_carried_over_is_back(publish):
     publish(JUNE, "a")
     publish(JUNE + 1, "a")
     assert publish(JUNE, "b") == [JUNE + 1]
@@ -93,14 +93,14 @@ def test_a_confirmed_month_is_built_on_what_the_run_found(publish, settings):
     publish(JUNE, "b")
     with transaction(settings) as connection:
         published = publications.current(connection, JUNE + 1)
-        found = replace(published, taken_over=carry_over.taken_over(connection, JUNE + 1), recipe_sha256="new")
+        found = replace(published, taken_over=carry_over.carried_over(connection, JUNE + 1), recipe_sha256="new")
         publications.confirm(connection, published, found)
         carry_over.mark_stale(connection, JUNE + 1)
         confirmed = publications.current(connection, JUNE + 1)
     assert (confirmed.stale_since, confirmed.recipe_sha256, confirmed.revision) == (None, "new", 1)
 
 
-def test_centroids_are_taken_over_from_the_last_month_that_has_some(publish, settings, sql):
+def test_centroids_are_carried_over_from_the_last_month_that_has_some(publish, settings, sql):
     publish(JUNE, "a")
     publish(JUNE + 3, "a")
     sql(
@@ -112,7 +112,7 @@ def test_centroids_are_taken_over_from_the_last_month_that_has_some(publish, set
         "('2026-06-01', 'value', 'high', 1, 1, '', '{}', '{\"revenue\": 1.5}', '{}', gen_random_uuid())"
     )
     with transaction(settings) as connection:
-        assert carry_over.taken_over(connection, JUNE + 3)["centroids"] == group_centroids.sha256(
+        assert carry_over.carried_over(connection, JUNE + 3)["centroids"] == group_centroids.sha256(
             {"value": {"high": {"revenue": 1.5}}}
         )
     assert publish(JUNE, "a") == [JUNE + 3]
