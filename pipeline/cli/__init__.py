@@ -8,7 +8,7 @@ import sys
 import typer
 from rich.console import Console
 
-from pipeline.cli import actions, administration, grades, local, models, overrides, rate, report, source
+from pipeline.cli import actions, administration, grades, local, models, overrides, policy, rate, report, source
 from pipeline.errors import GridgradeError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -19,6 +19,7 @@ app.add_typer(actions.actions, name="actions")
 app.add_typer(actions.rebates, name="rebates")
 app.add_typer(overrides.app, name="override")
 app.add_typer(models.app, name="models")
+app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:
