@@ -101,7 +101,7 @@ def _files(names: tuple[str, ...]) -> set[Path]:
 def _queries() -> Iterator[tuple[str, str]]:
     """The queries that a rating may run, by name: those of service measures and the like are none of them."""
     for name, path in sorted(queries.files().items()):
-        lake = next(folder for folder in path.parents if folder.name == queries.LAKE_QUERIES.name)
+        lake = next(folder for folder in path.parents if folder.name == "lake")
         if path.relative_to(lake).parts[0] not in _OTHER_QUERIES:
             yield name, queries.normal_form(name)
 
