@@ -114,6 +114,7 @@ def read(settings: Settings, month: RatingMonth) -> Figures:
     with session(settings) as connection:
         connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
+            connection.execute(text("set local work_mem = '128MB'"))  # a month's customers are joined in memory
             for name, view in VIEWS.items():
                 rows[name] = _read(connection, name, view, month)
     cut = frozenset(name for name, found in rows.items() if len(found) > MAX_ROWS)

@@ -1,7 +1,6 @@
 -- One row a published month and customer group: who is in it, what they are worth and how they are graded.
 -- Customers who closed are in no group; by grade: report.group_grades.
--- Reads rating.customer_groups, rating.credit_grades and ops.publications. The lateral join lets a month read its own
--- partitions alone.
+-- Reads rating.customer_groups, rating.credit_grades and ops.publications. One month reads its own partitions alone.
 
 select
     p.rating_month,
@@ -17,8 +16,9 @@ select
     g.mean_default_probability,
     g.expected_defaults
 from ops.publications as p
-cross join lateral (
+inner join (
     select
+        u.rating_month,
         u.group_name,
         u.value_group,
         u.demand_group,
@@ -30,9 +30,8 @@ cross join lateral (
         sum(c.default_probability) as expected_defaults
     from rating.customer_groups as u
     inner join rating.credit_grades as c
-        on c.rating_month = p.rating_month
+        on c.rating_month = u.rating_month
         and c.customer_id = u.customer_id
-    where u.rating_month = p.rating_month
-    group by u.group_name, u.value_group, u.demand_group, u.behaviour_group
-) as g
+    group by u.rating_month, u.group_name, u.value_group, u.demand_group, u.behaviour_group
+) as g on g.rating_month = p.rating_month
 where p.superseded_at is null

@@ -1,7 +1,7 @@
 -- One row a published month, customer group and grade: the customers of the group who have the grade.
 -- Customers who closed are in no group.
--- Reads rating.customer_groups, rating.credit_grades, rating.grade_scales and ops.publications. The lateral join lets a
--- month read its own partitions alone.
+-- Reads rating.customer_groups, rating.credit_grades, rating.grade_scales and ops.publications. One month
+-- reads its own partitions alone.
 
 select
     p.rating_month,
@@ -11,18 +11,18 @@ select
     g.customers,
     g.customers / sum(g.customers) over (partition by p.rating_month, g.group_name) as share
 from ops.publications as p
-cross join lateral (
+inner join (
     select
+        u.rating_month,
         u.group_name,
         c.grade,
         count(*) as customers
     from rating.customer_groups as u
     inner join rating.credit_grades as c
-        on c.rating_month = p.rating_month
+        on c.rating_month = u.rating_month
         and c.customer_id = u.customer_id
-    where u.rating_month = p.rating_month
-    group by u.group_name, c.grade
-) as g
+    group by u.rating_month, u.group_name, c.grade
+) as g on g.rating_month = p.rating_month
 left join rating.grade_scales as s
     on s.publication_id = p.publication_id
     and s.grade = g.grade
