@@ -14,7 +14,7 @@ from pipeline.policy import Policy
 from pipeline.policy.indices import Index
 from pipeline.settings import SQL
 from pipeline.source import contract
-from pipeline.warehouse import report_columns
+from pipeline.warehouse.migrations import column_meaning
 
 TEMPLATE = Path(__file__).with_name("data_dictionary.md.jinja")
 _COMMENT = re.compile(r"^comment on (table|column) ([\w.]+) is '((?:[^']|'')*)';", re.MULTILINE)
@@ -98,7 +98,7 @@ def _view(path: Path) -> dict[str, Any]:
     columns = sqlglot.parse_one(query, read="postgres", into=sqlglot.exp.Select).named_selects
     return {
         "meaning": query.partition("\n")[0].removeprefix("--").strip(),
-        "columns": {column: report_columns.meaning(path.stem, column) for column in columns},
+        "columns": {column: column_meaning(path.stem, column) for column in columns},
     }
 
 

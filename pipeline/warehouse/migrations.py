@@ -7,16 +7,28 @@ reads tables, never another report.
 """
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
+import yaml
 from sqlalchemy import Connection, text
 
 from pipeline.settings import SQL, Settings
-from pipeline.warehouse import report_columns
 from pipeline.warehouse.connection import driver_connection, transaction
 
 # One number for all who migrate, so that two at once take turns. Any number would do.
 _LOCK = 7_269_461
+
+_SAID = """
+select
+    c.relname,
+    a.attname,
+    col_description(c.oid, a.attnum)
+from pg_class as c
+inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
+where c.relnamespace = to_regnamespace('report')
+    and c.relkind = 'v'
+"""
 
 
 def migrate(settings: Settings) -> list[str]:
@@ -31,7 +43,7 @@ def migrate(settings: Settings) -> list[str]:
             if not name.startswith("report."):
                 _run(connection, name)
         _make_views(connection)
-        report_columns.comment(connection)
+        _comment_columns(connection)
         run_file(connection, SQL / "warehouse" / "grants.sql")
     return done
 
@@ -107,3 +119,24 @@ def _meaning(query: str) -> str:
 
 def _sha256(query: str) -> str:
     return hashlib.sha256(query.encode()).hexdigest()
+
+
+def column_meaning(view: str, column: str) -> str | None:
+    """What a column says, in that view; None for one that nobody described."""
+    described = _described(SQL / "warehouse" / "reports" / "columns.yaml")
+    return described["views"].get(view, {}).get(column) or described["columns"].get(column)
+
+
+def _comment_columns(connection: Connection) -> None:
+    """Bring the comments of the views' columns up to date."""
+    for view, column, said in connection.execute(text(_SAID)).all():
+        wanted = column_meaning(view, column)
+        if wanted is not None and wanted != said:
+            quoted = wanted.replace("'", "''")
+            statement = f'comment on column report."{view}"."{column}" is \'{quoted}\''
+            driver_connection(connection).execute(statement)
+
+
+@cache
+def _described(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
