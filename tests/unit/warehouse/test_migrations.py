@@ -50,8 +50,11 @@ def test_a_view_follows_its_file(settings, sql, monkeypatch, tmp_path):
         (folder / "warehouse" / name).symlink_to(SQL / "warehouse" / name)
     monkeypatch.setattr(migrations, "SQL", folder)
     report = folder / "warehouse" / "reports" / "models.sql"
+    described = "columns: {version: It's a version}\nviews: {}\n"
+    (report.parent / "columns.yaml").write_text(described)
     report.write_text("-- One row a model: it's small.\nselect version, status from rating.models")
     assert "report.models" in migrations.migrate(settings)
+    assert sql("select col_description('report.models'::regclass, 1)") == [("It's a version",)]
     assert sql("select obj_description('report.models'::regclass)") == [("One row a model: it's small.",)]
     report.write_text("-- One row a model.\nselect version as name from rating.models where version like '%:a%'")
     assert migrations.pending(settings) == ["report.models"]
