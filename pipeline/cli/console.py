@@ -75,11 +75,11 @@ def status() -> Iterator[Callable[[str], None]]:
     """What is going on, on stderr: a line that changes on a terminal, lines elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        said: list[str] = []
+        lines: list[str] = []
 
         def echo(line: str) -> None:
-            if line not in said[-1:]:
-                said.append(line)
+            if line not in lines[-1:]:
+                lines.append(line)
                 console.print(line, markup=False, soft_wrap=True)
 
         yield echo

@@ -56,7 +56,7 @@ def show_one(version: Version, as_json: AsJson = False) -> None:
         console.print(_table("In force", ("from", "approved by", "on", "because"), rows))
     if checks:
         names = ("measure", "subject", "compared_with", "value", "limit_value", "status")
-        found = [[_shown(check[name]) for name in names] for check in checks]
+        found = [[_format(check[name]) for name in names] for check in checks]
         console.print(_table(f"Monitoring of {checks[0]['rating_month']:%Y-%m}", names, found))
     for month, pairs in groupby(shadows, key=lambda row: row["rating_month"]):
         _print_shadow(console, f"Customers in shadow month {month:%Y-%m}", list(pairs))
@@ -221,13 +221,13 @@ def _facts(model) -> Table:
         **{f"rows to {role}": f"{n['customers']:,}, {n['defaults']:,} defaults" for role, n in samples.items()},
         "parameters": model.parameters_sha256,
     }
-    return _table(None, ("", ""), [(name, _shown(value)) for name, value in listed.items() if value not in (None, "")])
+    return _table(None, ("", ""), [(name, _format(value)) for name, value in listed.items() if value not in (None, "")])
 
 
 def _print_gates(console: Console, gates: list[dict] | None) -> None:
     if gates is not None:
         rows = [
-            (g["gate"], "passed" if g["passed"] else "FAILED", _shown(g["value"]), _shown(g["limit"]), g["detail"])
+            (g["gate"], "passed" if g["passed"] else "FAILED", _format(g["value"]), _format(g["limit"]), g["detail"])
             for g in gates
         ]
         console.print(_table("Gates", ("gate", "", "value", "limit", ""), rows))
@@ -237,7 +237,7 @@ def _print_shadow(console: Console, title: str, pairs: list[dict]) -> None:
     """The champion's grades down, the challenger's across."""
     grades = sorted({row[side] for row in pairs for side in ("champion_grade", "challenger_grade")}, key=_rank)
     counts = {(row["champion_grade"], row["challenger_grade"]): row["customers"] for row in pairs}
-    rows = [(grade, *(_shown(counts.get((grade, other), 0)) for other in grades)) for grade in grades]
+    rows = [(grade, *(_format(counts.get((grade, other), 0)) for other in grades)) for grade in grades]
     console.print(_table(f"{title}: {pairs[0]['champion']} down, this across", ("", *grades), rows))
 
 
@@ -249,11 +249,11 @@ def _rank(grade: str) -> tuple[str, int]:
 def _table(title: str | None, names, rows) -> Table:
     table = Table(*names, title=title, title_justify="left")
     for row in rows:
-        table.add_row(*map(_shown, row))
+        table.add_row(*map(_format, row))
     return table
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):

@@ -46,7 +46,7 @@ def rate(
         _show_outcomes([outcome])
         if dry_run:
             show_difference(outcome["publish"])
-    _tell_stale([outcome])
+    _warn_of_stale([outcome])
     _require_passed([outcome])
 
 
@@ -111,7 +111,7 @@ def backfill(
     where it was. --stale goes without a range too.
     """
     from pipeline.cycle import rate_month
-    from pipeline.maintenance.backfill import in_order, mend
+    from pipeline.maintenance.backfill import in_order, rerate_stale
     from pipeline.warehouse import migrations
 
     if last is None and not stale:
@@ -135,11 +135,11 @@ def backfill(
     outcomes: list[dict[str, Any]] = []
     try:
         with progress() as advance:
-            told = partial(_told, advance)
+            report = partial(_show_progress, advance)
             if stale or first is None or last is None:
-                rated = mend(settings, as_it_was, told, first=first, last=last)
+                rated = rerate_stale(settings, as_it_was, report, first=first, last=last)
             else:
-                rated = in_order(list(RatingMonth.span(first, last)), again, told)
+                rated = in_order(list(RatingMonth.span(first, last)), again, report)
             for outcome in rated:
                 outcomes.append(outcome)
     finally:
@@ -149,7 +149,7 @@ def backfill(
             _show_outcomes(outcomes)
         elif stale:
             Console(stderr=True).print("no month is stale")
-    _tell_stale(outcomes)
+    _warn_of_stale(outcomes)
     _require_passed(outcomes)
 
 
@@ -176,14 +176,14 @@ def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
-def _told(advance: Callable[[int, int, str], None], done: int, total: int, what: str) -> None:
+def _show_progress(advance: Callable[[int, int, str], None], done: int, total: int, what: str) -> None:
     """How far a backfill is: in the bar where somebody looks, else a line a month."""
     advance(done, total, what)
     if not sys.stderr.isatty():
         Console(stderr=True).print(f"{done} of {total} done: {what}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _tell_stale(outcomes: list[dict[str, Any]]) -> None:
+def _warn_of_stale(outcomes: list[dict[str, Any]]) -> None:
     """Which months are stale after the last of these."""
     stale = [months for outcome in outcomes if (months := outcome["publish"].get("stale_months")) is not None]
     if stale and stale[-1]:

@@ -22,7 +22,7 @@ from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 
 LAST_MONTH = RatingMonth(2026, 10)
-TOLD_AT = datetime(2026, 10, 16, 8, tzinfo=UTC)  # planned outages are told of as if it were then
+NOTIFY_AT = datetime(2026, 10, 16, 8, tzinfo=UTC)  # the notices are written as of this instant
 UI_PORT = 8080
 RUN_SECONDS = 3600
 
@@ -44,7 +44,7 @@ select
     to_char(n.starts_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as starts_at,
     cast(min(n.hours_ahead) as float8) as hours_ahead,
     count(*) as customers,
-    count(*) filter (where a.status in ('dispatched', 'acknowledged')) as told
+    count(*) filter (where a.status in ('dispatched', 'acknowledged')) as notified
 from ops.outage_notices as n
 inner join ops.service_actions as a on a.action_id = n.action_id
 group by n.outage_id, n.starts_at
@@ -68,8 +68,8 @@ def run(
     """Rate the last months of the sample utility; what came out, JSON-safe:
 
     ``{"months": {month: {"changed", "grades": {grade: customers}, "rebates", "rebate_amount"}}, "actions": [{type,
-    status, number}], "outage_notices": [{outage, start, hours ahead, customers, told}], "data_docs", "logs", "home",
-    "seconds"}``. ConfigError where the home holds something else, AirflowError with the failed task's own line.
+    status, number}], "outage_notices": [{outage, start, hours ahead, customers, notified}], "data_docs", "logs",
+    "home", "seconds"}``. ConfigError where the home holds something else, AirflowError with the failed task's own line.
     """
     started = time.monotonic()
     settings = _own_databases(settings, echo)
@@ -79,7 +79,7 @@ def run(
     with local_airflow.running(settings, echo=echo) as airflow:
         airflow.give_up_unfinished()
         outcome = {str(month): _rate(airflow, month, settings, echo) for month in months}
-        _tell_of_outages(airflow, settings, echo)
+        _notify_outages(airflow, settings, echo)
         echo("stopping Airflow")
     return {
         "months": outcome,
@@ -118,7 +118,7 @@ def show(summary: dict, console: Console) -> None:
     for row in summary["outage_notices"]:
         console.print(
             f"outage      {row['outage_id']} starts {row['starts_at']} UTC: "
-            f"{row['told']} of {row['customers']} customers told, {row['hours_ahead']:g} hours ahead",
+            f"{row['notified']} of {row['customers']} customers notified, {row['hours_ahead']:g} hours ahead",
             soft_wrap=True,
         )
     console.print(f"Data Docs   {summary['data_docs']}", soft_wrap=True)
@@ -204,12 +204,12 @@ def _rate(airflow: AirflowApi, month: RatingMonth, settings: Settings, echo: Cal
     return {"changed": airflow.result("credit_rating", rating, "publish")["changed"], **_published(month, settings)}
 
 
-def _tell_of_outages(airflow: AirflowApi, settings: Settings, echo: Callable[[str], None]) -> None:
+def _notify_outages(airflow: AirflowApi, settings: Settings, echo: Callable[[str], None]) -> None:
     """Notices as of a moment within the last month; what a run by hand decides is let go as a person would."""
     from pipeline.actions.outbox import approval, dispatch
     from pipeline.policy import Policy
 
-    run = airflow.trigger("outage_notices", None, at=TOLD_AT.isoformat())
+    run = airflow.trigger("outage_notices", None, at=NOTIFY_AT.isoformat())
     airflow.wait("outage_notices", run, RUN_SECONDS, lambda tasks: echo(f"outages: {_progress(tasks)}"))
     policy = Policy.load(settings.policy)
     approval.approve(settings, policy, approval.Chosen(action_type="outage_notice"), "demo")

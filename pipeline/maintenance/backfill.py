@@ -12,7 +12,7 @@ from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
 
 Progress = Callable[[int, int, str], None]
-"""Is told how many months are done, how many there are, and what comes next with an estimate of what is left."""
+"""Receives how many months are done, how many there are, and what comes next with an estimate of what is left."""
 
 
 def in_order(
@@ -21,12 +21,12 @@ def in_order(
     """What ``rate`` makes of each month, in their order, as it comes."""
     pace = _Pace()
     for done, month in enumerate(months):
-        progress(done, len(months), pace.told(month, len(months) - done))
+        progress(done, len(months), pace.describe(month, len(months) - done))
         yield pace.timed(partial(rate, month))
     progress(len(months), len(months), "done")
 
 
-def mend(
+def rerate_stale(
     settings: Settings,
     rate: Callable[[Publication], dict[str, Any]],
     progress: Progress,
@@ -36,11 +36,11 @@ def mend(
 ) -> Iterator[dict[str, Any]]:
     """What ``rate`` makes of each stale month from ``first`` to ``last``, the oldest first.
 
-    A month that comes out different makes the next one stale, which is then mended too.
+    A month that comes out different makes the next one stale, which is then rated again too.
     """
     pace, done = _Pace(), 0
     while stale := _stale(settings, first, last):
-        progress(done, done + len(stale), pace.told(stale[0].rating_month, len(stale)))
+        progress(done, done + len(stale), pace.describe(stale[0].rating_month, len(stale)))
         yield pace.timed(partial(rate, stale[0]))
         done += 1
     if done:
@@ -69,7 +69,7 @@ class _Pace:
             self._seconds.append(time.monotonic() - started)
         return outcome
 
-    def told(self, month: RatingMonth, left: int) -> str:
+    def describe(self, month: RatingMonth, left: int) -> str:
         if not self._seconds:
             return str(month)
         seconds = left * sum(self._seconds) / len(self._seconds)

@@ -48,8 +48,8 @@ def monitor(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str,
         "checks": len(checks),
         "cohort": str(cohort) if known else None,
         "shadows": sorted({row["challenger"] for row in shadows}),
-        "warned": [_told(check) for check in checks if check["status"] == "warn"],
-        "failed": [_told(check) for check in checks if check["status"] == "fail"],
+        "warned": [_describe(check) for check in checks if check["status"] == "warn"],
+        "failed": [_describe(check) for check in checks if check["status"] == "fail"],
     }
 
 
@@ -101,7 +101,7 @@ def _drift_status(one: drift.Drift, policy: Policy) -> str:
     return "fail" if one.psi >= limits.max_psi else "warn" if one.psi >= limits.warn_psi else "pass"
 
 
-def _told(check: Check) -> str:
+def _describe(check: Check) -> str:
     value = "unknown" if check["value"] is None else f"{check['value']:.3g}"
     limit = f", limit {check['limit_value']:.3g}" if check.get("limit_value") is not None else ""
     expected = f", expected {check['expected']:.3g}" if check.get("expected") is not None else ""

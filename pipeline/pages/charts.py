@@ -233,12 +233,12 @@ def intervals(
     up = alt.Scale(type="log", domainMin=floor, domainMax=1, clamp=True)
 
     def layer(kind: str, field: str, label: str, **mark):
-        data = alt.Data(values=[row | {"said": label} for row in kept])
+        data = alt.Data(values=[row | {"series": label} for row in kept])
         chart = getattr(alt.Chart(data), f"mark_{kind}")(**mark)
         return chart.encode(
             x=across,
             y=alt.Y(f"{field}:Q", scale=up, axis=axis, title=y_title),
-            color=alt.Color("said:N", scale=scale, sort=named, title=None),
+            color=alt.Color("series:N", scale=scale, sort=named, title=None),
         )
 
     span = layer("rule", low, observed_label, strokeWidth=2).encode(y2=alt.Y2(f"{high}:Q"))

@@ -151,8 +151,8 @@ class CreditModel(LogOddsModel):
         for column, of_feature, is_own in self._summands(frame, points):
             points[column] += of_feature
             own[column] += np.where(is_own, of_feature, 0)
-        told = {column: np.where(own[column] < 0, points[column], np.maximum(points[column], 0)) for column in points}
-        return pd.DataFrame(told, index=frame.index)
+        kept = {column: np.where(own[column] < 0, points[column], np.maximum(points[column], 0)) for column in points}
+        return pd.DataFrame(kept, index=frame.index)
 
     def score_at(self, points: Numbers) -> np.ndarray:
         discriminant = self.discriminant_.intercept_[0] + points / self._points_per_unit

@@ -99,7 +99,7 @@ class BillingSystem:
                 raise self._refused(table, again) from again
         if missing := table.missing_columns(columns):
             raise SourceContractError(
-                f"{table.name}: {_shown(table)} returns no column {', '.join(missing)}; add it to the query"
+                f"{table.name}: {_location(table)} returns no column {', '.join(missing)}; add it to the query"
             )
         present = tuple(name for name in table.column_names if name in columns)
         return ExtractQuery(table, text, present, self._summable(table, text, present))
@@ -119,7 +119,8 @@ class BillingSystem:
             instant = first if isinstance(first, datetime) else datetime.fromisoformat(str(first))
         except ValueError:
             raise SourceContractError(
-                f"{query.table.name}.recorded_at holds {first!r}, which is not an instant; adapt {_shown(query.table)}"
+                f"{query.table.name}.recorded_at holds {first!r}, which is not an instant; "
+                f"adapt {_location(query.table)}"
             ) from None
         return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
@@ -263,7 +264,7 @@ class BillingSystem:
                 return None
             raise SourceContractError(
                 f"{table.name}: the billing system at {self._where} has no table {', '.join(absent)}; "
-                f"create it, or adapt {_shown(table)} to where these records are"
+                f"create it, or adapt {_location(table)} to where these records are"
             )
         known = {name for columns in present.values() for name in columns}
         known |= {alias.alias.lower() for alias in tree.find_all(exp.Alias)}
@@ -272,7 +273,7 @@ class BillingSystem:
             leave_out = "" if table.is_required else ", or empty that file to go on without the table"
             raise SourceContractError(
                 f"{table.name}: the billing system at {self._where} has no column {', '.join(required)} in "
-                f"{', '.join(present)}; add it, or adapt {_shown(table)}{leave_out}"
+                f"{', '.join(present)}; add it, or adapt {_location(table)}{leave_out}"
             )
         if not missing or not missing <= set(table.column_names):
             raise self._refused(table, error) from error
@@ -318,7 +319,7 @@ class BillingSystem:
 
     def _refused(self, table: SourceTable, error: Exception) -> SourceContractError:
         return SourceContractError(
-            f"{table.name}: the billing system at {self._where} refuses {_shown(table)}: {self._reason(error)}"
+            f"{table.name}: the billing system at {self._where} refuses {_location(table)}: {self._reason(error)}"
         )
 
     def _unavailable(self, error: Exception) -> SourceUnavailableError:
@@ -348,13 +349,13 @@ def _read(table: SourceTable) -> str | None:
     text = "\n".join(line for line in lines if not line.lstrip().startswith("--")).strip().rstrip(";")
     if not text:
         if table.is_required:
-            raise SourceContractError(f"{table.name}: {_shown(table)} holds no query, and the table is required")
+            raise SourceContractError(f"{table.name}: {_location(table)} holds no query, and the table is required")
         return None
     if "recorded_at" in table.column_names:
         needed = ("recorded_before",) if table.snapshot else ("recorded_from", "recorded_before")
         if missing := [name for name in needed if name not in sa.text(text)._bindparams]:
             raise SourceContractError(
-                f"{table.name}: {_shown(table)} does not use :{missing[0]}; every row would be in every month"
+                f"{table.name}: {_location(table)} does not use :{missing[0]}; every row would be in every month"
             )
     return text
 
@@ -363,7 +364,7 @@ def _path(table: SourceTable) -> Path | None:
     return resources.file(resources.EXTRACT, f"{table.name}.sql")
 
 
-def _shown(table: SourceTable) -> str:
+def _location(table: SourceTable) -> str:
     path = _path(table)
     return resources.display(path) if path else f"sql/extract/{table.name}.sql"
 

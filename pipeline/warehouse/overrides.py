@@ -145,8 +145,8 @@ def is_unknown(settings: Settings, customer_id: str) -> bool:
 
 def sha256(overrides: Sequence[Override]) -> str:
     """Of what they say about grades."""
-    said = [[o.customer_id, o.kind, o.grade] for o in overrides]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    rows = [[o.customer_id, o.kind, o.grade] for o in overrides]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def _last_day(month: RatingMonth) -> date:

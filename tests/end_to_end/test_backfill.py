@@ -17,7 +17,7 @@ from pipeline.cycle import rate_month
 from pipeline.errors import NotPublishedError
 from pipeline.ingest import extract, validate
 from pipeline.lake import Lake
-from pipeline.maintenance.backfill import in_order, mend
+from pipeline.maintenance.backfill import in_order, rerate_stale
 from pipeline.month import RatingMonth
 from pipeline.publishing.late_records import late_records
 from pipeline.sample import LAST, generate
@@ -65,15 +65,15 @@ def rate(policy) -> Callable[..., list[dict]]:
 
 
 @pytest.fixture(scope="module")
-def mended(policy) -> Callable[[Settings], list[RatingMonth]]:
-    """``mended(settings)``: rates what is stale, and says which months that were."""
+def rerated(policy) -> Callable[[Settings], list[RatingMonth]]:
+    """``rerated(settings)``: rates what is stale, and says which months that were."""
 
     def run(settings):
         def rate(publication):
             again = {"models": publication.model_versions, "basis": publication.basis, "run_kind": "backfill"}
             return rate_month(publication.rating_month, settings, policy, accept_moves=True, **again)
 
-        return [RatingMonth.parse(outcome["month"]) for outcome in mend(settings, rate, lambda *_: None)]
+        return [RatingMonth.parse(outcome["month"]) for outcome in rerate_stale(settings, rate, lambda *_: None)]
 
     return run
 
@@ -122,7 +122,7 @@ def differ_only_where_rules_need_the_month_before(found, forward) -> int:
 
 @pytest.mark.slow
 def test_backwards_is_as_forwards_where_no_rule_needs_the_month_before_and_everywhere_once_mended(
-    install, rate, mended, sample_lake, forward
+    install, rate, rerated, sample_lake, forward
 ):
     _, expected, in_order = forward
     months = list(RatingMonth.span(LAST - 2, LAST))
@@ -134,7 +134,7 @@ def test_backwards_is_as_forwards_where_no_rule_needs_the_month_before_and_every
             [str(LAST - 1), str(LAST)],
         ]
         assert differ_only_where_rules_need_the_month_before(rows(settings), in_order) > 10
-        assert mended(settings) == months[1:]
+        assert rerated(settings) == months[1:]
         assert stale(settings) == []
         assert contents(settings) == expected
         assert query(settings, "select rating_month, revision from ops.publications where superseded_at is null") == [
@@ -144,7 +144,7 @@ def test_backwards_is_as_forwards_where_no_rule_needs_the_month_before_and_every
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_twelve_months_in_any_order_come_out_the_same_once_mended(install, rate, mended, tmp_path):
+def test_twelve_months_in_any_order_come_out_the_same_once_mended(install, rate, rerated, tmp_path):
     months = list(RatingMonth.span(LAST - 11, LAST))
     tables: dict[str, list[pa.RecordBatch]] = {}
     for name, batch in generate(600, 30):
@@ -162,7 +162,7 @@ def test_twelve_months_in_any_order_come_out_the_same_once_mended(install, rate,
             assert differ_only_where_rules_need_the_month_before(rows(settings), in_order) > 10
             late = {month for at, month in enumerate(order) if set(order[at + 1 :]) & {month - 1}}
             assert late <= set(stale(settings))
-            mended(settings)
+            rerated(settings)
             assert stale(settings) == []
             assert contents(settings) == expected
 
@@ -238,7 +238,7 @@ def changed(settings, table, month, before, after) -> set[str]:
 
 
 def test_records_that_come_late_move_exactly_whom_they_touch_and_nothing_as_known_then(
-    forward, rate, mended, late, policy
+    forward, rate, rerated, late, policy
 ):
     settings, expected, _ = forward
     month = LAST - 1
@@ -267,14 +267,14 @@ def test_records_that_come_late_move_exactly_whom_they_touch_and_nothing_as_know
     assert told["indices"]["P1"] >= 4
 
     assert stale(settings) == [LAST]
-    assert mended(settings) == [LAST]
+    assert rerated(settings) == [LAST]
     with pytest.raises(
         NotPublishedError, match=rf"{LAST} is not published as_known_now: gridgrade diff {LAST} --basis"
     ):
         late_records(LAST, settings, policy)
 
 
-def test_a_month_that_comes_out_as_before_is_no_longer_stale(forward, mended, policy):
+def test_a_month_that_comes_out_as_before_is_no_longer_stale(forward, rerated, policy):
     """The grade of somebody who has left by the next month changes: what that one took over, not what it holds."""
     settings, _, _ = forward
     before = contents(settings)
@@ -290,5 +290,5 @@ def test_a_month_that_comes_out_as_before_is_no_longer_stale(forward, mended, po
     rated = rate_month(LAST - 2, settings, policy, models=MODELS)
     assert rated["publish"]["changed"]
     assert stale(settings) == [LAST - 1]
-    assert mended(settings) == [LAST - 1]
+    assert rerated(settings) == [LAST - 1]
     assert contents(settings) == before | {LAST - 2: rated["publish"]["content_sha256"]}

@@ -171,7 +171,7 @@ def test_months_go_through_the_scheduler_and_a_second_run_changes_nothing(folder
     assert counts["outage_notice", "dispatched"] > 200
     notices = {row["outage_id"]: row for row in first["outage_notices"]}
     maintenance = notices["O000001-202610M"]
-    assert maintenance["told"] == maintenance["customers"] > 200
+    assert maintenance["notified"] == maintenance["customers"] > 200
     assert maintenance["hours_ahead"] == 145  # from 16 October, 08:00, to 22 October, 09:00
     assert Path(first["data_docs"]).is_file()
 
@@ -349,8 +349,8 @@ def test_the_summary_is_shown(capsys):
     month = {"changed": False, "grades": {"AAA": 1200, "D": 3}, "rebates": 5, "rebate_amount": "12.50"}
     summary = {"months": {"2026-10": month}, "data_docs": "/docs", "logs": "/logs", "home": "/h", "seconds": 1.0}
     summary["actions"] = [{"action_type": "visit", "status": "approved", "actions": 1250}]
-    notice = {"outage_id": "O1", "starts_at": "2026-10-22 09:00", "customers": 40, "told": 39, "hours_ahead": 145.0}
+    notice = {"outage_id": "O1", "starts_at": "2026-10-22 09:00", "customers": 40, "notified": 39, "hours_ahead": 145.0}
     demo.show(summary | {"outage_notices": [notice]}, Console(width=100))
     shown = capsys.readouterr().out
     assert all(text in shown for text in ("2026-10", "1,200", "5 (12.50)", "unchanged", "Nothing changed", "/docs"))
-    assert all(text in shown for text in ("visit", "1,250", "39 of 40 customers told, 145 hours ahead"))
+    assert all(text in shown for text in ("visit", "1,250", "39 of 40 customers notified, 145 hours ahead"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pipeline.actions.measures.decision_inputs import Circumstances
+from pipeline.actions.measures.decision_inputs import DecisionInputs
 from pipeline.actions.outbox import propose
 from pipeline.engine import open_engine
 from pipeline.errors import WarehouseUnavailableError
@@ -51,12 +51,12 @@ def decide_actions(month: RatingMonth, settings: Settings, policy: Policy) -> di
         open_engine(settings) as engine,
         TemporaryDirectory(dir=settings.scratch_path) as scratch,
     ):
-        facts = Circumstances(engine, Lake(settings.lake_path), policy, publication, Path(scratch))
+        facts = DecisionInputs(engine, Lake(settings.lake_path), policy, publication, Path(scratch))
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
             facts.published(cursor)
         facts.worked_out()
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
-            propose.take_turn(cursor)
+            propose.take_lock(cursor)
             _check_current(cursor, publication)
             found = {name: _decide(cursor, publication, policy, facts, name) for name in MEASURES}
             _write_figures(cursor, publication, policy, facts)
@@ -69,7 +69,7 @@ def decide_actions(month: RatingMonth, settings: Settings, policy: Policy) -> di
 
 
 def _decide(
-    cursor: "Cursor", publication: Publication, policy: Policy, facts: Circumstances, name: str
+    cursor: "Cursor", publication: Publication, policy: Policy, facts: DecisionInputs, name: str
 ) -> tuple[int, int, int]:
     """Of one measure: the actions that are due, those of them that are blocked, and those that changed."""
     month = publication.rating_month.first_day
@@ -87,7 +87,7 @@ def _decide(
     return decided, blocked, changed
 
 
-def _write_figures(cursor: "Cursor", publication: Publication, policy: Policy, facts: Circumstances) -> None:
+def _write_figures(cursor: "Cursor", publication: Publication, policy: Policy, facts: DecisionInputs) -> None:
     """What the warehouse cannot work out by itself, in place of what it had of the month."""
     month, publication_id = publication.rating_month.first_day, str(publication.publication_id)
     levels = list(policy.measures.service_levels.levels)

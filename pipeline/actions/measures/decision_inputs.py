@@ -47,7 +47,7 @@ order by m.customer_id
 """
 
 
-class Circumstances:
+class DecisionInputs:
     """The views of one published month. ``published`` reads the warehouse; then ``worked_out`` the lake."""
 
     def __init__(self, engine: Engine, lake: Lake, policy: Policy, publication: Publication, scratch: Path):

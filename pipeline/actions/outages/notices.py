@@ -26,7 +26,7 @@ ISO_UTC = """'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'"""
 _IS_NOW = "abs(extract(epoch from now() - cast($1 as timestamptz))) < 86400"
 
 
-def tell(
+def write_notices(
     cursor: "Cursor", at: datetime, publication: Publication, terms: OutageNotices, run_kind: str
 ) -> dict[str, int]:
     """Write what customers have to be told at that moment; how many notices, amendments and negotiations are new or

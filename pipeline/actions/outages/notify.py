@@ -29,7 +29,7 @@ _NEEDED = ("customer_id", "feeder_id", "connected_on", "closed_on", "contract_ca
 
 
 def notify_outages(at: datetime, settings: Settings, policy: Policy, *, run_kind: str = "command") -> dict[str, Any]:
-    """Tell of the planned outages as they are known at an instant; see ``notices.tell`` for what is returned.
+    """Tell of the planned outages as they are known at an instant; see ``notices.write_notices`` for what is returned.
 
     ``outages``: how many are still to come. ``because``: why nothing was done. Who was told of an outage that is gone
     from the billing system is told so, unless it has no outages at all, planned or not: then it is taken to be amiss.
@@ -47,10 +47,10 @@ def notify_outages(at: datetime, settings: Settings, policy: Policy, *, run_kind
         counts["outages"] = sum(moment > at for moment in planned["starts_at"].to_pylist())
         affected = engine.batches(compose("select * from affected_by_outage"), {"at": at})
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
-            propose.take_turn(cursor)
+            propose.take_lock(cursor)
             with ingested(cursor, "planned", planned.to_reader()), ingested(cursor, "affected", affected):
                 cursor.execute("analyze affected")
-                counts |= notices.tell(cursor, at, publication, terms, run_kind)
+                counts |= notices.write_notices(cursor, at, publication, terms, run_kind)
     return counts
 
 
@@ -69,7 +69,7 @@ def escalate_repairs(at: datetime, settings: Settings, policy: Policy, *, run_ki
         bound = {"large_from_kva": policy.measures.service_levels.large_from_kva}
         trouble = engine.batches(compose("select * from trouble_reports"), bound)
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
-            propose.take_turn(cursor)
+            propose.take_lock(cursor)
             with ingested(cursor, "trouble", trouble):
                 deadlines = [publication.rating_month.first_day, terms.emergency_hours, terms.priority_hours]
                 repairs = statement("outages/repairs", iso_utc=notices.ISO_UTC)

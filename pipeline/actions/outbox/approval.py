@@ -48,7 +48,7 @@ class Chosen:
 def approve(settings: Settings, policy: Policy, chosen: Chosen, by: str) -> int:
     """Let proposed actions go; how many. By ids all or none: one that is not proposed is an ActionError."""
     with transaction(settings) as connection:
-        take_turn(connection)
+        take_lock(connection)
         acts_as(connection, by)
         _check(connection, chosen, "approved", lambda row: _why_not_approved(row, policy))
         return _change(
@@ -59,7 +59,7 @@ def approve(settings: Settings, policy: Policy, chosen: Chosen, by: str) -> int:
 def deny(settings: Settings, chosen: Chosen, by: str, reason: str) -> int:
     """Suppress actions for good, unless a person releases them; how many. By ids all or none."""
     with transaction(settings) as connection:
-        take_turn(connection)
+        take_lock(connection)
         acts_as(connection, by, f"denied: {reason}")
         _check(connection, chosen, "denied", _why_not_denied)
         return _change(connection, "deny", chosen)
@@ -71,7 +71,7 @@ def release(settings: Settings, policy: Policy, chosen: Chosen, by: str) -> int:
     They are approved where the policy approves their type automatically, and proposed otherwise.
     """
     with transaction(settings) as connection:
-        take_turn(connection)
+        take_lock(connection)
         acts_as(connection, by, "released")
         _check(connection, chosen, "released", lambda row: _why_not_released(row, chosen))
         fragments = {"releasable": statement("outbox/releasable"), "types": statement("outbox/policy_types")}
@@ -81,7 +81,7 @@ def release(settings: Settings, policy: Policy, chosen: Chosen, by: str) -> int:
 def acknowledge(settings: Settings, chosen: Chosen, by: str) -> int:
     """Say that dispatched actions are done; how many. By ids all or none."""
     with transaction(settings) as connection:
-        take_turn(connection)
+        take_lock(connection)
         acts_as(connection, by)
         _check(connection, chosen, "acknowledged", _why_not_acknowledged)
         return _change(connection, "acknowledge", chosen, by=by)
@@ -89,7 +89,7 @@ def acknowledge(settings: Settings, chosen: Chosen, by: str) -> int:
 
 def approve_by_policy(connection: Connection, policy: Policy) -> int:
     """Let go what scheduled runs proposed of the types that need no person; how many."""
-    take_turn(connection)
+    take_lock(connection)
     acts_as(connection, "policy")
     which = "t.approval = 'automatic' and s.run_kind = 'scheduled'"
     approve_all = text(statement("outbox/approve", types=statement("outbox/policy_types"), which=which))
@@ -101,8 +101,8 @@ def terms(policy: Policy) -> str:
     return json.dumps([{"action_type": name, **each.model_dump()} for name, each in policy.actions.types.items()])
 
 
-def take_turn(connection: Connection) -> None:
-    """One writer of many actions at a time, until the transaction ends; see ``outbox.take_turn``."""
+def take_lock(connection: Connection) -> None:
+    """One writer of many actions at a time, until the transaction ends; see ``outbox.take_lock``."""
     connection.execute(text(propose.TAKE_TURN))
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from pipeline.actions.outbox.approval import acts_as, take_turn, terms
+from pipeline.actions.outbox.approval import acts_as, take_lock, terms
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.actions import ActionChannel
@@ -59,7 +59,7 @@ class Resting:
 def settle(connection: Connection, policy: Policy) -> dict[str, int]:
     """Before anything is sent: end what expired or follows what never goes out; heed what the policy says by now."""
     parameters, types = {"types": terms(policy)}, statement("outbox/policy_types")
-    take_turn(connection)
+    take_lock(connection)
     acts_as(connection, "dispatcher")
     lapsed = _run(connection, "expire_proposed")
     failed = _run(connection, "expire_approved", parameters, types=types, not_leased=_NOT_LEASED)
@@ -75,7 +75,7 @@ def settle(connection: Connection, policy: Policy) -> dict[str, int]:
 
 def to_queue(connection: Connection) -> int:
     """Show in the work queue what is to be worked there; how many."""
-    take_turn(connection)
+    take_lock(connection)
     acts_as(connection, "dispatcher")
     return _run(connection, "to_work_queue", followed_is_done=statement("outbox/followed_is_done"))
 

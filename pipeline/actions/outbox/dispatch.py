@@ -73,7 +73,7 @@ def dispatch(settings: Settings, policy: Policy, *, opened: Callable[..., Any] =
         while sender.serve_all(usable):
             pass
         with connection.begin():
-            waiting = [_said(row, policy, faults, reasons) for row in delivery.waiting(connection)]
+            waiting = [_describe(row, policy, faults, reasons) for row in delivery.waiting(connection)]
             proposed = text("select count(*) from ops.service_actions where status = 'proposed'")
             to_approve = connection.execute(proposed).scalar_one()
     names = ("approved", "postponed", "failed", "suppressed")
@@ -149,7 +149,9 @@ class _Sender:
         return 0
 
 
-def _said(row: dict[str, Any], policy: Policy, faults: Mapping[str, str], reasons: Mapping[str, str]) -> dict[str, Any]:
+def _describe(
+    row: dict[str, Any], policy: Policy, faults: Mapping[str, str], reasons: Mapping[str, str]
+) -> dict[str, Any]:
     """A row of delivery.waiting with the reason in words."""
     channel, action_type = row["channel"], row["action_type"]
     if action_type not in policy.actions.types:

@@ -81,7 +81,7 @@ def propose(
     (default: ``may_fire``): whether it is proposed at all.
     """
     run_kind = run_kind or publication.run_kind
-    take_turn(cursor)
+    take_lock(cursor)
     acts_as(cursor, "decision")
     _decide(cursor, action_type, decided, parameters)
     return written(
@@ -108,13 +108,13 @@ def begin_anew(cursor: "Cursor", run_kind: str) -> int:
 
 def withdraw(cursor: "Cursor", which: str, parameters: list, reason: str) -> int:
     """Suppress those actions of the query ``which`` (of action_id) that nobody has acted on, for a reason."""
-    take_turn(cursor)
+    take_lock(cursor)
     acts_as(cursor, "decision")
     fragments = {"which": which, "reason": f"${len(parameters) + 1}", "untouched": untouched("s")}
     return written(cursor, statement("outbox/withdraw", **fragments), [*parameters, reason])
 
 
-def take_turn(cursor: "Cursor") -> None:
+def take_lock(cursor: "Cursor") -> None:
     """One writer of many actions at a time, until the transaction ends: deciders, people and dispatchers.
 
     Two of them would lock rows in different orders, and wait for each other for ever. Who only sends one action after

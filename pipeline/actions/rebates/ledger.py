@@ -67,7 +67,7 @@ _SUMMARY_NAMES = (
 
 def lock(cursor: "Cursor") -> None:
     """One writer at a time, until the transaction ends, and nobody approves or denies meanwhile; readers go on."""
-    propose.take_turn(cursor)
+    propose.take_lock(cursor)
     cursor.execute("lock table ops.arrears_rebates in share row exclusive mode")
 
 

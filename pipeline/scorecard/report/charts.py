@@ -62,8 +62,8 @@ def roc(verdict: Mapping[str, Any]) -> Chart:
     auc = verdict["auc"]
     x, y = _across("Share of others flagged", _SHARES), _up("Share of defaults flagged", _SHARES)
     marks = [_line(x, y, [(0, 0), (1, 1)], "guide"), _line(x, y, verdict["curves"]["roc"], "model")]
-    said = f"AUC {auc['value']:.3f} (95% interval {auc['low']:.3f} to {auc['high']:.3f})"
-    return Chart("ROC curve", said, x, y, marks, [("model", said), ("guide", "chance: 0.5")])
+    caption = f"AUC {auc['value']:.3f} (95% interval {auc['low']:.3f} to {auc['high']:.3f})"
+    return Chart("ROC curve", caption, x, y, marks, [("model", caption), ("guide", "chance: 0.5")])
 
 
 def separation(verdict: Mapping[str, Any]) -> Chart:
@@ -71,15 +71,20 @@ def separation(verdict: Mapping[str, Any]) -> Chart:
     points = verdict["curves"]["ks"]
     score, goods, bads = max(points, key=lambda point: abs(point[2] - point[1]))
     x, y = _across("Score", _scores(points[0][0], points[-1][0])), _up("Share with this score or less", _SHARES)
-    said = f"KS {verdict['ks']:.3f} at a score of {score:.0f}"
+    caption = f"KS {verdict['ks']:.3f} at a score of {score:.0f}"
     marks = [
         _line(x, y, [(p[0], p[1]) for p in points], "goods"),
         _line(x, y, [(p[0], p[2]) for p in points], "defaults"),
-        _line(x, y, [(score, goods), (score, bads)], "model", said),
+        _line(x, y, [(score, goods), (score, bads)], "model", caption),
     ]
-    legend = [("goods", "others"), ("defaults", "defaults"), ("model", said)]
+    legend = [("goods", "others"), ("defaults", "defaults"), ("model", caption)]
     return Chart(
-        "Separation (Kolmogorov-Smirnov)", f"{said}: {bads:.0%} of defaults, {goods:.0%} of others", x, y, marks, legend
+        "Separation (Kolmogorov-Smirnov)",
+        f"{caption}: {bads:.0%} of defaults, {goods:.0%} of others",
+        x,
+        y,
+        marks,
+        legend,
     )
 
 
@@ -93,10 +98,12 @@ def distribution(verdict: Mapping[str, Any]) -> Chart:
     y = _up("Share of the class", (0, top * 1.05, _ticks(0, top * 1.05, _percent, 4)))
     marks = [_steps(x, y, edges, shares[name], f"{name} filled") for name in shares]
     middles = {name: _median(edges, histogram[name]) for name in shares}
-    said = (
+    caption = (
         f"half of the defaults score below {middles['defaults']:.0f}, half of the others below {middles['goods']:.0f}"
     )
-    return Chart("Score distribution", said, x, y, marks, [("goods filled", "others"), ("defaults filled", "defaults")])
+    return Chart(
+        "Score distribution", caption, x, y, marks, [("goods filled", "others"), ("defaults filled", "defaults")]
+    )
 
 
 def calibration(verdict: Mapping[str, Any]) -> Chart:
@@ -106,12 +113,12 @@ def calibration(verdict: Mapping[str, Any]) -> Chart:
     x, y = _across("Expected default rate", axis, is_log=True), _up("Observed default rate", axis, is_log=True)
     marks = [_line(x, y, [(x.low, x.low), (x.high, x.high)], "guide")]
     for group in groups:
-        said = "expected {expected_rate:.2%}, observed {default_rate:.2%} of {customers:,} customers".format(**group)
-        marks += _whisker(x.at(group["expected_rate"]), y, group, "model", said)
+        caption = "expected {expected_rate:.2%}, observed {default_rate:.2%} of {customers:,} customers".format(**group)
+        marks += _whisker(x.at(group["expected_rate"]), y, group, "model", caption)
     metrics = verdict["calibration"]
-    said = f"mean gap between observed and expected {metrics['ece']:.2%} (expected calibration error)"
+    caption = f"mean gap between observed and expected {metrics['ece']:.2%} (expected calibration error)"
     legend = [("model dot", "a tenth of the customers, 95% interval"), ("guide", "comes true")]
-    return Chart("Calibration", said, x, y, marks, legend)
+    return Chart("Calibration", caption, x, y, marks, legend)
 
 
 def grades(verdict: Mapping[str, Any]) -> Chart:
@@ -123,10 +130,10 @@ def grades(verdict: Mapping[str, Any]) -> Chart:
     x, y = _across("Grade", (0, 1, places)), _up("Default rate", axis, is_log=True)
     marks = []
     for (middle, name), row in zip(places, rows.values(), strict=True):
-        said = "{name}: expected {expected_rate:.2%}, observed {default_rate:.2%} of {customers:,} customers"
-        said = said.format(name=name, **row)
+        caption = "{name}: expected {expected_rate:.2%}, observed {default_rate:.2%} of {customers:,} customers"
+        caption = caption.format(name=name, **row)
         ends = [(middle - 0.3 * step, row["expected_rate"]), (middle + 0.3 * step, row["expected_rate"])]
-        marks += [_line(x, y, ends, "expected", said), *_whisker(x.at(middle), y, row, "model", said)]
+        marks += [_line(x, y, ends, "expected", caption), *_whisker(x.at(middle), y, row, "model", caption)]
     legend = [("model dot", "observed, 95% interval"), ("expected", "expected")]
     return Chart(
         "Default rate by grade", "observed beside expected, from the best grade to the worst", x, y, marks, legend
@@ -155,8 +162,8 @@ def coefficients(rows: Sequence[Mapping[str, Any]], unit: str) -> Chart:
         box = {"x": left, "y": y.at(middle) - 7, "width": max(right - left, 0.5), "height": 14, "rx": 2}
         contradicted = row["is_contradicted"]
         style = "contradicted" if contradicted else "goods bar" if row["points"] > 0 else "defaults bar"
-        said = f"{name}: {row['points']:+.1f} points {unit}" + (", against its direction" if contradicted else "")
-        marks.append(Mark("rect", box, style, said))
+        caption = f"{name}: {row['points']:+.1f} points {unit}" + (", against its direction" if contradicted else "")
+        marks.append(Mark("rect", box, style, caption))
     legend = [("goods bar", "more is better"), ("defaults bar", "more is worse")]
     if any(row["is_contradicted"] for row in rows):
         legend.append(("contradicted", "against its direction"))
