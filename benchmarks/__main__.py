@@ -10,7 +10,7 @@ groups the customers while others are graded. Two months are rated: the first fr
 extracted and checked, and models are trained), the next as every month after that. PostgreSQL's own memory is not in
 the figures; its seconds while two steps run side by side are in the figures of both, and once in those of the month.
 
-Everything lies in GRIDGRADE_HOME, .gridgrade/benchmark unless told otherwise. The source stays there and is used again
+Everything lies in GRIDGRADE_HOME, .gridgrade/benchmark unless set otherwise. The source stays there and is used again
 by the next run of the same size; lake and warehouse start empty. Results go to benchmarks/results/month.json and to
 the screen.
 """
@@ -29,7 +29,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# Apart from the demo's, unless told otherwise, and never anybody's own databases; the steps' processes inherit it.
+# Apart from the demo's, unless set otherwise, and never anybody's own databases; the steps' processes inherit it.
 os.environ.setdefault("GRIDGRADE_HOME", str(Path(__file__).resolve().parent.parent / ".gridgrade" / "benchmark"))
 for own in ("GRIDGRADE_SOURCE_URL", "GRIDGRADE_WAREHOUSE_URL", "GRIDGRADE_LAKE"):
     os.environ.pop(own, None)

@@ -14,7 +14,7 @@ Each task replaces its own output for the month and hands on a small summary:
 | `retrain` or `apply` | the model version of each segment family: the one in force, or one that passed its gates |
 | `grade` | score, default probability and grade per customer |
 | `sensitivity` | what a change of each risk factor would do to the grades |
-| `publish` | the month's new revision, if it differs from the published one; with it, challengers that take over |
+| `publish` | the month's new revision, if it differs from the published one; with it, challengers that are promoted |
 | `monitor` | PSI, CSI, AUC and calibration of the models in use, in `report.model_monitoring` |
 | `approve_model` | a challenger in force, where the policy promotes by hand: asks a person, in scheduled runs only |
 
@@ -25,11 +25,11 @@ hand with the param `rating_month`. `dry_run` does everything but publish, and s
 even if more grades of a published month change than the policy lets pass without a person's word.
 
 **When `monitor` alone is red** the month is published and its actions run: a model passed a limit of the policy. Look
-at `report.model_monitoring`, and retrain or mend the records; nothing has to be cleared.
+at `report.model_monitoring`, and retrain or fix the records; nothing has to be cleared.
 
 **When a task fails** its log ends with a line that says why and what to do. Readers still see the last good
 publication. What may heal by itself (a source, a warehouse or a lake that is away) has been tried four times by then;
-mend the rest and clear the failed task. A month is done again with
+fix the rest and clear the failed task. A month is done again with
 `airflow dags clear credit_rating --partition-key YYYY-MM`; publishing what is published already changes nothing.
 """
 

@@ -1,11 +1,11 @@
-"""# Outage notices: planned outages are told of ahead of time
+"""# Outage notices: customers are notified of planned outages ahead of time
 
 **Makes** actions in the outbox `ops.service_actions`, and sends those that may go out:
 
 | task | leaves |
 |---|---|
 | `escalate_repairs` | a repair with a deadline for each report of trouble by a customer who comes first |
-| `notify_outages` | notices, amendments and tasks for account managers; what was told when in `ops.outage_notices` |
+| `notify_outages` | notices, amendments and tasks for account managers; what was sent when in `ops.outage_notices` |
 | `dispatch` | approved actions in the work queue, at the webhook or in the mail |
 
 **Read by** the people and systems who work the outbox. What a scheduled run decides goes out by itself, where the
@@ -34,7 +34,7 @@ def escalate_repairs():
 
 @task
 def notify_outages():
-    """Tell customers and account managers of planned outages, and of what has changed since they were told."""
+    """Notify customers and account managers of planned outages, and of changes since their last notice."""
     from pipeline.actions.outages import notify
 
     at, kind = current_moment()

@@ -16,7 +16,7 @@ by itself, and only where the policy asks for no person; the rest waits for `gri
 **Started** by every month that `credit_rating` publishes, backfilled ones included and in no certain order: their
 actions are suppressed. A month whose proposals stand already gets no second ones. By hand: the param `rating_month`.
 
-**When a task fails** its log ends with a line that says why and what to do: mend that and clear the task. An action
+**When a task fails** its log ends with a line that says why and what to do: fix that and clear the task. An action
 that could not be sent fails no task: it is tried again by the next `dispatch`, of any month or by
 `gridgrade actions dispatch`.
 """

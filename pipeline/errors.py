@@ -10,7 +10,7 @@ class GridgradeError(Exception):
 
 
 class ConfigError(GridgradeError):
-    """A setting or the policy cannot be used as it stands."""
+    """A setting or the policy is invalid."""
 
 
 class MonthError(GridgradeError):

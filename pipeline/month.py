@@ -33,7 +33,7 @@ class RatingMonth:
 
     @classmethod
     def span(cls, first: "RatingMonth", last: "RatingMonth") -> Iterator["RatingMonth"]:
-        """Every month from first to last, both included, oldest first."""
+        """Every month from first to last, both included, in chronological order."""
         return (first + offset for offset in range(last - first + 1))
 
     @property

@@ -1,4 +1,4 @@
-"""Asking a person whether a challenger takes over, on Airflow's page of required actions."""
+"""Asking a person whether to promote a challenger, on Airflow's page of required actions."""
 
 from datetime import timedelta
 

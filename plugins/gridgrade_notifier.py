@@ -1,10 +1,10 @@
-"""What a failed task tells people."""
+"""The log line of a failed task."""
 
 from airflow.sdk import BaseNotifier
 
 
 class TaskFailed(BaseNotifier):
-    """One line in the log: which step of which month failed, why, and how to go on once that is mended.
+    """One line in the log: which step of which month failed, why, and how to continue once that is fixed.
 
     Put on tasks, as ``on_failure_callback``: Airflow calls it when no retry is left.
     """
@@ -14,12 +14,12 @@ class TaskFailed(BaseNotifier):
 
 
 def failure_line(context) -> str:
-    """The line. An error of ``pipeline`` says in its message what to mend; where to go on is the same for all."""
+    """The line. The message of a ``pipeline`` error says what to fix; the command to continue is the same for all."""
     task, run = context["ti"], context["dag_run"]
     month = (context.get("params") or {}).get("rating_month") or run.partition_key or "no month"
     error = context.get("exception")
     reason = (str(error).splitlines() or [""])[0] or "no message"
     return (
-        f"{task.dag_id} {month}: {task.task_id} failed: {type(error).__name__}: {reason} | once that is mended: "
+        f"{task.dag_id} {month}: {task.task_id} failed: {type(error).__name__}: {reason} | once that is fixed: "
         f"airflow dags clear {task.dag_id} --run-id '{run.run_id}' --only-failed | {task.log_url}"
     )

@@ -21,11 +21,11 @@ TASK_DEFAULTS = {
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": 2,
     "max_retry_delay": timedelta(minutes=30),
-    # What heals by itself is retried and what somebody has to mend is not; so is what nobody foresaw.
+    # RETRIED and unforeseen errors are retried; the other errors of pipeline need a person, and fail at once.
     "retry_policy": ExceptionRetryPolicy(
         rules=[
             RetryRule(exception=list(RETRIED), action=RetryAction.RETRY),
-            RetryRule(exception=GridgradeError, action=RetryAction.FAIL, reason="running it again would not mend this"),
+            RetryRule(exception=GridgradeError, action=RetryAction.FAIL, reason="running it again would not fix this"),
         ]
     ),
     "execution_timeout": timedelta(hours=6),

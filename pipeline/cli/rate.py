@@ -105,10 +105,10 @@ def backfill(
     accept_moves: AcceptMoves = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rate a range of months, oldest first; none of them fires an action.
+    """Rate a range of months in chronological order; none of them fires an action.
 
-    A month is left as it is where rating it again can only give what is published, so a backfill that broke off goes on
-    where it was. --stale goes without a range too.
+    A month that is up to date is skipped, so a backfill that was interrupted continues where it stopped. --stale
+    works without a range too.
     """
     from pipeline.cycle import rate_month
     from pipeline.maintenance.backfill import in_order, rerate_stale

@@ -11,7 +11,7 @@ _END = object()
 def prefetch(items: Iterable[Item]) -> Iterator[Item]:
     """The same items in the same order, each made while the one before is worked on; never more than one ahead.
 
-    An error in making one reaches the reader in its turn.
+    An error in making one is raised when the reader reaches it.
     """
     iterator = iter(items)
     with ThreadPoolExecutor(1) as thread:

@@ -110,7 +110,7 @@ class Failure:
 
 
 class Checker:
-    """Great Expectations, holding frame after frame to one suite. Checkers of several threads take turns."""
+    """Great Expectations, checking one frame after another against one suite. A lock serializes the threads."""
 
     def __init__(self, suite: Suite):
         self._suite = suite
@@ -153,7 +153,7 @@ class Checker:
 
 
 def as_expectation(rule: Rule):
-    """The rule in Great Expectations' terms, said in our words."""
+    """A rule of Great Expectations, described in the project's words."""
     great_expectations()
     from great_expectations import expectations
 

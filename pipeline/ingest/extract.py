@@ -120,7 +120,7 @@ def _closed_months(source: BillingSystem) -> set[RatingMonth] | None:
             months.add(RatingMonth.parse(str(day)[:7]))
         except MonthError:
             raise SourceContractError(
-                f"{CLOSES}.billing_month holds {day!r}, which is not a date; mend that row"
+                f"{CLOSES}.billing_month holds {day!r}, which is not a date; fix that row"
             ) from None
     return months
 
@@ -128,7 +128,7 @@ def _closed_months(source: BillingSystem) -> set[RatingMonth] | None:
 def _missing(
     name: str, months: tuple[RatingMonth, RatingMonth], lake: Lake, source: BillingSystem, policy: Policy
 ) -> list[_Wanted] | None:
-    """The partitions in that range of months which the lake lacks, oldest first; None: the source has no such table."""
+    """The partitions of those months that the lake lacks, in chronological order; None: the source lacks the table."""
     (earliest, last), contracted = months, table(name)
     present = set(lake.facts(name))
     first = _first_month_by_the_lake(contracted, lake, sorted(present), policy)

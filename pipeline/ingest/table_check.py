@@ -41,7 +41,10 @@ class Pending:
 
 
 def months_read(lake: Lake, table: SourceTable, known: RatingMonth) -> list[RatingMonth]:
-    """The partitions that a rating which knows of ``known`` may read, oldest first: of snapshots, that one alone."""
+    """The months whose partitions a rating may read that knows the records up to ``known``, in chronological order.
+
+    Of a snapshot table that is the partition of ``known`` alone.
+    """
     return [month for month in lake.facts(table.name) if month == known or (month < known and not table.snapshot)]
 
 

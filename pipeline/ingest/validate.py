@@ -85,7 +85,7 @@ def validate(
 
 
 Outcomes = dict[RatingMonth, dict[str, Any]]
-"""The manifests of a table's quarantine by recorded month, oldest first."""
+"""The manifests of a table's quarantine by recorded month, in chronological order."""
 
 
 def _outcomes(lake: Lake, name: str, known: RatingMonth) -> Outcomes:

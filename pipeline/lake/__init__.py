@@ -82,7 +82,7 @@ class Lake:
         return [str(folder / name) for name in self.manifest(table, **keys)["files"]]
 
     def facts(self, table: str) -> list[RatingMonth]:
-        """The months a source table has partitions of, oldest first."""
+        """The months a source table has partitions of, in chronological order."""
         prefix = fact_key(table) + "="
         months = []
         for folder in self.path(table).glob(prefix + "*"):
@@ -120,7 +120,7 @@ class Lake:
         shutil.rmtree(folder, ignore_errors=True)
 
     def fact_files(self, table: str, months: Iterable[RatingMonth]) -> list[tuple[str, str | None]]:
-        """For those of ``months`` that are there, oldest first: the facts, and the rows to leave out of them.
+        """For those of ``months`` that are there, in chronological order: the facts, and the rows to leave out of them.
 
         The second file holds ``file_row_number`` of the first's rows in quarantine; it is None when no row is. A
         partition that was never validated is a LakeError.

@@ -94,7 +94,7 @@ def free_port(wanted: int = 0) -> int:
 
 
 def require_alive(processes: dict[str, subprocess.Popen], logs: Path) -> None:
-    """AirflowError when one of the processes is gone, or was told to go."""
+    """AirflowError when one of the processes has ended, or was asked to end."""
     for name, process in processes.items():
         if process.poll() in (0, -signal.SIGTERM):
             raise AirflowError("Airflow was stopped")

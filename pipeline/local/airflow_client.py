@@ -71,7 +71,7 @@ class AirflowApi:
             self.call("PATCH", _run_path(run["dag_id"], run["dag_run_id"]), {"state": "failed"})
 
     def run_ids(self, dag_id: str, month: str) -> list[str]:
-        """The runs of a month's partition, oldest first."""
+        """The runs of a month's partition, in chronological order."""
         found = self.call("GET", f"dags/{dag_id}/dagRuns?" + urlencode({"order_by": "id", "limit": 1000}))["dag_runs"]
         return [run["dag_run_id"] for run in found if run["partition_key"] == month]
 

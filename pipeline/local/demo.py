@@ -166,11 +166,11 @@ def _prepare_sample(settings: Settings, customers: int, months: int, echo: Calla
     from pipeline.sample.utility import Utility
     from pipeline.source.write import replace_tables
 
-    recipe = {"customers": customers, "months": months, "last": str(LAST_MONTH)}
+    sample = {"customers": customers, "months": months, "last": str(LAST_MONTH)}
     kept = settings.home / "sample.json"
     before = json.loads(kept.read_text()) if kept.exists() else None
     filled = inspect(connect(settings.source_owner)).has_table("customers")
-    if filled and before == recipe:
+    if filled and before == sample:
         return
     if filled:
         held = f"a sample of {before['customers']:,} customers over {before['months']} months" if before else "records"
@@ -179,7 +179,7 @@ def _prepare_sample(settings: Settings, customers: int, months: int, echo: Calla
             "name an empty folder in GRIDGRADE_HOME for the demo, or remove this one"
         )
     echo(f"making a utility of {customers:,} customers and {months} months")
-    kept.write_text(json.dumps(recipe))
+    kept.write_text(json.dumps(sample))
     replace_tables(settings.source_owner, Utility(customers, months, LAST_MONTH).batches())
 
 

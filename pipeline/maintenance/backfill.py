@@ -1,4 +1,4 @@
-"""Months again, oldest first: a range of them, or those that have gone stale."""
+"""Backfill in chronological order: a range of months, or the stale ones."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ Progress = Callable[[int, int, str], None]
 def in_order(
     months: list[RatingMonth], rate: Callable[[RatingMonth], dict[str, Any]], progress: Progress
 ) -> Iterator[dict[str, Any]]:
-    """What ``rate`` makes of each month, in their order, as it comes."""
+    """Yield what ``rate`` returns for each month, in the given order."""
     pace = _Pace()
     for done, month in enumerate(months):
         progress(done, len(months), pace.describe(month, len(months) - done))
@@ -34,9 +34,9 @@ def rerate_stale(
     first: RatingMonth | None = None,
     last: RatingMonth | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """What ``rate`` makes of each stale month from ``first`` to ``last``, the oldest first.
+    """Yield what ``rate`` returns for each stale month from ``first`` to ``last``, in chronological order.
 
-    A month that comes out different makes the next one stale, which is then rated again too.
+    A month whose content changes makes the next one stale, which is then rated again too.
     """
     pace, done = _Pace(), 0
     while stale := _stale(settings, first, last):
@@ -57,7 +57,7 @@ def _stale(settings: Settings, first: RatingMonth | None, last: RatingMonth | No
 
 
 class _Pace:
-    """How long a month takes. One that was up to date says nothing of the others."""
+    """Estimates the time left from the months rated so far, those that were up to date left out."""
 
     def __init__(self) -> None:
         self._seconds: list[float] = []

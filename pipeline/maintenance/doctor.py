@@ -1,4 +1,4 @@
-"""``gridgrade doctor``: is everything there that a month needs, and if not, how to mend it."""
+"""``gridgrade doctor``: checks everything that a month needs, and says how to fix what is wrong."""
 
 import tempfile
 from collections.abc import Callable, Iterator

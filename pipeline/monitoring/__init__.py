@@ -1,1 +1,1 @@
-"""How published months hold up: drift, backtest against matured outcomes, the shadow rating of a challenger."""
+"""How published months hold up: drift, backtest against known outcomes, the shadow rating of a challenger."""

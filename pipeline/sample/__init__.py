@@ -6,7 +6,7 @@ money/            bills, payments, debts, and what is open
 conduct.py        statements, ratings, violations ...
 service.py        outages, contacts, surveys
 faults.py         invalid rows, on request
-ground_truth.py   what the source does not tell
+ground_truth.py   what the source does not show
 rows/             months, rows, Arrow columns
 """
 

@@ -1,4 +1,4 @@
-"""From a discriminant to a default probability that comes true."""
+"""From a discriminant to a calibrated default probability."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.fisher import weighted_sum
 from pipeline.scorecard.labels import checked_labels
 
-# The line bends where a quarter, and three quarters, of the defaults lie below; with fewer defaults it stays straight.
+# The knots are the quartiles of the defaults' discriminants; with fewer defaults the calibration is one line.
 _BENDS = (0.25, 0.75)
 _MIN_DEFAULTS = 100
 _FLAT = 0.01  # a piece that rises by less than this part of the steepest one
@@ -27,9 +27,10 @@ class SplineCalibrator(BaseEstimator):
         log-odds = intercept_ + slope_ * D + sum over the knots k of bend_k * max(D - k, 0)
 
     A discriminant of skewed indices overstates what tells its extremes apart. A line through the whole of it gives
-    default rates that hold on average and in no grade; so the line may bend at the quartiles of the defaults' D. It is
-    straight (Platt's own method) where the sample has fewer than 100 defaults, and a knot next to which it would be
-    flat or fall is left out: the slope is positive everywhere, so that probabilities order as D does.
+    default rates that hold on average and in no grade; so the calibration is piecewise linear, with knots at
+    the quartiles of the defaults' D. It is one line (Platt's own method) where the sample has fewer than 100 defaults,
+    and a knot next to which it would be flat or fall is left out: the slope is positive everywhere, so that
+    probabilities order as D does.
 
     The targets are (bads + 1) / (bads + 2) for a default and 1 / (goods + 2) otherwise, so that data which D separates
     perfectly, or a handful of defaults, still give finite slopes. Where the data ask for something else (D constant,
@@ -106,7 +107,7 @@ class SplineCalibrator(BaseEstimator):
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "SplineCalibrator":
-        """Documents from before the line could bend have no knots."""
+        """Documents of earlier formats have no knots."""
         calibrator = cls()
         calibrator.intercept_ = float(document["intercept"])
         calibrator.slope_ = float(document["slope"])

@@ -133,7 +133,7 @@ class CreditModel(LogOddsModel):
         return float(self.scorecard.score(self.calibrator_.log_odds(self.discriminant_.intercept_[0])))
 
     def linear_points(self, frame: pd.DataFrame, columns: Collection[str] | None = None) -> pd.DataFrame:
-        """Points by index, its flag included, on the frame's index, before the calibration bends their sum.
+        """Points by index, its flag included, on the frame's index, before calibration (which is piecewise linear).
 
         ``columns``: only these, and the frame need not have the others.
         """

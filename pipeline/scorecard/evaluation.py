@@ -86,7 +86,7 @@ def calibration_metrics(y: Numbers, probability: Numbers, bins: int = 10) -> dic
 
         expected_rate, observed_rate            mean probability, share of defaults
         intercept, slope                        of a logistic regression on the log-odds: 0 and 1 where probabilities
-                                                come true; slope below 1: too extreme. None with one class
+                                                are calibrated; slope below 1: too extreme. None with one class
         ece                                     expected calibration error: mean |observed - expected| over bins
         reliability, resolution, uncertainty    Murphy's (1973) parts: brier = reliability - resolution + uncertainty,
                                                 but for what varies within a bin

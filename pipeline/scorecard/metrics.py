@@ -1,4 +1,4 @@
-"""How well a risk (log-odds, or a default probability) told defaults from the rest. y is 1 for default, else 0."""
+"""How well a risk (log-odds, or a default probability) separates defaults from the rest. y is 1 for default, else 0."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.scorecard.errors import ModelFitError
 
-FORMAT = 3  # 3 knows calibrations that bend; 2 bins, sentinels, shrinkage and monitoring; 1 none of them
+FORMAT = 3  # 3 knows piecewise linear calibrations; 2 bins, sentinels, shrinkage and monitoring; 1 none of them
 READABLE = (1, 2, 3)
 
 

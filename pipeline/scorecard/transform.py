@@ -32,7 +32,7 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    fill : {column: value} used as it stands instead of the median. A column the frame lacks is an error.
+    fill : {column: value} used unchanged instead of the median. A column the frame lacks is an error.
     lower, upper : quantiles between 0 and 1.
     binned : columns to take by weight of evidence
     sentinels : {column: numbers that are codes}

@@ -1,4 +1,4 @@
-"""Who works on a month takes turns: advisory locks in the warehouse, which end with the session that holds them.
+"""Locks on rating months: advisory locks in the warehouse, released when the session that holds them ends.
 
 Rating a month writes partitions of the lake that the next step reads, so one run at a time does it, whatever the basis.
 Publishing takes a lock of its own inside of that. Cleaning waits until nobody rates anything.
@@ -31,7 +31,7 @@ def rating(
     """Be the only one who works on a month, or (shared) one of several who leave each other's partitions alone, for as
     long as the block lasts.
 
-    ``who`` is what others are told while they wait. WarehouseUnavailableError, which names who holds it, when it is not
+    ``who`` is shown to those who wait. WarehouseUnavailableError, which names who holds it, when it is not
     free within the timeout.
     """
     with _session(settings, who) as connection:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from pipeline.settings import SQL, Settings
 from pipeline.warehouse.connection import driver_connection, transaction
 
-# One number for all who migrate, so that two at once take turns. Any number would do.
+# The key of the advisory lock that serializes migrations. Any number would do.
 _LOCK = 7_269_461
 
 _SAID = """
@@ -55,7 +55,7 @@ def pending(settings: Settings) -> list[str]:
 
 
 def run_file(connection: Connection, path: Path) -> None:
-    """Run a file of any number of statements as it stands; a colon or a percent sign in it means nothing."""
+    """Run a file of any number of statements unchanged; a colon or a percent sign in it means nothing."""
     driver_connection(connection).execute(path.read_text(encoding="utf-8"))
 
 

@@ -209,7 +209,7 @@ def champion(settings: Settings, family: str, month: RatingMonth) -> Model | Non
 
 
 def pending(settings: Settings, family: str, month: RatingMonth, shadow_months: int) -> Model | None:
-    """The challenger that may take over with a month: it has passed its gates, was not made by a dry run, is younger
+    """The challenger that may be promoted with a month: it has passed its gates, was not made by a dry run, is younger
     than the champion and its shadow months are over. None for a month that is published, or older than one that is."""
     with transaction(settings) as connection:
         latest = publications.latest(connection)

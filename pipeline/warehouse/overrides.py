@@ -116,7 +116,7 @@ def listed(settings: Settings) -> list[Override]:
 
 
 def in_force(settings: Settings, month: RatingMonth, known_before: datetime | None) -> list[Override]:
-    """What holds in a month, oldest first: as known before an instant, or (None) as it stands now."""
+    """The overrides of a month, in chronological order: as known before an instant, or (None) as known now."""
     known = "revoked_at is null"
     if known_before is not None:
         known = "created_at < :known_before and (revoked_at is null or revoked_at >= :known_before)"

@@ -90,12 +90,12 @@ def revisions_of(connection: Connection, month: RatingMonth) -> list[Publication
 
 
 def published(connection: Connection) -> list[Publication]:
-    """What readers see of every month, oldest first."""
+    """What readers see of every month, in chronological order."""
     return _all(connection, "superseded_at is null")
 
 
 def stale(connection: Connection) -> list[Publication]:
-    """What readers see of months that were built on something else than what is published now; oldest first."""
+    """The publications of stale months: they carried over what has changed since. In chronological order."""
     return _all(connection, "superseded_at is null and stale_since is not null")
 
 

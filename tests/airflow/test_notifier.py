@@ -23,7 +23,7 @@ def context():
 def test_it_says_what_failed_why_and_how_to_go_on(context):
     assert failure_line(context) == (
         "credit_rating 2026-10: validate failed: DataQualityError: 2026-10: 7 % of payments failed, the policy allows "
-        "2 % | once that is mended: airflow dags clear credit_rating --run-id 'scheduled__1' --only-failed | "
+        "2 % | once that is fixed: airflow dags clear credit_rating --run-id 'scheduled__1' --only-failed | "
         "http://airflow/log"
     )
 

@@ -58,7 +58,7 @@ def test_what_heals_by_itself_is_retried(error):
 
 
 @pytest.mark.parametrize("error", sorted(set(errors.GridgradeError.__subclasses__()) - set(errors.RETRIED), key=str))
-def test_what_somebody_has_to_mend_is_not_retried(error):
+def test_what_somebody_has_to_fix_is_not_retried(error):
     assert decide(error("wrong")) is RetryAction.FAIL
 
 

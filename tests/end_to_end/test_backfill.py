@@ -121,7 +121,7 @@ def differ_only_where_rules_need_the_month_before(found, forward) -> int:
 
 
 @pytest.mark.slow
-def test_backwards_is_as_forwards_where_no_rule_needs_the_month_before_and_everywhere_once_mended(
+def test_backwards_is_as_forwards_where_no_rule_needs_the_month_before_and_everywhere_once_rerated(
     install, rate, rerated, sample_lake, forward
 ):
     _, expected, in_order = forward
@@ -144,7 +144,7 @@ def test_backwards_is_as_forwards_where_no_rule_needs_the_month_before_and_every
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_twelve_months_in_any_order_come_out_the_same_once_mended(install, rate, rerated, tmp_path):
+def test_twelve_months_in_any_order_come_out_the_same_once_rerated(install, rate, rerated, tmp_path):
     months = list(RatingMonth.span(LAST - 11, LAST))
     tables: dict[str, list[pa.RecordBatch]] = {}
     for name, batch in generate(600, 30):
@@ -275,7 +275,7 @@ def test_records_that_come_late_move_exactly_whom_they_touch_and_nothing_as_know
 
 
 def test_a_month_that_comes_out_as_before_is_no_longer_stale(forward, rerated, policy):
-    """The grade of somebody who has left by the next month changes: what that one took over, not what it holds."""
+    """The grade of somebody who has left by the next month changes: what that one carried over, not what it holds."""
     settings, _, _ = forward
     before = contents(settings)
     [(customer,), *_] = query(

@@ -1,4 +1,4 @@
-"""The life of a model from month to month: when it is retrained, who serves, and that old months keep their grades."""
+"""A model from month to month: when it is retrained, which one is in force, and that old months keep their grades."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Real receivers on this machine that take, refuse, stall and break off as they are told to."""
+"""Real receivers on this machine that take, refuse, stall and break off as they are asked to."""
 
 import asyncio
 import json

@@ -45,7 +45,7 @@ class MailServer:
 
 
 def webhook(settings: Settings) -> Webhook | None:
-    """The webhook of the settings, None where it is not set up; ConfigError where it cannot be used as it stands."""
+    """The webhook of the settings, None where it is not set up; ConfigError where the setting is invalid."""
     if settings.webhook_url is None or settings.webhook_secret is None:
         return None
     url = _split("GRIDGRADE_WEBHOOK_URL", settings.webhook_url, ("https", "http"), "https://crm.example.org/actions")
@@ -58,7 +58,7 @@ def webhook(settings: Settings) -> Webhook | None:
 
 
 def mail_server(settings: Settings) -> MailServer | None:
-    """The mail server of the settings, None where it is not set up; ConfigError where it cannot be used as it is."""
+    """The mail server of the settings, None where it is not set up; ConfigError where the setting is invalid."""
     if settings.smtp_url is None or settings.mail_from is None:
         return None
     url = _split(

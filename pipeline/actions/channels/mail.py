@@ -1,6 +1,6 @@
 """Mail by SMTP: one message an action, to the customer or to a desk.
 
-The Message-ID is made from the action's id, so that a second copy can be told for one. Off this machine the connection
+The Message-ID is made from the action's id, so that a second copy can be recognised. Off this machine the connection
 is encrypted and the server's certificate checked, or nothing is sent. What the server answers is judged by its code
 alone: its words often hold the recipient's address.
 """

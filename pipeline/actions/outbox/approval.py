@@ -131,7 +131,7 @@ def listed(
 
 
 def found(settings: Settings, action_id: UUID) -> dict[str, Any]:
-    """An action and, as ``events``, what became of it, oldest first; ActionError where there is none."""
+    """An action and, as ``events``, its history in chronological order; ActionError where there is none."""
     with transaction(settings) as connection:
         query = text("select * from ops.service_actions where action_id = :id")
         row = connection.execute(query, {"id": action_id}).mappings().one_or_none()

@@ -24,7 +24,7 @@ from pipeline.warehouse.statements import statement
 _NOT_LEASED = "(s.leased_until is null or s.leased_until <= now())"
 # An attempt takes several round trips, each of which may last as long as the timeout.
 _ROUND_TRIPS = 10
-# A dispatcher waits so long for its turn; a channel that rests for longer is left to the next run.
+# A dispatcher waits at most this long for its slot; a channel that rests for longer is left to the next run.
 _PATIENCE_SECONDS = 5.0
 _LONGEST_RETRY_AFTER_SECONDS = 86_400.0
 
@@ -85,7 +85,7 @@ def claim(
 ) -> Claimed | Resting | None:
     """The next action of the channel, of these types (each with the hours after which it expires); None: there is none.
 
-    The attempt is counted and the channel's turn taken before it returns.
+    The attempt is counted and the channel's slot reserved before it returns.
     """
     wait = float(connection.execute(text(statement("outbox/channel_wait")), {"channel": channel}).scalar_one())
     if wait > max(_PATIENCE_SECONDS, 60 / use.per_minute):
@@ -113,7 +113,8 @@ def delivered(connection: Connection, claimed: Claimed) -> None:
 
 
 def refused(connection: Connection, claimed: Claimed, error: str, channels: Sequence[str]) -> str | None:
-    """The channel will never deliver it: the next of ``channels`` takes over, and is returned; None: it has failed."""
+    """The channel cannot deliver the action: move it to the next of ``channels``, which is returned. None where there
+    is no next channel; the action has then failed."""
     acts_as(connection, "dispatcher")
     place = channels.index(claimed.channel) if claimed.channel in channels else len(channels)
     following = next(iter(channels[place + 1 :]), None)

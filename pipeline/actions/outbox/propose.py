@@ -101,7 +101,7 @@ def begin_anew(cursor: "Cursor", run_kind: str) -> int:
     """Propose what is in ``decided`` and was suppressed with its publication, as decided by a run of this kind.
 
     For what does not follow from a publication: there a later run's word counts, whatever an earlier one was. A
-    scheduled run also takes over what was proposed by hand, so that it goes out without a person.
+    scheduled run also adopts what was proposed by hand, so that it goes out without a person.
     """
     return written(cursor, statement("outbox/propose_suppressed"), [run_kind])
 

@@ -89,7 +89,7 @@ def ending(month: RatingMonth, policy: Policy) -> list[Campaign]:
 
 
 def exact_terms(terms: CampaignTerms) -> dict[str, Any]:
-    """Its numbers as they stand in the policy, to the digit."""
+    """The numbers exactly as the policy writes them."""
     numbers = {name: getattr(terms, name) for name in ("share", "rate", "cap", "budget")}
     return {name: None if value is None else Decimal(str(value)) for name, value in numbers.items()}
 

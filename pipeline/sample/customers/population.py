@@ -48,7 +48,7 @@ class Block:
     is_life_support: np.ndarray
     is_protected: np.ndarray
     channel: np.ndarray  # how bills are paid
-    notice: np.ndarray  # how the customer is told
+    notice: np.ndarray  # how the customer is notified
     promptness: np.ndarray  # share of the time to pay that is used, 0 ... 1
     issue_day: np.ndarray  # of the month, from 0
     joins: np.ndarray  # month, negative: before the sample
@@ -81,7 +81,7 @@ def creditworthiness(customers: int, seed: int = 7) -> np.ndarray:
 
 
 def settle(first: int, credit: np.ndarray, calendar: Calendar, seed: int) -> Block:
-    """The block of customers that starts at index ``first``, as it stands before month 0."""
+    """The block of customers that starts at index ``first``, in its state before month 0."""
     n = len(credit)
     rng = np.random.default_rng([seed, first])
     segment = rng.choice(len(SEGMENTS), n, p=_SEGMENT_SHARES).astype(np.int8)

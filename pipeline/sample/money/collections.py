@@ -114,7 +114,7 @@ def _break_plans(block: Block, now: Now) -> None:
 
 
 def _agree_plans(block: Block, agrees: np.ndarray, now: Now) -> None:
-    """A plan pays one old bill a month, the oldest first, while new bills are paid as they come."""
+    """A plan pays one old bill a month, in chronological order, while new bills are paid as they come."""
     ledger, owed, who = block.ledger, _owed(block), np.flatnonzero(agrees)
     put_events(now, block, "plan_agreed", who, day=now.some_day(len(who), 0, 20), amount=owed[who])
     block.plan_months[who] = _PLAN_MONTHS

@@ -17,7 +17,7 @@ FIELDS = {
 
 
 class Ledger:
-    """Open bills as arrays side by side, oldest first; ``ledger.due`` is the array of due days, and so on."""
+    """Open bills as arrays side by side, in chronological order; ``ledger.due`` is the array of due days, and so on."""
 
     customer: np.ndarray
     month: np.ndarray

@@ -117,7 +117,7 @@ def calibration(verdict: Mapping[str, Any]) -> Chart:
         marks += _whisker(x.at(group["expected_rate"]), y, group, "model", caption)
     metrics = verdict["calibration"]
     caption = f"mean gap between observed and expected {metrics['ece']:.2%} (expected calibration error)"
-    legend = [("model dot", "a tenth of the customers, 95% interval"), ("guide", "comes true")]
+    legend = [("model dot", "a tenth of the customers, 95% interval"), ("guide", "perfect calibration")]
     return Chart("Calibration", caption, x, y, marks, legend)
 
 

@@ -1,7 +1,7 @@
 -- Which credit pays which bill: one row per bill and credit that pays some of it (bill_id, its due_on, the credit's
 -- paid_on, amount).
 -- A credit is money that names no bill, or what a bill received beyond its amount. Credits pay a customer's open bills
--- oldest first, from the issue of the first bill in sight (cancelled or not) on.
+-- in chronological order, from the issue of the first bill in sight (cancelled or not) on.
 -- Reads named_money, received, bills. Parameters: as_of, history_start.
 with credits as (
     select

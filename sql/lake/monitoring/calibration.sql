@@ -1,4 +1,4 @@
--- What became of the customers of a matured cohort, by the grade of their default probability: one row per model version
+-- What became of the customers of a cohort with known outcomes, by the grade of their default probability: one row per model version
 -- and grade with customers, defaults and expected (the sum of the default probabilities).
 -- Reads rated_outcomes (model_version, score, default_probability, is_default), grade_bounds (grade, from_probability,
 -- below_probability). No parameters.

@@ -1,4 +1,4 @@
--- How well the published scores of a matured cohort told its defaults from the others: one row per model version.
+-- How well the published scores of a cohort with known outcomes separate defaults from the others: one row per model version.
 -- defaults and others count the customers. A default and another customer make a pair; it is concordant where the
 -- default has the lower score, and half where both have the same. From here on everything is doubled, so that a half is
 -- a whole number and sums are exact:

@@ -1,6 +1,6 @@
 -- One row a customer, month and index of its model: value, band, and the points it adds to the score or takes away.
--- base_score and the points of a customer's rows add up to the score: where the model's calibration bends, the plain
--- points of its terms are stretched by one factor a customer. Filter by customer_id and rating_month.
+-- base_score and the points of a customer's rows add up to the score: where the model's calibration is piecewise linear,
+-- the plain points of its terms are scaled by one factor a customer. Filter by customer_id and rating_month.
 -- Reads rating.credit_grades, rating.credit_indices, rating.model_coefficients, rating.grade_scales and
 -- rating.index_definitions. A month published before missing_indices was recorded has it null: there, only an index
 -- without a value counts as missing.

@@ -32,7 +32,7 @@ sys.stdin.read()
 
 
 class Process:
-    """Another process that uses the cluster until it is told to leave."""
+    """Another process that uses the cluster until it is asked to leave."""
 
     def __init__(self, folder: Path, **arguments):
         self.process = subprocess.Popen(

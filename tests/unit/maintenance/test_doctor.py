@@ -1,4 +1,4 @@
-"""gridgrade doctor: it finds what is wrong, says how to mend it, and goes on to the next thing."""
+"""gridgrade doctor: it finds what is wrong, says how to fix it, and goes on to the next check."""
 
 import pytest
 

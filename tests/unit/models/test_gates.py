@@ -12,7 +12,7 @@ from tests.support.records.labelled import changed
 
 @pytest.fixture(scope="module")
 def verdict(policy):
-    """Of probabilities that come true."""
+    """Of calibrated probabilities."""
     return judged(policy)
 
 

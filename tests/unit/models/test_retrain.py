@@ -1,4 +1,4 @@
-"""Training: what is fitted, what stops it, who serves because of it."""
+"""Training: what is fitted, what stops it, and which model is in force after it."""
 
 import numpy as np
 import pandas as pd
@@ -348,7 +348,7 @@ def test_what_cannot_be_fitted_names_the_column(learnt, policy):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_year_on_customers_of_every_grade_default_as_often_as_was_said(settings, policy):
+def test_a_year_on_customers_of_every_grade_default_as_often_as_expected(settings, policy):
     """Of 20,000: a model as of one October, and what became of households by the next."""
     replace_tables(settings.source, generate(20_000, 48))
     found = {}

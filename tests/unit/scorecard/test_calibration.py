@@ -93,7 +93,7 @@ def test_orders_as_the_discriminant_whatever_the_sample(d, flips):
     values=st.sampled_from([3, 40, 1000]),
 )
 def test_rises_everywhere_and_back_whatever_the_default_rates(seed, rates, values):
-    """Rates that fall and rise along D, and a D of few values: the line bends where it can and never falls."""
+    """Rates that fall and rise along D, a D of few values: it has knots where possible and never falls."""
     rng = np.random.default_rng(seed)
     d = rng.integers(0, values, 2000) / values * 6 - 3
     y = (rng.random(2000) < np.interp(d, np.linspace(-3, 3, len(rates)), rates)).astype(int)

@@ -1,4 +1,4 @@
-"""Which months are stale: those that took over what is no longer what is published."""
+"""Which months are stale: those that carried over what is no longer what is published."""
 
 import uuid
 from dataclasses import replace

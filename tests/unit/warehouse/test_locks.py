@@ -1,4 +1,4 @@
-"""Turns: one run at a time at a month, whoever dies; told clearly to whoever waits in vain."""
+"""Locks: one run of a month at a time, also after a crash, and a clear error for a run that waits in vain."""
 
 import signal
 import threading
