@@ -1,1 +1,1 @@
-"""What follows from a published month: each measure decides who gets what, the outbox holds it until it is done."""
+"""Service actions of a published month: service measures decide them, the outbox holds them until they are done."""

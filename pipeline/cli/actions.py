@@ -1,4 +1,4 @@
-"""``gridgrade actions`` and ``gridgrade rebates``: what is to be done, who says so, and what a campaign would cost."""
+"""``gridgrade actions`` and ``gridgrade rebates``: the outbox, and the simulation of rebate campaigns."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -94,7 +94,7 @@ def show_all(
 
 @actions.command("show")
 def show_one(action: Annotated[UUID, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
-    """An action whole, and what became of it: who changed what, and when."""
+    """All fields of an action, and its history: who changed what, and when."""
     from pipeline.actions.outbox import approval
 
     settings, _ = _ready()
@@ -117,7 +117,7 @@ def show_one(action: Annotated[UUID, typer.Argument(metavar="ID")], as_json: AsJ
 
 @actions.command()
 def approve(by: By, ids: Ids = None, month: OfMonth = None, action_type: OfType = None) -> None:
-    """Let proposed actions go: these, or all of a month and type."""
+    """Approve proposed actions: these, or all of a month and type."""
     from pipeline.actions.outbox import approval
 
     settings, policy = _ready()
@@ -141,7 +141,7 @@ def deny(
 
 @actions.command()
 def release(by: By, ids: Ids = None, month: OfMonth = None, action_type: OfType = None) -> None:
-    """Give suppressed or failed actions another start: approved where their type needs no person, else proposed."""
+    """Restart suppressed or failed actions: approved where their type needs no person, else proposed."""
     from pipeline.actions.outbox import approval
 
     settings, policy = _ready()
@@ -150,7 +150,7 @@ def release(by: By, ids: Ids = None, month: OfMonth = None, action_type: OfType 
 
 @actions.command()
 def ack(by: By, ids: Ids = None, month: OfMonth = None, action_type: OfType = None) -> None:
-    """Say that dispatched actions are done."""
+    """Record that dispatched actions are done."""
     from pipeline.actions.outbox import approval
 
     settings, _ = _ready()
@@ -181,7 +181,7 @@ def notices(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell of planned outages, and escalate reports of trouble, as of a moment. They wait for a person to approve."""
+    """Propose notices of planned outages and escalations of trouble reports, as of a moment. A person approves them."""
     from pipeline.actions.outages import notify
 
     settings, policy = _ready()
@@ -195,7 +195,7 @@ def notices(
 
 @actions.command()
 def dispatch(as_json: AsJson = False) -> None:
-    """Send all that may go out now; what cannot stays, with the reason."""
+    """Send all approved actions that can be sent now; show why the others wait."""
     from pipeline.actions.outbox import dispatch as dispatcher
 
     outcome = dispatcher.dispatch(*_ready())
@@ -217,7 +217,7 @@ def preview(
     action: Annotated[UUID | None, typer.Option(metavar="ID", help="an action to take the fields from")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The letter of a type in words: with sample fields, or those of an action."""
+    """Show the letter of a type, with sample fields or those of an action."""
     from pipeline.actions.channels.letters import Letters, sample
 
     _, policy = inputs()

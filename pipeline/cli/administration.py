@@ -66,7 +66,7 @@ def migrate() -> None:
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Look at connections, source contract, migrations and policy: what is wrong, and how to fix it."""
+    """Check connections, source contract, migrations and policy: show what is wrong, and how to fix it."""
     from pipeline.maintenance.doctor import examine
 
     findings = list(examine(settings_with_databases))

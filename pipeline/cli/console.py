@@ -1,4 +1,4 @@
-"""What the commands of ``gridgrade`` share: months as arguments, tables or JSON, and what is going on."""
+"""What the commands of ``gridgrade`` share: months as arguments, tables or JSON, and progress on stderr."""
 
 import json
 import sys
@@ -50,7 +50,7 @@ def inputs() -> tuple[Settings, Policy]:
 
 @contextmanager
 def progress() -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on stderr with the time left; only where somebody looks."""
+    """A progress bar on stderr with the time left; only on a terminal."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -72,7 +72,7 @@ def progress() -> Iterator[Callable[[int, int, str], None]]:
 
 @contextmanager
 def status() -> Iterator[Callable[[str], None]]:
-    """What is going on, on stderr: a line that changes on a terminal, lines elsewhere."""
+    """Progress on stderr: one changing line on a terminal, separate lines elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
         lines: list[str] = []
@@ -100,5 +100,5 @@ def print_rows(as_json: bool, names: Sequence[str], rows: Iterable[Sequence]) ->
 
 
 def print_json(document: Any) -> None:
-    """What JSON does not know, dates say, as text."""
+    """Print JSON; values that JSON lacks (dates) become text."""
     typer.echo(json.dumps(document, indent=1, default=str))

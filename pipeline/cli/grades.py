@@ -38,7 +38,7 @@ def grades(
 
 @app.command()
 def labels(month: Month, basis: BasisOption = Basis.as_known_then, as_json: AsJson = False) -> None:
-    """What became of the customers of each cohort that a model trained in that month may learn from."""
+    """The cohorts that a model trained in that month may learn from, with the outcomes of their customers."""
     from pipeline.models import cohorts
 
     settings, policy = inputs()

@@ -34,7 +34,7 @@ def show_all(as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show_one(version: Version, as_json: AsJson = False) -> None:
-    """What a version is, what it was held against, how it does in use, and how it grades beside the champion."""
+    """A version: its parameters, gates, monitoring, and grades beside the champion's."""
     from pipeline.warehouse import model_registry
     from pipeline.warehouse.tables import monitoring_results
 

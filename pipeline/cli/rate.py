@@ -58,7 +58,7 @@ def diff(
     basis: BasisOption = Basis.as_known_then,
     as_json: AsJson = False,
 ) -> None:
-    """What publishing a month now would change against what is published: who moves, how far, and why."""
+    """Show what publishing a month now would change: which customers' grades, by how much, and why."""
     from pipeline.cycle import rate_month
 
     settings, policy = inputs()
@@ -73,7 +73,7 @@ def diff(
 
 @app.command()
 def late(month: Month, as_json: AsJson = False) -> None:
-    """What late records changed of a month that was published on both bases: who, how, and by which indices."""
+    """Show what late records changed in a month published on both bases: which customers, how, and by which indices."""
     from pipeline.publishing import late_records
     from pipeline.warehouse import migrations
 
@@ -177,7 +177,7 @@ def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
 
 
 def _show_progress(advance: Callable[[int, int, str], None], done: int, total: int, what: str) -> None:
-    """How far a backfill is: in the bar where somebody looks, else a line a month."""
+    """Progress of a backfill: a bar on a terminal, else one line per month."""
     advance(done, total, what)
     if not sys.stderr.isatty():
         Console(stderr=True).print(f"{done} of {total} done: {what}", markup=False, highlight=False, soft_wrap=True)

@@ -41,7 +41,7 @@ class Engine(Protocol):
         """View ``name`` over a small Arrow table."""
 
     def fetch(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """The result whole: for what is known to be small."""
+        """The whole result; for small results only."""
 
     def batches(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
         """The result as a stream of Arrow batches in the order the query asks for; several may be read side by side."""

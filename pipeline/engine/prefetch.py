@@ -1,4 +1,4 @@
-"""A stream made in a thread of its own while whoever reads it works."""
+"""Prefetch: a thread makes the next item while the reader works on the present one."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -27,24 +27,24 @@ class Query:
 
     @cached_property
     def parameters(self) -> frozenset[str]:
-        """The names it wants bound."""
+        """The names of its parameters."""
         return frozenset(placeholder.name for placeholder in self._tree.find_all(exp.Placeholder))
 
     @cached_property
     def tables(self) -> frozenset[str]:
-        """The tables it reads that are not queries of ours: source tables, and small tables of the step."""
+        """The tables it reads that are not under sql/lake: source tables, and small tables of the step."""
         queries_of_ours = {cte.alias for cte in self._tree.find_all(exp.CTE)}
         return frozenset(table.name for table in self._tree.find_all(exp.Table)) - queries_of_ours
 
     def sql(self, dialect: str = DIALECT) -> str:
-        """Its text for an engine."""
+        """Its text in a dialect."""
         if dialect not in self._texts:
             self._texts[dialect] = self._tree.sql(dialect, comments=False)
         return self._texts[dialect]
 
 
 def compose(text: str) -> Query:
-    """The query of this text with every query under sql/lake that it names, and those name in turn, in front of it."""
+    """The query of this text, with every query under sql/lake that it names, directly or not, put in front of it."""
     return _composed(text, resources.project())
 
 

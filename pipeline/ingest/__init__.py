@@ -1,1 +1,1 @@
-"""From the billing system into the lake: extract copies records, validate sets aside those that cannot be right."""
+"""From the billing system into the lake: ``extract`` copies records, ``validate`` puts invalid rows in quarantine."""

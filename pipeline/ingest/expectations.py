@@ -1,4 +1,4 @@
-"""What Great Expectations holds the rows of a source table to: derived from the source contract and the policy.
+"""The expectations on the rows of a source table, derived from the source contract and the policy.
 
 Great Expectations takes seconds to import and so is imported where rows are checked, not here.
 """
@@ -125,7 +125,7 @@ class Checker:
             )
 
     def failures(self, frame: pd.DataFrame) -> Iterator[Failure]:
-        """What fails, rule by rule. A value that cannot be read fails as that alone, not as one that is missing."""
+        """Yield the failures of each rule. A value of a wrong type fails for its type alone, not as missing too."""
         with _ONE_AT_A_TIME:
             batch = self._batches.get_batch({"dataframe": frame})
             validated = batch.validate(self._gx_suite, result_format={"result_format": "COMPLETE"})
@@ -153,7 +153,7 @@ class Checker:
 
 
 def as_expectation(rule: Rule):
-    """A rule of Great Expectations, described in the project's words."""
+    """A rule as an expectation of Great Expectations, which has the rule's name as its description."""
     great_expectations()
     from great_expectations import expectations
 

@@ -1,4 +1,4 @@
-"""What a rating of a month may know: the partitions of the lake, bound to an engine as the source's tables."""
+"""The records that a rating of a month may know: partitions of the lake, bound to an engine as the source's tables."""
 
 import hashlib
 import json

@@ -40,7 +40,7 @@ STOP_SECONDS = 10
 def running(
     settings: Settings, *, port: int | None = None, echo: Callable[[str], None] = lambda line: None
 ) -> Iterator[AirflowApi]:
-    """Airflow, ready to run the project's DAGs; stopped when the block is left, however it is left.
+    """Airflow, ready to run the project's DAGs; stopped when the block ends, also by an error.
 
     AirflowError when it does not start, or runs for this home already.
     """
@@ -200,7 +200,7 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _terminated_as_interrupt() -> Iterator[None]:
-    """A terminated program stops what it started, as one does that was interrupted."""
+    """Handle SIGTERM like Ctrl-C, so that child processes are stopped."""
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -260,7 +260,7 @@ def _started(pid: int) -> float | None:
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process goes on; one that ended and waits for its parent does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

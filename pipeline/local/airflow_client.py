@@ -1,4 +1,4 @@
-"""Airflow by its REST interface: start a month, watch it, say why it failed. Airflow itself is never imported."""
+"""A client of Airflow's REST API: starts a month, follows it, and reports why it failed. Imports no Airflow."""
 
 import json
 import time

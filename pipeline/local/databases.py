@@ -1,4 +1,4 @@
-"""The databases of this machine, where the settings name no others."""
+"""Embedded databases in place of those that the settings do not name."""
 
 from pipeline.local.postgres import EmbeddedPostgres
 from pipeline.settings import Settings

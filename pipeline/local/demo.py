@@ -222,7 +222,7 @@ def _rows(settings: Settings, query) -> list[dict]:
 
 
 def _progress(tasks: dict[str, dict]) -> str:
-    """What goes on, for people."""
+    """A run's progress as text."""
     now = [name for name, task in tasks.items() if task["state"] == "running"]
     again = [
         f"{name} failed and will be tried again" for name, task in tasks.items() if task["state"] == "up_for_retry"

@@ -21,7 +21,7 @@ _COMMENT = re.compile(r"^comment on (table|column) ([\w.]+) is '((?:[^']|'')*)';
 
 
 def dictionary(policy: Policy) -> dict[str, Any]:
-    """All of it as plain JSON: indices, index_parameters, source, warehouse and views."""
+    """The dictionary as plain JSON: indices, index_parameters, source, warehouse and views."""
     return {
         "indices": [_index(name, index) for name, index in policy.indices.items()],
         "index_parameters": policy.index_parameters.model_dump(),
@@ -32,7 +32,7 @@ def dictionary(policy: Policy) -> dict[str, Any]:
 
 
 def markdown(policy: Policy) -> str:
-    """The same as a page."""
+    """The dictionary as a Markdown page."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 not HTML

@@ -19,7 +19,7 @@ class Finding:
 
 
 def examine(load_settings: Callable[[], Settings] = Settings.load) -> Iterator[Finding]:
-    """Look at one thing after the other; what is wrong with one does not keep it from the next."""
+    """Yield the finding of each check; a failed check does not stop the next."""
     from pipeline.source.read import BillingSystem
 
     try:
@@ -69,7 +69,7 @@ def _table(settings: Settings, table: SourceTable, open_source: Callable) -> str
 
 
 def _channel(settings: Settings, channel: str) -> str:
-    """Where a channel leads. One that the policy does not use need not be there; where it does, actions wait for it."""
+    """The address of a channel. It may be missing where the policy does not use it; otherwise actions wait for it."""
     from pipeline.actions.channels import configuration
 
     policy = Policy.load(settings.policy)

@@ -1,7 +1,7 @@
-"""``gridgrade clean``: what retention no longer keeps, of the lake, of replaced revisions and of Data Docs.
+"""``gridgrade clean``: removes what the policy's retention no longer keeps of the lake, revisions and Data Docs.
 
-Nothing goes that a published month still needs: the newest ``repeatable_months`` published months can be rated, and
-their models trained, again from what the lake keeps.
+Nothing is removed that a published month still needs: the newest ``repeatable_months`` published months can be rated
+again, and their models trained again, from what the lake keeps.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""What became of the customers of an earlier month, against what was published of them then.
+"""Backtest: the outcomes of an earlier month's customers against the probabilities published then.
 
 Joined and counted by the engine: ratios are formed last, from exact sums.
 """
@@ -129,7 +129,7 @@ def _discrimination_checks(row: dict[str, Any], model: model_registry.Model, pol
 
 
 def _variance(squares: int, concordant: int, rows: int, against: int) -> float:
-    """Of the mean over ``rows`` of the share of ``against`` that each beats: exact up to the last division."""
+    """Variance of the mean over ``rows`` of the share of ``against`` that each beats: exact up to the last division."""
     if rows < 2:
         return 0.25
     return (squares * rows - concordant * concordant) / (rows * (rows - 1)) / (2 * against) ** 2 / rows

@@ -1,6 +1,6 @@
-"""Step: the models that rated a published month, held against training, against the year before and against outcomes.
+"""Step ``monitor``: compares the models of a published month with training, the year before and known outcomes.
 
-The month is published whatever comes out. A limit that is passed is a failed check: a red task, an exit code of 1.
+The month stays published in any case. A limit that is exceeded is a failed check: a failed task, an exit code of 1.
 """
 
 from typing import Any
@@ -20,12 +20,12 @@ Check = dict[str, Any]
 
 
 def monitor(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
-    """Measure, and put in the place of what was measured of the month before: ``rating.model_monitoring``, and
+    """Compute the checks of a month and replace its rows of ``rating.model_monitoring``, and of
     ``rating.shadow_grades`` for challengers in their shadow months.
 
     PSI of the score and CSI of each index, against training and against the same month a year before; AUC, KS, Brier
-    and calibration of the cohort whose outcomes have become known. ``failed`` and ``warned`` are the checks that passed
-    a limit, in words. ModelError where the month is not published.
+    and calibration of the cohort whose outcomes have become known. ``failed`` and ``warned`` are the checks that exceed
+    a limit, as text. ModelError where the month is not published.
     """
     with transaction(settings) as connection:
         published = publications.current(connection, month)

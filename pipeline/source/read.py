@@ -53,7 +53,7 @@ class ExtractQuery:
 
 @dataclass
 class Reading:
-    """Rows on their way, and how many there are and what their money adds up to by the source's own count."""
+    """A stream of rows, with their number and sums of money as the source computes them."""
 
     rows: int
     sums: dict[str, Decimal]
@@ -381,7 +381,7 @@ def _sums(query: ExtractQuery, values: list[Any]) -> dict[str, Decimal]:
 
 
 def _watched(schema: pa.Schema, batches: Iterator[pa.RecordBatch], failure: list[Exception]) -> pa.RecordBatchReader:
-    """The same batches, keeping the error that ends them: DuckDB turns it into one of its own."""
+    """The same batches; keeps the error that ends them, which DuckDB would replace by one of its own."""
 
     def watch() -> Iterator[pa.RecordBatch]:
         try:

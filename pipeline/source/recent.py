@@ -1,4 +1,4 @@
-"""What the billing system recorded just now, past the lake: for what cannot wait until a month is extracted."""
+"""Reads recent rows of the billing system without the lake, for actions that cannot wait for the month's extraction."""
 
 from datetime import datetime
 

@@ -57,7 +57,7 @@ def create_tables(url: URL, names: Iterable[str] | None = None) -> None:
 def replace_tables(url: URL, batches: Iterable[tuple[str, pa.RecordBatch]]) -> dict[str, int]:
     """Replace all the source holds by what ``batches`` brings, in any order of tables; the rows of each table.
 
-    Tables are created without the contract's constraints (dirty rows must be able to land) and with an index on
+    Tables are created without the contract's constraints (invalid rows must be accepted) and with an index on
     recorded_at. A table that brings no batch does not exist afterwards. Whatever goes wrong on the way, ``batches``
     included, leaves the earlier content as it was.
     """

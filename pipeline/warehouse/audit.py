@@ -1,4 +1,4 @@
-"""Holds a staged revision against the lake, the policy and the month before, in SQL, before any reader sees it."""
+"""Audits a staged revision against the lake, the policy and the month before, in SQL, before any reader sees it."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from pipeline.warehouse.statements import statement
 
 @dataclass(frozen=True)
 class Expected:
-    """What the lake says the staged tables must hold.
+    """What the staged tables must hold, according to the lake.
 
     ``population`` customers are graded; ``rows`` by table; ``grades``: customers by grade; ``sums`` by table and
     column: (values that are not null, their sum).
@@ -77,7 +77,7 @@ def _rows(connection: Connection, staged: Mapping[str, str], ambiguous: list[str
 
 
 def _customers(connection: Connection, staged: Mapping[str, str], ambiguous: list[str]) -> Iterator[str]:
-    """Who is graded has indices and a group, and nobody else has but a group of those who are gone."""
+    """Every graded customer has indices and a group; nobody else has, except a group of customers who have left."""
     if ambiguous:
         return
     for table, what in (("credit_indices", "indices"), ("customer_groups", "a group")):

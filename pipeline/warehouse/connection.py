@@ -1,4 +1,4 @@
-"""Transactions in the warehouse; one that is away or locked is one clear line without a password."""
+"""Connections and transactions of the warehouse. Errors are one line and hold no password."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +63,7 @@ def bulk_transaction(settings: Settings) -> Iterator["BulkConnection"]:
 
 @contextmanager
 def ingested(cursor: "Cursor", table: str, rows: "pa.RecordBatchReader") -> Iterator[None]:
-    """``rows`` as a temporary table of a bulk transaction, for the time of the block."""
+    """``rows`` as a temporary table of a bulk transaction, dropped when the block ends."""
     cursor.adbc_ingest(table, rows, mode="create", temporary=True)
     for column in rows.schema:
         if hasattr(column.type, "scale"):  # a decimal comes as a numeric of any scale, and would print without zeros

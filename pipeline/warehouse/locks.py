@@ -1,7 +1,7 @@
 """Locks on rating months: advisory locks in the warehouse, released when the session that holds them ends.
 
-Rating a month writes partitions of the lake that the next step reads, so one run at a time does it, whatever the basis.
-Publishing takes a lock of its own inside of that. Cleaning waits until nobody rates anything.
+A run writes partitions of the lake that its next step reads, so one run of a month goes on at a time, on either basis.
+Publishing takes a second lock within it. Cleaning waits until no month is being rated.
 """
 
 import time
@@ -28,8 +28,7 @@ _DOING = {PUBLISHING: "publishing", RATING: "rating"}
 def rating(
     settings: Settings, month: RatingMonth, timeout_seconds: float, who: str, *, is_shared: bool = False
 ) -> Iterator[None]:
-    """Be the only one who works on a month, or (shared) one of several who leave each other's partitions alone, for as
-    long as the block lasts.
+    """Hold the month's lock during the block: exclusive, or shared by tasks that do not write each other's partitions.
 
     ``who`` is shown to those who wait. WarehouseUnavailableError, which names who holds it, when it is not
     free within the timeout.
@@ -42,7 +41,7 @@ def rating(
 
 @contextmanager
 def cleaning(settings: Settings, timeout_seconds: float) -> Iterator[None]:
-    """Keep every rating out for as long as the block lasts; WarehouseUnavailableError when one goes on for too long."""
+    """Lock out all ratings during the block; WarehouseUnavailableError when one lasts longer than the timeout."""
     with _session(settings, "gridgrade clean") as connection:
         _take(connection, RATING, _ANY_MONTH, timeout_seconds, "a month is being rated")
         yield
@@ -63,7 +62,7 @@ def number(month: RatingMonth) -> int:
 
 @contextmanager
 def _session(settings: Settings, who: str) -> Iterator[Connection]:
-    """A session for locks alone; what happens in the block is not its business."""
+    """A session for locks alone; an error of the block passes through unchanged."""
     url = warehouse_url(settings)
     engine = connect(url).execution_options(isolation_level="AUTOCOMMIT")
     try:

@@ -1,6 +1,6 @@
 """Model versions: rating.models, rating.model_coefficients and rating.model_promotions.
 
-A version never changes. It is registered as a challenger, held against gates, and put in force from a month on by a
+A version never changes. It is registered as a challenger, checked by gates, and put in force from a month on by a
 promotion. Promotions are only ever added: in force for a month is the last one from that month or an earlier one on. So
 an old month keeps its model whatever is promoted later, and what was in force when can be read off.
 """
@@ -40,8 +40,8 @@ _PROMOTE = text(
 
 @dataclass(frozen=True)
 class Model:
-    """A registered version. ``parameters`` is the model itself, as ``pipeline.scorecard`` writes it; ``gates`` what it
-    was held against (pipeline/models/gates.py), None while it was not."""
+    """A registered version. ``parameters`` is the model itself, as ``pipeline.scorecard`` writes it; ``gates`` the
+    results of the gates (pipeline/models/gates.py), None before they were checked."""
 
     version: str
     family: str
@@ -139,7 +139,7 @@ def as_json(version: str, document: Any) -> str:
 
 
 def judge(settings: Settings, version: str, gates: list[dict[str, Any]], has_passed: bool) -> Model:
-    """Write down what a version was held against, in the place of an earlier verdict."""
+    """Store the results of a version's gates in place of earlier ones."""
     with transaction(settings) as connection:
         connection.execute(
             text("update rating.models set gates = :gates, has_passed = :has_passed where version = :version"),
@@ -203,7 +203,7 @@ def promote_within(
 
 
 def champion(settings: Settings, family: str, month: RatingMonth) -> Model | None:
-    """The model in force for a month, whenever one asks."""
+    """The model in force for a month; the same at any time of asking."""
     with transaction(settings) as connection:
         return _in_force(connection, family, month)
 

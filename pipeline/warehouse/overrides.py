@@ -144,7 +144,7 @@ def is_unknown(settings: Settings, customer_id: str) -> bool:
 
 
 def sha256(overrides: Sequence[Override]) -> str:
-    """Of what they say about grades."""
+    """One hash of the overrides: customers, kinds and grades."""
     rows = [[o.customer_id, o.kind, o.grade] for o in overrides]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 

@@ -122,7 +122,7 @@ def _publication(row: Row) -> Publication:
 
 @dataclass(frozen=True)
 class Carried:
-    """What a month hands to the one after it: its grades as a stream of (customer_id, grade), and their hash.
+    """What the next month carries over: the grades as a stream of (customer_id, grade), and their hash.
 
     Of a month that is not published: no publication, no rows, and an empty hash.
     """
@@ -134,7 +134,7 @@ class Carried:
 
 @contextmanager
 def carried(settings: Settings, month: RatingMonth) -> Iterator[Carried]:
-    """What readers see of a month, as the month after takes it over; all of one revision."""
+    """The published grades of a month for the next one to carry over; all of one revision."""
     with bulk_transaction(settings) as connection, connection.cursor() as cursor:
         cursor.execute("lock table rating.credit_grades in access share mode")  # no swap until the stream is read
         cursor.execute(f"select cast(publication_id as text), {_CARRIED} = $1", [month.first_day])
@@ -205,7 +205,7 @@ def record(connection: Connection, publication: Publication) -> Publication:
 
 
 def confirm(connection: Connection, published: Publication, fresh: Publication) -> None:
-    """Note that what is published is still what its month comes to, by ``fresh``, which is not published itself."""
+    """Record that rating the month again gave the published content; ``fresh`` has the new hashes, and no rows."""
     _alone(connection)
     connection.execute(
         text(
@@ -223,12 +223,12 @@ def confirm(connection: Connection, published: Publication, fresh: Publication) 
 
 
 def _alone(connection: Connection) -> None:
-    """One writer at a time until the transaction ends, so that no month goes stale unseen; readers go on."""
+    """Lock publications for other writers until the transaction ends, so that no stale month is missed."""
     connection.execute(text("lock table ops.publications in share row exclusive mode"))
 
 
 def record_follow_up(settings: Settings, publication_id: uuid.UUID | str) -> None:
-    """Note that what follows from a publication was decided: a month that nothing has happened to since may stand."""
+    """Record that the actions of a publication were decided. Without that a month is not up to date."""
     with transaction(settings) as connection:
         connection.execute(
             text(

@@ -67,7 +67,7 @@ def publishing(settings: Settings, month: RatingMonth, timeout_seconds: int) -> 
 def stage(connection: Connection, table: str, publication: Publication, batches: "pa.RecordBatchReader") -> None:
     """Create and fill the table of a revision; ``batches`` lack rating_month and publication_id.
 
-    Rows may still break any rule but the types': to find that out, and say it, is for the audit.
+    Only the types are checked here; the audit checks everything else.
     """
     from pyarrow import BufferOutputStream, csv
 
@@ -202,7 +202,7 @@ def size_bytes(connection: Connection, publication: Publication) -> int:
 
 
 def drop_rows(connection: Connection, publication: Publication) -> None:
-    """Throw the tables of a replaced revision away, in the caller's transaction."""
+    """Drop the tables of a replaced revision, in the caller's transaction."""
     for name in _tables(publication):
         connection.execute(text(f"drop table if exists rating.{name}"))
 
@@ -212,7 +212,7 @@ def _tables(publication: Publication) -> list[str]:
 
 
 def drop(connection: Connection, names: list[str]) -> None:
-    """Throw staged tables away; those that are not there are no matter."""
+    """Drop staged tables; tables that do not exist are ignored."""
     with connection.begin():
         for name in names:
             connection.execute(text(f"drop table if exists rating.{name}"))

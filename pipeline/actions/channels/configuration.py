@@ -1,4 +1,4 @@
-"""The channels that leave the house, as the settings name them: a webhook and a mail server, checked."""
+"""The external channels of the settings, a webhook and a mail server, checked."""
 
 import base64
 import binascii
@@ -21,7 +21,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where to post. ``login`` is what stood before the host of the URL; ``where`` is fit for a message."""
+    """A webhook. ``login`` is the user part of the URL; ``where`` is the address without secrets, for messages."""
 
     url: str = field(repr=False)
     login: tuple[str, str] | None = field(repr=False)
@@ -31,7 +31,7 @@ class Webhook:
 
 @dataclass(frozen=True)
 class MailServer:
-    """Where to hand mail in. ``tls``: "implicit", "starttls", or None on this machine."""
+    """A mail server. ``tls``: "implicit", "starttls", or None on this machine."""
 
     host: str
     port: int
@@ -95,7 +95,7 @@ def _usable(found: Found | None, settings: Settings, channel: str) -> Found:
 
 
 def missing(settings: Settings, channel: str) -> str | None:
-    """What keeps a channel from being used: the variables that are not set, in words; None: nothing."""
+    """Why a channel cannot be used, by the variables that are not set; None where it can."""
     needed = {"webhook": ("webhook_url", "webhook_secret"), "email": ("smtp_url", "mail_from")}.get(channel, ())
     absent = [f"GRIDGRADE_{name.upper()}" for name in needed if getattr(settings, name) is None]
     return f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not set" if absent else None
@@ -117,7 +117,7 @@ def _login(url: SplitResult) -> tuple[str, str] | None:
 
 
 def _key(secret: SecretStr) -> bytes:
-    """The bytes to sign with. As Standard Webhooks has it, ``whsec_`` goes before base64; anything else is the key."""
+    """The signing key. As in Standard Webhooks, ``whsec_`` precedes base64; any other text is the key itself."""
     text = secret.get_secret_value()
     try:
         key = base64.b64decode(text.removeprefix(_STANDARD_SECRET), validate=True)

@@ -1,4 +1,4 @@
-"""Where a customer can be written to. It is looked up in the lake when something is sent, and kept nowhere else."""
+"""Customers' addresses. They are looked up in the lake when something is sent, and stored nowhere else."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")
 
 
 class Contacts:
-    """The latest customers that the lake holds; opened when somebody is first looked for."""
+    """The latest customers of the lake; the lake is opened at the first look-up."""
 
     def __init__(self, settings: Settings):
         self._settings, self._lake = settings, Lake(settings.lake_path)
@@ -31,13 +31,13 @@ class Contacts:
             self._engine.__exit__(None, None, None)
 
     def missing(self) -> str | None:
-        """Why nobody can be looked up; None: they can."""
+        """Why addresses cannot be looked up; None where they can."""
         if _snapshots(self._lake):
             return None
         return f"{self._lake.root} holds no customers to look addresses up from: check GRIDGRADE_LAKE"
 
     def mail_address(self, customer_id: str) -> str | None:
-        """None where the billing system has none, or says that the customer prefers another channel."""
+        """The customer's mail address; None where there is none, or the customer prefers another channel."""
         engine = self._open()
         query = compose("select preferred_channel, contact from customers where customer_id = :customer_id")
         [found] = engine.fetch(query, {"customer_id": customer_id}).to_pylist()[:1] or [None]
@@ -54,12 +54,12 @@ class Contacts:
 
 
 def bind_latest_customers(engine: Engine, lake: Lake, columns: Mapping[str, str]) -> None:
-    """View ``customers`` of these columns: as last known and checked, empty where the lake holds none."""
+    """Bind the view ``customers`` of these columns: the latest validated snapshot, empty where there is none."""
     engine.bind_facts("customers", columns, lake.fact_files("customers", _snapshots(lake)[-1:]))
 
 
 def _snapshots(lake: Lake) -> list[RatingMonth]:
-    """Months of which the lake holds checked customers."""
+    """The months whose snapshot of customers is validated."""
     months = lake.facts("customers")
     return [month for month in months if lake.has(QUARANTINE + "customers", snapshot_month=month)]
 

@@ -1,4 +1,4 @@
-"""Letters and work orders: an action in words, from the templates a utility edits.
+"""Letters and work orders, rendered from templates that a utility may edit.
 
 ``templates/<name>.<language>.txt`` is one letter: its first line the subject, the rest the text. A file of the same
 name in the folder ``letters`` of the utility's project comes first, and ``<name>.<language>.html`` there, if it exists,
@@ -37,7 +37,7 @@ class Letter:
 
 
 class Letters:
-    """The letters of a policy, with a utility's own in front."""
+    """Renders the letters of a policy; the utility's own templates come first."""
 
     def __init__(self, policy: Policy):
         self._policy = policy
@@ -83,7 +83,7 @@ class Letters:
         return Letter(language, subject.strip(), text.strip() + "\n", html)
 
     def write_for(self, action: Claimed) -> Letter:
-        """The letter of an action that is about to be sent."""
+        """The letter of a claimed action."""
         return self.write(
             action.action_type,
             action_id=str(action.action_id),
@@ -95,7 +95,7 @@ class Letters:
         )
 
     def fault(self, action_type: str) -> str | None:
-        """Why the letter of a type cannot be written at all; None: it can."""
+        """Why the letter of a type cannot be rendered; None where it can."""
         name = f"{self._policy.actions.template(action_type)}.{self._policy.actions.language_of(action_type)}.txt"
         try:
             self._template(name)

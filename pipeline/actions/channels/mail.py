@@ -66,7 +66,7 @@ class MailChannel:
         return [Address(addr_spec=address) for address in addresses if address]
 
     def _connected(self) -> smtplib.SMTP:
-        """The connection kept from the message before, if it still answers; else a new one."""
+        """The open connection if it still answers, else a new one."""
         if self._smtp is not None:
             with suppress(smtplib.SMTPException, OSError):
                 if self._smtp.noop()[0] == 250:
@@ -110,7 +110,7 @@ def composed(action: Claimed, letter: Letter, sender: Address, recipients: list[
 
 
 def _no_connection(error: Exception) -> str:
-    """Why nothing could be handed over: the server's fault, or ours, and never the message's."""
+    """Why the server could not be used: a fault of the server or of the settings, not of the message."""
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return f"the mail server refused the login: {error.smtp_code}"
     if isinstance(error, smtplib.SMTPResponseException):

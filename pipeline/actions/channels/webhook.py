@@ -61,7 +61,7 @@ class WebhookChannel:
 
 
 def body(action: Claimed, letter: Letter) -> bytes:
-    """The JSON document of an action; to the byte the same at every attempt."""
+    """The JSON document of an action; identical in every attempt."""
     document = {
         "action_id": str(action.action_id),
         "action_type": action.action_type,
@@ -76,7 +76,7 @@ def body(action: Claimed, letter: Letter) -> bytes:
 
 
 def signed_headers(action_id: str, timestamp: int, content: bytes, secret: bytes) -> dict[str, str]:
-    """What the receiver checks: who sent it, when, and that nothing was changed on the way."""
+    """The headers by which the receiver checks sender, time and integrity."""
     signed = b".".join((action_id.encode(), str(timestamp).encode(), content))
     signature = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
     return {

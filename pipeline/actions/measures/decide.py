@@ -1,6 +1,7 @@
-"""Step: which customers get which service measure, and why: from a published month under the policy, into the outbox.
+"""Step ``decide_actions``: writes the service measures of a published month into the outbox.
 
-A measure is a query of sql/lake/measures/, an entry under the policy's ``measures`` and one under ``actions.types``.
+A service measure is a query of sql/lake/measures/, an entry under the policy's ``measures`` and one under
+``actions.types``.
 The same month again decides the same: an action is made once, and withdrawn when it is no longer due.
 """
 
@@ -23,13 +24,13 @@ from pipeline.warehouse.statements import statement
 if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Cursor
 
-# In the order of rating.md: who is served, and then who owes.
+# In the order of docs/rating.md: services first, then measures against debtors.
 MEASURES = (
     *("account_manager", "onsite_service", "grid_support_review", "relationship_task", "retention", "emergency_supply"),
     *("responsibility_notice", "visit", "inspection", "collection", "habitual_default_followup"),
     *("late_fee", "disconnection_proposal"),
 )
-# What a month charges stays due after it; of anything else the latest month says whether it still is.
+# A late fee stays due after its month. Any other action is withdrawn once the latest month no longer has it.
 _DUE_FOR_EVER = ("late_fee",)
 
 
@@ -53,8 +54,8 @@ def decide_actions(month: RatingMonth, settings: Settings, policy: Policy) -> di
     ):
         facts = DecisionInputs(engine, Lake(settings.lake_path), policy, publication, Path(scratch))
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
-            facts.published(cursor)
-        facts.worked_out()
+            facts.bind_published(cursor)
+        facts.bind_computed()
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
             propose.take_lock(cursor)
             _check_current(cursor, publication)
@@ -71,12 +72,12 @@ def decide_actions(month: RatingMonth, settings: Settings, policy: Policy) -> di
 def _decide(
     cursor: "Cursor", publication: Publication, policy: Policy, facts: DecisionInputs, name: str
 ) -> tuple[int, int, int]:
-    """Of one measure: the actions that are due, those of them that are blocked, and those that changed."""
+    """Decide one service measure; the numbers of actions that are due, blocked and changed."""
     month = publication.rating_month.first_day
     if getattr(policy.measures, name) is None:
         changed = propose.propose(cursor, publication, name, _NOBODY)
     else:
-        with ingested(cursor, "measured", facts.measured(name)):
+        with ingested(cursor, "measured", facts.due(name)):
             changed = propose.propose(cursor, publication, name, statement("measures/actions"))
     cursor.execute(_COUNTED)
     decided, blocked = cursor.fetchone()
@@ -88,7 +89,7 @@ def _decide(
 
 
 def _write_figures(cursor: "Cursor", publication: Publication, policy: Policy, facts: DecisionInputs) -> None:
-    """What the warehouse cannot work out by itself, in place of what it had of the month."""
+    """Replace the month's managers, receivables and service levels, which need the lake."""
     month, publication_id = publication.rating_month.first_day, str(publication.publication_id)
     levels = list(policy.measures.service_levels.levels)
     for table, enter, rows, parameters in (

@@ -1,7 +1,7 @@
-"""What a month's measures are decided from, as views of an engine: published rows, debts, managers, protections.
+"""The inputs of a month's service measures, as views of an engine: published rows, debts, managers, protections.
 
 The queries of sql/lake/measures/ read these views and the source tables as the month's publication knew them. What
-takes the bills of all customers is worked out range after range, and waits with the rest in a scratch folder.
+needs the bills of all customers is computed in ranges of customers and kept in a scratch folder.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from pipeline.warehouse.statements import statement
 if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Cursor
 
-# Worked out range after range: the view that each becomes, and its query.
+# Views computed in ranges of customers, with the query of each.
 _OF_BILLS = {
     "in_arrears": "select * from debts order by customer_id",
     "late_fees": "select * from late_fee order by customer_id",
@@ -39,7 +39,7 @@ where table_schema = 'rating' and table_name = 'credit_indices' and column_name 
 """
 
 
-_MEASURED = """
+_DUE = """
 select m.*, {blocked_by} as blocked_by
 from {measure} as m
 {protections}
@@ -48,7 +48,7 @@ order by m.customer_id
 
 
 class DecisionInputs:
-    """The views of one published month. ``published`` reads the warehouse; then ``worked_out`` the lake."""
+    """Views of a published month. Call ``bind_published`` (reads the warehouse), then ``bind_computed`` (the lake)."""
 
     def __init__(self, engine: Engine, lake: Lake, policy: Policy, publication: Publication, scratch: Path):
         self._engine, self._policy, self._scratch = engine, policy, scratch
@@ -57,7 +57,7 @@ class DecisionInputs:
         self._month = month
         self.parameters = rating_parameters.parameters(policy, month) | parameters(policy, month)
 
-    def published(self, cursor: "Cursor") -> None:
+    def bind_published(self, cursor: "Cursor") -> None:
         """Bind ``rated``, one row per rated customer, and ``managed_before``, who had which manager a month before."""
         first_day = self._month.first_day
         cursor.execute(_HAS_TREND)
@@ -71,8 +71,8 @@ class DecisionInputs:
         cursor.execute(statement("measures/managed_before"), [first_day])
         self._engine.bind_table("managed_before", cursor.fetch_arrow_table())
 
-    def worked_out(self) -> None:
-        """Bind what the queries of measures read beside the source tables."""
+    def bind_computed(self) -> None:
+        """Bind the policy's tables, debts, managers and protections, and the source tables."""
         for name, table in policy_tables(self._policy, self._month).items():
             self._engine.bind_table(name, table)
         parts: dict[str, list[str]] = {name: [] for name in _OF_BILLS}
@@ -89,11 +89,11 @@ class DecisionInputs:
             path = self._written(name, f"select * from {query} order by customer_id")
             self._engine.bind_files(name, [path])
 
-    def measured(self, action_type: str) -> pa.RecordBatchReader:
-        """Who gets the measure: customer_id, subject (with the customer, what it is for), reason, blocked_by and the
-        fields of its payload."""
+    def due(self, action_type: str) -> pa.RecordBatchReader:
+        """The actions due: customer_id, subject (with the customer it identifies the action), reason, blocked_by and
+        the fields of the payload."""
         is_guarded = action_type in self._policy.measures.protection.blocks
-        query = _MEASURED.format(
+        query = _DUE.format(
             measure="late_fees" if action_type == _LATE_FEE else action_type,
             blocked_by="p.blocked_by" if is_guarded else "cast(null as varchar)",
             protections="left join protected as p on p.customer_id = m.customer_id" if is_guarded else "",
@@ -110,7 +110,7 @@ class DecisionInputs:
 
 
 def period(month: RatingMonth, months: int) -> RatingMonth:
-    """The first month of the calendar's period of so many months that holds ``month``; 12: January."""
+    """The first month of the period of ``months`` calendar months that holds ``month``; for 12, January."""
     return month - (month - RatingMonth(1900, 1)) % months
 
 

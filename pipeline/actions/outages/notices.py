@@ -1,4 +1,4 @@
-"""What customers are told of planned outages: one notice per customer and outage, and then amendments.
+"""Notices of planned outages: one per customer and outage, then amendments.
 
 Written to ops.outage_notices and the outbox through the cursor of one bulk transaction. It holds the temporary tables
 ``planned`` (outage_id, feeder_id, starts_at, ends_at: every outage that is to take place) and ``affected`` (the same
@@ -22,15 +22,15 @@ NEGOTIATION = "outage_negotiation"
 
 # How an action's payload writes an instant, as a format of to_char.
 ISO_UTC = """'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'"""
-# A moment near now is the clock's, and what it decides expires as time goes by. One that was given to try does not.
+# Actions decided for a moment near now expire as time passes. Those of a moment given for a trial do not.
 _IS_NOW = "abs(extract(epoch from now() - cast($1 as timestamptz))) < 86400"
 
 
 def write_notices(
     cursor: "Cursor", at: datetime, publication: Publication, terms: OutageNotices, run_kind: str
 ) -> dict[str, int]:
-    """Write what customers have to be told at that moment; how many notices, amendments and negotiations are new or
-    other than before, how many of the first two are late, and how many actions were withdrawn."""
+    """Write the notices that are due at that moment. Returns how many notices, amendments and negotiations are new or
+    changed, how many notices and amendments are late, and how many actions were withdrawn."""
     month = publication.rating_month.first_day
 
     def propose(action_type: str, decided: str, parameters: list) -> int:
@@ -38,7 +38,7 @@ def write_notices(
 
     cursor.execute(statement("outages/create_changes", untouched=outbox.untouched("s")), [at])
     void = statement("outages/void")
-    withdrawn = outbox.withdraw(cursor, void, [], "the outage is called off, or as it was told")
+    withdrawn = outbox.withdraw(cursor, void, [], "the outage is called off, or as it was announced")
     outbox.written(cursor, f"delete from ops.outage_notices where action_id in ({void}) returning 1")
     when = {"iso_utc": ISO_UTC, "is_now": _IS_NOW}
 
@@ -67,7 +67,7 @@ def write_notices(
 def propose_now(
     cursor: "Cursor", publication: Publication, action_type: str, decided: str, parameters: list, run_kind: str
 ) -> int:
-    """Propose what does not follow from a publication but from this very moment; suppressed by a backfill alone."""
+    """Propose actions that follow from the moment and not from a publication; only a backfill suppresses them."""
     fires = run_kind != "backfill"
     changed = outbox.propose(cursor, publication, action_type, decided, parameters, run_kind=run_kind, fires=fires)
     return changed + (outbox.begin_anew(cursor, run_kind) if fires else 0)

@@ -1,7 +1,7 @@
-"""What cannot wait for the month: planned outages are told of ahead of time, and reports of trouble are followed up.
+"""Actions outside the monthly cycle: notices of planned outages, and escalation of trouble reports.
 
-Reads the billing system as it is, the customers of the lake's latest snapshot, and the latest published month. Runs
-every few minutes: the moment is handed in, and the same again changes nothing.
+Reads the billing system's current rows, the customers of the lake's latest snapshot, and the latest published month.
+Runs every few minutes. The moment is a parameter, and running again for the same moment changes nothing.
 """
 
 from datetime import datetime, timedelta
@@ -29,10 +29,11 @@ _NEEDED = ("customer_id", "feeder_id", "connected_on", "closed_on", "contract_ca
 
 
 def notify_outages(at: datetime, settings: Settings, policy: Policy, *, run_kind: str = "command") -> dict[str, Any]:
-    """Tell of the planned outages as they are known at an instant; see ``notices.write_notices`` for what is returned.
+    """Write notices of the planned outages known at an instant. Returns the counts of ``notices.write_notices``, and:
 
-    ``outages``: how many are still to come. ``because``: why nothing was done. Who was told of an outage that is gone
-    from the billing system is told so, unless it has no outages at all, planned or not: then it is taken to be amiss.
+    ``outages``: how many are still to come. ``because``: why nothing was done. Customers who were notified of an outage
+    that the billing system no longer has are notified that it is called off, unless the billing system has no outages
+    at all: its table is then taken to be faulty.
     """
     terms, counts = policy.measures.outage_notices, {"at": at.isoformat(), "outages": 0}
     publication, because = _followed(at, settings)
@@ -55,7 +56,7 @@ def notify_outages(at: datetime, settings: Settings, policy: Policy, *, run_kind
 
 
 def escalate_repairs(at: datetime, settings: Settings, policy: Policy, *, run_kind: str = "command") -> dict[str, Any]:
-    """Escalate the reports of outages and bad voltage of the customers who come first; ``repairs`` that are new."""
+    """Escalate reports of outages and bad voltage by the customers with priority; ``repairs``: how many are new."""
     terms: RepairPriority | None = policy.measures.repair_priority
     counts: dict[str, Any] = {"at": at.isoformat(), "repairs": 0}
     publication, because = _followed(at, settings)
@@ -78,7 +79,7 @@ def escalate_repairs(at: datetime, settings: Settings, policy: Policy, *, run_ki
 
 
 def _followed(at: datetime, settings: Settings) -> tuple[Publication | None, str | None]:
-    """The latest published month, or why nothing follows from it at that moment."""
+    """The latest published month, or the reason why it cannot be used at that moment."""
     with transaction(settings) as connection:
         publication = publications.latest(connection)
     if publication is None:

@@ -1,4 +1,4 @@
-"""What people and the policy say of an action: approve, deny, release, acknowledge. Every change is on record.
+"""Decisions of people and of the policy on actions: approve, deny, release, acknowledge. Every change is recorded.
 
 proposed -> approved -> dispatched -> acknowledged is the way of an action that goes well. The policy approves by itself
 what its types call automatic and a scheduled run decided; a person approves the rest, or denies it.
@@ -23,7 +23,7 @@ from pipeline.warehouse.statements import statement
 
 @dataclass(frozen=True)
 class Chosen:
-    """Actions somebody named: by their ids, or all of a month, of a type, or of both."""
+    """A selection of actions: by id, or all of a month, of a type, or of both."""
 
     ids: Sequence[UUID] = ()
     month: RatingMonth | None = None
@@ -31,7 +31,7 @@ class Chosen:
 
     @property
     def condition(self) -> str:
-        """As SQL, of a row called s."""
+        """The selection as an SQL condition on a row called s."""
         if self.ids:
             return "s.action_id = any(:ids)"
         by = {"month": "s.rating_month = :month", "action_type": "s.action_type = :action_type"}
@@ -46,7 +46,7 @@ class Chosen:
 
 
 def approve(settings: Settings, policy: Policy, chosen: Chosen, by: str) -> int:
-    """Let proposed actions go; how many. By ids all or none: one that is not proposed is an ActionError."""
+    """Approve proposed actions; returns how many. By ids all or none: one that is not proposed is an ActionError."""
     with transaction(settings) as connection:
         take_lock(connection)
         acts_as(connection, by)
@@ -57,7 +57,7 @@ def approve(settings: Settings, policy: Policy, chosen: Chosen, by: str) -> int:
 
 
 def deny(settings: Settings, chosen: Chosen, by: str, reason: str) -> int:
-    """Suppress actions for good, unless a person releases them; how many. By ids all or none."""
+    """Suppress actions unless a person releases them later; returns how many. By ids all or none."""
     with transaction(settings) as connection:
         take_lock(connection)
         acts_as(connection, by, f"denied: {reason}")
@@ -66,7 +66,7 @@ def deny(settings: Settings, chosen: Chosen, by: str, reason: str) -> int:
 
 
 def release(settings: Settings, policy: Policy, chosen: Chosen, by: str) -> int:
-    """Give suppressed or failed actions another start, and with them what follows them; how many. By ids all or none.
+    """Restart suppressed or failed actions and those that follow them; returns how many. By ids all or none.
 
     They are approved where the policy approves their type automatically, and proposed otherwise.
     """
@@ -79,7 +79,7 @@ def release(settings: Settings, policy: Policy, chosen: Chosen, by: str) -> int:
 
 
 def acknowledge(settings: Settings, chosen: Chosen, by: str) -> int:
-    """Say that dispatched actions are done; how many. By ids all or none."""
+    """Record that dispatched actions are done; returns how many. By ids all or none."""
     with transaction(settings) as connection:
         take_lock(connection)
         acts_as(connection, by)
@@ -88,7 +88,7 @@ def acknowledge(settings: Settings, chosen: Chosen, by: str) -> int:
 
 
 def approve_by_policy(connection: Connection, policy: Policy) -> int:
-    """Let go what scheduled runs proposed of the types that need no person; how many."""
+    """Approve the actions that scheduled runs proposed and whose type is approved automatically; returns how many."""
     take_lock(connection)
     acts_as(connection, "policy")
     which = "t.approval = 'automatic' and s.run_kind = 'scheduled'"
@@ -97,17 +97,17 @@ def approve_by_policy(connection: Connection, policy: Policy) -> int:
 
 
 def terms(policy: Policy) -> str:
-    """What the policy says of its action types, as the JSON that the statements here read."""
+    """The policy's action types as the JSON that the statements read."""
     return json.dumps([{"action_type": name, **each.model_dump()} for name, each in policy.actions.types.items()])
 
 
 def take_lock(connection: Connection) -> None:
-    """One writer of many actions at a time, until the transaction ends; see ``outbox.take_lock``."""
+    """Take the outbox's lock until the transaction ends; see ``propose.take_lock``."""
     connection.execute(text(propose.TAKE_TURN))
 
 
 def acts_as(connection: Connection, actor: str, note: str = "") -> None:
-    """Until the transaction ends, changes of status are on record as made by ``actor``, with a note."""
+    """Record changes of status as made by ``actor``, with a note, until the transaction ends."""
     connection.execute(
         text("select set_config('gridgrade.actor', :actor, true), set_config('gridgrade.note', :note, true)"),
         {"actor": actor, "note": note},
@@ -117,7 +117,7 @@ def acts_as(connection: Connection, actor: str, note: str = "") -> None:
 def listed(
     settings: Settings, *, month: RatingMonth | None = None, action_type: str | None = None, status: str | None = None
 ) -> Iterator[Mapping[str, Any]]:
-    """The rows of the outbox with these properties, newest month first, the most urgent before the others; streamed."""
+    """Stream the actions with these properties, the newest month first, within it the most urgent."""
     wanted = {"rating_month": month and month.first_day, "action_type": action_type, "status": status}
     given = {name: value for name, value in wanted.items() if value is not None}
     condition = " and ".join(f"{name} = :{name}" for name in given) or "true"
@@ -153,7 +153,7 @@ def _change(
 
 
 def _check(connection: Connection, chosen: Chosen, verb: str, why_not) -> None:
-    """Of actions named by their ids, each has to be there and in a fit state; nobody changes them meanwhile."""
+    """ActionError unless every action named by id exists and is in a fit state; locks their rows."""
     query = text(statement("outbox/state_of_chosen"))
     rows = {row.action_id: row for row in connection.execute(query, {"ids": list(chosen.ids)})}
     for action_id in chosen.ids:

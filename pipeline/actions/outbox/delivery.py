@@ -1,4 +1,4 @@
-"""Who sends which action when, and what came of it: leases, attempts, rests. One short transaction a step.
+"""Delivery of actions: leases, attempts, outcomes, rests of channels. Each function is one short transaction.
 
 An attempt is on record before anything is sent, and holds the action by a lease. A dispatcher that dies leaves the
 lease behind; once it has run out, another sends the action again, under the same key. So nothing is lost, and where it
@@ -29,13 +29,13 @@ _PATIENCE_SECONDS = 5.0
 _LONGEST_RETRY_AFTER_SECONDS = 86_400.0
 
 
-# Only by the dispatcher whose attempt was the last; one that was taken for dead has nothing to say.
+# Only the dispatcher of the last attempt may record its outcome; one whose lease was taken over may not.
 _MINE = "s.action_id = :action_id and s.status = 'approved' and s.channel = :channel and s.attempts = :attempts"
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """An action whose attempt number ``attempts`` is this dispatcher's, after ``wait_seconds``."""
+    """An action claimed by this dispatcher for attempt number ``attempts``, to be sent after ``wait_seconds``."""
 
     action_id: UUID
     action_type: str
@@ -51,13 +51,13 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Resting:
-    """The channel is not to be used for so long."""
+    """The channel rests for this many seconds."""
 
     seconds: float
 
 
 def settle(connection: Connection, policy: Policy) -> dict[str, int]:
-    """Before anything is sent: end what expired or follows what never goes out; heed what the policy says by now."""
+    """Before sending: end actions that expired or follow one never sent, and apply the current policy."""
     parameters, types = {"types": terms(policy)}, statement("outbox/policy_types")
     take_lock(connection)
     acts_as(connection, "dispatcher")
@@ -74,7 +74,7 @@ def settle(connection: Connection, policy: Policy) -> dict[str, int]:
 
 
 def to_queue(connection: Connection) -> int:
-    """Show in the work queue what is to be worked there; how many."""
+    """Move the approved actions of the work queue into it; returns how many."""
     take_lock(connection)
     acts_as(connection, "dispatcher")
     return _run(connection, "to_work_queue", followed_is_done=statement("outbox/followed_is_done"))
@@ -125,7 +125,7 @@ def refused(connection: Connection, claimed: Claimed, error: str, channels: Sequ
 def postponed(
     connection: Connection, claimed: Claimed, error: str, use: ActionChannel, retry_after: float | None
 ) -> bool:
-    """It may work later; False: its attempts are used up, and it has failed."""
+    """Plan another attempt; False where its attempts are used up and it has failed."""
     acts_as(connection, "dispatcher")
     parameters = _attempt(claimed, error)
     if claimed.attempts >= use.attempts:
@@ -137,25 +137,25 @@ def postponed(
 
 
 def rest(connection: Connection, channel: str, seconds: float) -> None:
-    """Nobody uses the channel for so long."""
+    """Let the channel rest for this many seconds."""
     _run(connection, "rest", {"channel": channel, "seconds": seconds})
 
 
 def waiting(connection: Connection) -> list[dict[str, Any]]:
-    """What is approved and not sent yet: channel, action_type, actions, next_at, last_error."""
+    """Counts of approved actions not sent yet: channel, action_type, actions, next_at, last_error."""
     return [dict(row) for row in connection.execute(text(statement("outbox/waiting"))).mappings()]
 
 
 def backoff_seconds(action_id: UUID, attempts: int, use: ActionChannel) -> float:
-    """How long to wait after so many attempts: twice as long each time, and up to half of it less, by the action's id,
-    so that what failed together does not come back together."""
+    """Seconds to wait after this many attempts: doubled each time, less up to half by the action's id, so that actions
+    that failed together are not retried together."""
     longest = min(use.max_backoff_seconds, use.backoff_seconds * 2.0 ** min(attempts - 1, 64))
     drawn = hashlib.sha256(f"{action_id} {attempts}".encode()).digest()
     return longest * (0.5 + 0.5 * int.from_bytes(drawn[:8]) / 2**64)
 
 
 def bounded(retry_after: float | None) -> float:
-    """What a receiver asked for, as far as one can go along with it."""
+    """The receiver's ``Retry-After`` in seconds, limited to the bounds that are accepted."""
     return min(max(retry_after or 0.0, 0.0), _LONGEST_RETRY_AFTER_SECONDS)
 
 

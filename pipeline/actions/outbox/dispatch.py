@@ -1,7 +1,7 @@
-"""Send what may go out: to the work queue, the webhook and by mail.
+"""Send approved actions: to the work queue, the webhook and by mail.
 
-Runs as often as one likes, any number at once, and ends when nothing is left that could go now. What waits (for a
-person, for a setting, for a retry) stays where it is, and the summary says why.
+Any number of dispatchers may run at once. A run ends when nothing is left that can be sent now. Actions that wait for
+a person, a setting or a retry stay, and the summary says why.
 """
 
 import time
@@ -31,7 +31,7 @@ SENDING = ("webhook", "email")
 
 @contextmanager
 def open_channels(settings: Settings, policy: Policy) -> Iterator[tuple[dict[str, Channel], dict[str, str]]]:
-    """The channels that can be used, by name, and why the others cannot."""
+    """Open the channels: those that can be used by name, and the reasons why the others cannot."""
     usable: dict[str, Channel] = {}
     reasons: dict[str, str] = {}
     letters, use = Letters(policy), policy.actions.channels
@@ -55,7 +55,7 @@ def open_channels(settings: Settings, policy: Policy) -> Iterator[tuple[dict[str
 
 
 def dispatch(settings: Settings, policy: Policy, *, opened: Callable[..., Any] = open_channels) -> dict[str, Any]:
-    """Send everything that is approved and can go now, whatever its month; JSON-safe counts of what came of it.
+    """Send all approved actions that can be sent now, of any month; returns JSON-safe counts of the outcomes.
 
     ``approved``: let go by the policy. ``dispatched``: by channel. ``postponed``: attempts that will be repeated.
     ``failed`` and ``suppressed``: given up. ``to_approve``: waiting for a person. ``waiting``: what is approved and not
@@ -86,7 +86,7 @@ def dispatch(settings: Settings, policy: Policy, *, opened: Callable[..., Any] =
 
 
 class _Sender:
-    """One run of a dispatcher. ``reasons`` collects why a channel is left alone."""
+    """One run of a dispatcher. ``reasons`` collects why a channel is not used."""
 
     def __init__(
         self,
@@ -102,14 +102,14 @@ class _Sender:
         self._types = {name: each.expires_hours for name, each in types.items() if name not in faults}
 
     def serve_all(self, usable: Mapping[str, Channel]) -> int:
-        """Serve every channel once; how many actions moved, so that another round may find more to do."""
+        """Serve every channel once; returns how many actions changed, in which case another round is needed."""
         with self._connection.begin():
             moved = delivery.to_queue(self._connection)
         self._counts["queue"] += moved
         return moved + sum(self._serve(name, channel) for name, channel in usable.items())
 
     def _serve(self, name: str, channel: Channel) -> int:
-        """Send what the channel has to send, until it is done or has to rest; how many actions moved."""
+        """Send the channel's actions until none is left or it has to rest; returns how many actions changed."""
         use: ActionChannel = getattr(self._policy.actions.channels, name)
         moved = in_a_row = 0
         while True:
@@ -133,7 +133,7 @@ class _Sender:
                     in_a_row = 0
 
     def _record(self, claimed: Claimed, outcome: Outcome, use: ActionChannel) -> int:
-        """Write down what came of an attempt; whether the action moved on."""
+        """Record the outcome of an attempt; 1 if the action changed, else 0."""
         if outcome.kind == "delivered":
             delivery.delivered(self._connection, claimed)
             self._counts[claimed.channel] += 1

@@ -1,4 +1,4 @@
-"""What came of handing an action to a channel. Reasons are words for the table: no secret, no address, no reply."""
+"""The outcome of an attempt. A reason is stored, so it holds no secret, no address and no reply of the receiver."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -8,8 +8,8 @@ from pipeline.actions.outbox.delivery import Claimed
 
 @dataclass(frozen=True)
 class Outcome:
-    """``delivered``: the channel took it. ``unreachable``: it knows no way to the recipient. ``refused``: it will never
-    take it. ``not_now``: it may have taken it, or may later; ``retry_after`` seconds if it said so."""
+    """``delivered``: accepted. ``unreachable``: the channel has no address of the recipient. ``refused``: never to be
+    accepted. ``not_now``: unknown, or to be retried; after ``retry_after`` seconds where the receiver asked for it."""
 
     kind: Literal["delivered", "unreachable", "refused", "not_now"]
     reason: str = ""
@@ -21,6 +21,6 @@ DELIVERED = Outcome("delivered")
 
 class Channel(Protocol):
     def send(self, action: Claimed) -> Outcome:
-        """Hand an action over. The same action again goes under the same key."""
+        """Send an action. Every attempt uses the same idempotency key."""
 
     def close(self) -> None: ...

@@ -1,8 +1,8 @@
-"""The outbox ops.service_actions: an action is decided once, and stays as it is once somebody has acted on it.
+"""Writes actions to the outbox ops.service_actions. An action is not changed once somebody has acted on it.
 
-A measure is a query that says who gets what and why, and an entry under the policy's ``actions.types`` that says what
-becomes of it. ``propose`` writes it, ``withdraw`` takes back what is no longer due. What happens afterwards is the
-matter of approval.py (people) and dispatch.py (channels).
+A service measure is a query (who gets what, and why) and an entry under the policy's ``actions.types`` (approval,
+channels, expiry). ``propose`` writes its actions, ``withdraw`` suppresses those no longer due. approval.py (people) and
+dispatch.py (channels) do the rest.
 """
 
 import json
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "gridgrade:service-actions")
 
-# Any number would do, as long as nobody else takes it.
+# The key of the outbox's advisory lock. Any number would do that nothing else uses.
 TAKE_TURN = "select pg_advisory_xact_lock(7269466)"
 
 
@@ -40,7 +40,7 @@ def untouched(alias: str) -> str:
 
 
 def action_id(action_type: str, *reference: str) -> str:
-    """The id of an action, made from what it is for, so that deciding twice makes it once."""
+    """The id of an action, a UUIDv5 of type and reference, so that deciding twice makes one action."""
     return str(uuid.uuid5(_NAMESPACE, json.dumps([action_type, *reference], ensure_ascii=False)))
 
 
@@ -54,7 +54,7 @@ def published(month: RatingMonth, settings: Settings) -> Publication:
 
 
 def may_fire(publication: Publication, run_kind: str) -> bool:
-    """Only what follows from the latest month, and not from a backfill, is proposed; the rest is written suppressed."""
+    """Whether actions are proposed: only those of the latest month and not of a backfill. Others are suppressed."""
     return run_kind != "backfill" and bool(publication.is_latest_month)
 
 
@@ -115,23 +115,23 @@ def withdraw(cursor: "Cursor", which: str, parameters: list, reason: str) -> int
 
 
 def take_lock(cursor: "Cursor") -> None:
-    """One writer of many actions at a time, until the transaction ends: deciders, people and dispatchers.
+    """Take the outbox's lock until the transaction ends: one writer of many actions at a time.
 
-    Two of them would lock rows in different orders, and wait for each other for ever. Who only sends one action after
-    the other need not wait.
+    Two such writers would lock rows in different orders and deadlock. A dispatcher that claims one action at a time
+    does not need the lock.
     """
     cursor.execute(TAKE_TURN)
     cursor.fetchone()
 
 
 def written(cursor: "Cursor", statement: str, parameters: list | None = None) -> int:
-    """How many rows a statement that ends in ``returning 1`` wrote."""
+    """Run a statement that ends in ``returning 1``; returns how many rows it wrote."""
     cursor.execute(f"with written as ({statement}) select count(*) from written", parameters)
     return cursor.fetchone()[0]
 
 
 def acts_as(cursor: "Cursor", actor: str) -> None:
-    """Until the transaction ends, changes of status are on record as made by ``actor``."""
+    """Record changes of status as made by ``actor`` until the transaction ends."""
     cursor.execute("select set_config('gridgrade.actor', $1, true)", [actor])
     cursor.fetchone()
 

@@ -66,7 +66,7 @@ _SUMMARY_NAMES = (
 
 
 def lock(cursor: "Cursor") -> None:
-    """One writer at a time, until the transaction ends, and nobody approves or denies meanwhile; readers go on."""
+    """Lock ledger and outbox for other writers until the transaction ends; readers are not blocked."""
     propose.take_lock(cursor)
     cursor.execute("lock table ops.arrears_rebates in share row exclusive mode")
 

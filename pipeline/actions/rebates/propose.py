@@ -1,4 +1,4 @@
-"""Service measure: part of repaid arrears comes back as a credit, once per campaign and customer.
+"""Step ``propose_rebates``: part of repaid arrears becomes a credit, once per campaign and customer.
 
 Reads the lake as the month's publication knew it; writes ops.arrears_rebates and ops.service_actions.
 """
@@ -95,7 +95,7 @@ def exact_terms(terms: CampaignTerms) -> dict[str, Any]:
 
 
 class Computing:
-    """The queries of sql/lake/rebates over what is bound; what one leaves to the next waits in a scratch folder."""
+    """Runs the queries of sql/lake/rebates over the bound views; intermediate results lie in a scratch folder."""
 
     def __init__(self, engine: Engine, policy: Policy, scratch: Path):
         self._engine, self._policy, self._scratch = engine, policy, scratch
@@ -103,7 +103,7 @@ class Computing:
     def look_at_start(self, campaign: Campaign, bound: Iterable) -> None:
         """Bind the bills overdue when the campaign began, from one range of customers ``bound`` after the other.
 
-        The look at its end goes back as far, so that a bill gone out of sight does not pass for a cancelled one.
+        The look at the campaign's end goes back as far, so that an old bill is not mistaken for a cancelled one.
         """
         parameters = self.parameters(campaign) | {"as_of": campaign.first_month.first_day}
         parts = [self.written("select * from overdue_bills", parameters) for _ in bound]

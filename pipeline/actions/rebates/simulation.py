@@ -1,7 +1,7 @@
-"""What a rebate campaign would have cost in months that are over. Reads the lake; changes nothing.
+"""Simulates what a rebate campaign would have cost in past months. Reads the lake; changes nothing.
 
-Everybody is taken to have paid as they did, without any campaign: the cost is what would be given for money that came
-anyway, and the recovery is what a campaign has to improve on.
+Customers are assumed to pay as they did without a campaign. So the cost is for money that came anyway, and the
+recovery is the baseline that a campaign has to improve on.
 """
 
 from collections.abc import Callable
