@@ -11,7 +11,7 @@ export RUSTUP_HOME := $(TMPDIR)/rustup
 # Imports without byte code are several times slower; the others would point Python at somebody else's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo quick test test-slow test-compose test-mariadb up down bench lint dictionary lock venv
+.PHONY: help demo quick test test-slow test-compose test-mariadb up down bench lint wheel dictionary lock venv
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -49,6 +49,9 @@ bench: venv  ## a month of a million customers: seconds and memory per step, bes
 
 lint: venv  ## style, format, layers and types
 	@$(RUN) "$(BIN)/ruff" check . && "$(BIN)/ruff" format --check . && "$(BIN)/lint-imports" --no-cache && "$(BIN)/mypy"
+
+wheel: venv  ## the package, SQL, DAGs and plugins as one wheel under dist/
+	@$(RUN) $(INDEX) UV_NO_CACHE=1 "$(BIN)/uv" build --wheel --quiet --out-dir dist $(ARGS)
 
 dictionary: venv  ## write docs/data-dictionary.md anew from the default policy and the DDL
 	@$(RUN) env -u GRIDGRADE_POLICY "$(BIN)/gridgrade" dictionary --out docs/data-dictionary.md

@@ -9,10 +9,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from pipeline import resources
 from pipeline.errors import ConfigError
+from pipeline.resources import ROOT as PROJECT  # noqa: F401
+from pipeline.resources import SQL  # noqa: F401
 
-PROJECT = Path(__file__).resolve().parent.parent
-SQL = PROJECT / "sql"
 _DRIVERS = {
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
@@ -22,25 +23,26 @@ _DRIVERS = {
 
 
 class Settings(BaseSettings):
-    """Read from GRIDGRADE_* variables. Files live under ``home``, by default in the checkout; databases that are not
-    named here are embedded ones that ``pipeline.local`` starts.
+    """Read from GRIDGRADE_* variables. Files live under ``home``, by default in the checkout or, installed, in the
+    working directory; databases that are not named here are embedded ones that ``pipeline.local`` starts.
 
     ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine (DuckDB notation),
-    ``threads`` its parallelism (None: all cores). ``templates``: a folder whose letters come before the project's own.
-    ``webhook_*``, ``smtp_url`` and ``mail_from`` are read by ``pipeline.actions.channels.configuration``.
+    ``threads`` its parallelism (None: all cores). ``project`` is the utility's own folder (see
+    ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``, ``smtp_url`` and ``mail_from`` are
+    read by ``pipeline.actions.channels.configuration``.
     """
 
     model_config = SettingsConfigDict(env_prefix="GRIDGRADE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    home: Path = PROJECT / ".gridgrade"
+    home: Path = Field(default_factory=resources.default_home)
+    project: Path | None = None
     source_url: SecretStr | None = None
     warehouse_url: SecretStr | None = None
     lake: Path | None = None
-    policy: Path | None = None
+    policy: Path | None = Field(default_factory=resources.project_policy)
     engine: Literal["duckdb"] = "duckdb"
     threads: Annotated[int, Field(ge=1)] | None = None
     memory_limit: str = "2500MB"
-    templates: Path | None = None
     webhook_url: SecretStr | None = None
     webhook_secret: SecretStr | None = None
     smtp_url: SecretStr | None = None
@@ -48,10 +50,17 @@ class Settings(BaseSettings):
 
     _source_owner_url: SecretStr | None = PrivateAttr(default=None)
 
-    @field_validator("home", "lake", "policy", "templates")
+    @field_validator("home", "project", "lake", "policy")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
+
+    @field_validator("project")
+    @classmethod
+    def _is_folder(cls, path: Path | None) -> Path | None:
+        if path and not path.is_dir():
+            raise ValueError(f"{path} is not a folder; gridgrade init {path} makes it")
+        return path
 
     @field_validator("memory_limit")
     @classmethod

@@ -8,6 +8,7 @@ import yaml
 from airflow.sdk import Asset, CronPartitionTimetable, CronTriggerTimetable
 
 import pipeline.month
+from pipeline import resources
 
 # Both are partitioned by rating month; the partition key is YYYY-MM.
 billing_snapshot = Asset(name="billing_snapshot", uri="gridgrade://lake/billing_snapshot")
@@ -35,7 +36,7 @@ def _of_policy(*keys: str) -> str:
     Every parse of a DAG runs this, so the policy is not validated here: the tasks load and check all of it.
     """
     defaults = Path(pipeline.month.__file__).parent / "policy" / "defaults"
-    own = os.environ.get("GRIDGRADE_POLICY")
+    own = os.environ.get("GRIDGRADE_POLICY") or resources.project_policy()
     found = ""
     for path in (*sorted(defaults.glob("*.yaml")), *([Path(own).expanduser()] if own else [])):
         value = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 a safe loader

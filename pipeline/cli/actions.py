@@ -220,14 +220,14 @@ def preview(
     """The letter of a type in words: with sample fields, or those of an action."""
     from pipeline.actions.channels.letters import Letters, sample
 
-    settings, policy = inputs()
+    _, policy = inputs()
     fields: dict[str, Any]
     if action is None:
         facts = {"action_id": str(UUID(int=0)), "customer_id": "C00000001", "month": RatingMonth(2026, 10)}
         fields = facts | {"reason": "a sample", "payload": sample(action_type), "due_at": None}
     else:
         fields = _fields(action, action_type)
-    letter = Letters(settings, policy).write(
+    letter = Letters(policy).write(
         action_type, **fields, language="zh" if lang == Language.zh else "en" if lang else None
     )
     if as_json:

@@ -2,7 +2,8 @@
 
 A query names tables. A name that stands under sql/lake is another query and becomes a common table expression here; any
 other is a source table or a small table that the step binds. So a query reads as if everything were a table, and the
-engine still sees one statement. Two queries of one name are refused.
+engine still sees one statement. A query of the utility's own folder takes the
+place of ours at the same path, or is one more; otherwise two queries of one name are refused.
 """
 
 from functools import cache, cached_property
@@ -11,11 +12,10 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
+from pipeline import resources
 from pipeline.errors import ConfigError
-from pipeline.settings import SQL
 
 DIALECT = "duckdb"
-LAKE_QUERIES = SQL / "lake"
 
 
 class Query:
@@ -43,9 +43,13 @@ class Query:
         return self._texts[dialect]
 
 
-@cache
 def compose(text: str) -> Query:
-    """The query of this text with every query of ours that it names, and those name in turn, in front of it."""
+    """The query of this text with every query under sql/lake that it names, and those name in turn, in front of it."""
+    return _composed(text, resources.project())
+
+
+@cache
+def _composed(text: str, project: Path | None) -> Query:
     tree = _query(sqlglot.parse_one(text, read=DIALECT))
     needed: dict[str, exp.Query] = {}
     _collect(tree, needed)
@@ -73,28 +77,36 @@ def _collect(query: exp.Query, needed: dict[str, exp.Query]) -> None:
             needed[name] = body
 
 
-@cache
 def files() -> dict[str, Path]:
     """Every query under sql/lake by its name. ConfigError where two have one name."""
+    return _files(resources.project())
+
+
+@cache
+def _files(project: Path | None) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in sorted(LAKE_QUERIES.rglob("*.sql")):
+    for path in resources.files(resources.LAKE, ".sql").values():
         if path.stem in found:
-            one, other = (file.relative_to(SQL.parent) for file in (found[path.stem], path))
+            one, other = (resources.display(file) for file in (found[path.stem], path))
             raise ConfigError(f"{one} and {other} have one name: rename one of them")
         found[path.stem] = path
     return found
 
 
-@cache
 def _parse(name: str) -> exp.Query:
     file = files().get(name)
     if file is None:
         raise ConfigError(f"there is no query {name}.sql under sql/lake")
+    return _parsed(file)
+
+
+@cache
+def _parsed(file: Path) -> exp.Query:
     try:
         return _query(sqlglot.parse_one(file.read_text(encoding="utf-8"), read=DIALECT))
     except sqlglot.ParseError as error:
         line = " ".join(str(error).split())
-        raise ConfigError(f"{file.relative_to(SQL.parent)} is not SQL that can be read: {line}") from None
+        raise ConfigError(f"{resources.display(file)} is not SQL that can be read: {line}") from None
 
 
 def _query(tree: exp.Expr) -> exp.Query:

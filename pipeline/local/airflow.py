@@ -24,7 +24,8 @@ import psutil
 from pydantic import SecretStr
 
 from pipeline.local.airflow_client import ADMIN, AirflowApi, AirflowError
-from pipeline.settings import PROJECT, Settings
+from pipeline.resources import PACKAGE, ROOT
+from pipeline.settings import Settings
 
 COMPONENTS = {
     "api-server": ("api-server",),
@@ -137,19 +138,19 @@ def _environment(settings: Settings, port: int) -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API_AUTH__JWT_SECRET": keys["tokens"],
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "2",
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(password_file(settings)),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(settings.home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "GX_ANALYTICS_ENABLED": "false",
-        "PYTHONPATH": str(PROJECT),
+        "PYTHONPATH": str(PACKAGE.parent),
     }
     return clean_environment() | _gridgrade(settings) | airflow
 
@@ -237,7 +238,7 @@ def _start(command: tuple[str, ...], environment: dict[str, str], log: Path) -> 
         return subprocess.Popen(
             [sys.executable, "-m", "airflow", *command],
             env=environment,
-            cwd=PROJECT,
+            cwd=PACKAGE.parent,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
@@ -18,12 +19,11 @@ from sqlalchemy import URL
 from sqlalchemy.dialects import postgresql
 from sqlglot import exp
 
+from pipeline import resources
 from pipeline.database import connect
 from pipeline.errors import SourceContractError, SourceUnavailableError
-from pipeline.settings import SQL
 from pipeline.source.contract import SourceTable
 
-EXTRACT = SQL / "extract"
 BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 _CHUNK_ROWS = 20_000
 _REFUSALS = ("22", "42")  # SQLSTATE classes: the query or a value of it is at fault, not the connection
@@ -84,10 +84,9 @@ class BillingSystem:
 
     def query(self, table: SourceTable) -> ExtractQuery | None:
         """The extract query of a table, tried on the source; None where an optional table is not there."""
-        path = EXTRACT / f"{table.name}.sql"
-        if not path.exists() and not table.is_required:
-            return None
         text = _read(table)
+        if text is None:
+            return None
         try:
             columns = self._columns(text)
         except sa.exc.DBAPIError as error:
@@ -270,7 +269,7 @@ class BillingSystem:
         known |= {alias.alias.lower() for alias in tree.find_all(exp.Alias)}
         missing = {column.name for column in tree.find_all(exp.Column) if column.name.lower() not in known}
         if required := [name for name in table.required_columns if name in missing]:
-            leave_out = "" if table.is_required else ", or remove that file to go on without the table"
+            leave_out = "" if table.is_required else ", or empty that file to go on without the table"
             raise SourceContractError(
                 f"{table.name}: the billing system at {self._where} has no column {', '.join(required)} in "
                 f"{', '.join(present)}; add it, or adapt {_shown(table)}{leave_out}"
@@ -338,14 +337,19 @@ class BillingSystem:
         return " ".join(text.split()).rstrip(". ")
 
 
-def _read(table: SourceTable) -> str:
-    path = EXTRACT / f"{table.name}.sql"
+def _read(table: SourceTable) -> str | None:
+    """The query of a table; None where an optional table has none, or an empty one."""
+    path = _path(table)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines() if path else []
     except OSError as error:
         raise SourceContractError(f"{table.name}: {path} cannot be read: {error.strerror}; restore the query") from None
     # a parameter that a comment names would be bound as well
     text = "\n".join(line for line in lines if not line.lstrip().startswith("--")).strip().rstrip(";")
+    if not text:
+        if table.is_required:
+            raise SourceContractError(f"{table.name}: {_shown(table)} holds no query, and the table is required")
+        return None
     if "recorded_at" in table.column_names:
         needed = ("recorded_before",) if table.snapshot else ("recorded_from", "recorded_before")
         if missing := [name for name in needed if name not in sa.text(text)._bindparams]:
@@ -355,8 +359,13 @@ def _read(table: SourceTable) -> str:
     return text
 
 
+def _path(table: SourceTable) -> Path | None:
+    return resources.file(resources.EXTRACT, f"{table.name}.sql")
+
+
 def _shown(table: SourceTable) -> str:
-    return f"sql/extract/{table.name}.sql"
+    path = _path(table)
+    return resources.display(path) if path else f"sql/extract/{table.name}.sql"
 
 
 def _totals(names: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ from pipeline.settings import PROJECT
 
 TAGS = {"rating", "actions", "monthly"}
 HEAVY = {"adbc_driver_postgresql", "duckdb", "great_expectations", "pandas", "pyarrow", "scipy", "sklearn", "sqlglot"}
-LIGHT = {"pipeline", "pipeline.basis", "pipeline.errors", "pipeline.month"}
+LIGHT = {"pipeline", "pipeline.basis", "pipeline.errors", "pipeline.month", "pipeline.resources"}
 
 PARSE = """
 import json, sys, time

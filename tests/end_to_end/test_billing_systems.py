@@ -1,5 +1,6 @@
 """The same customers get the same grades whatever they are read from: CC&B, IS-U, MariaDB, SQLite."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,6 @@ from pipeline.lake import Lake
 from pipeline.policy import Policy
 from pipeline.sample import LAST, generate
 from pipeline.settings import SQL, Settings
-from pipeline.source import read
 from pipeline.source.write import arrow_schema, replace_tables
 from tests.support import mariadb
 from tests.support.records.indices import MODELS, expert, register
@@ -37,8 +37,10 @@ def psql(url, text: str) -> list[tuple]:
 @contextmanager
 def queries(folder: Path) -> Iterator[None]:
     """The extract queries of this folder in the place of the package's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(read, "EXTRACT", folder)
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as project:
+        (Path(project) / "sql").mkdir()
+        (Path(project) / "sql" / "extract").symlink_to(folder)
+        patch.setenv("GRIDGRADE_PROJECT", project)
         yield
 
 

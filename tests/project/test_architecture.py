@@ -24,6 +24,7 @@ PLUGINS_MAY = {
     "pipeline.errors",
     "pipeline.month",
     "pipeline.policy",
+    "pipeline.resources",
     "pipeline.run",
     "pipeline.settings",
     "pipeline.warehouse",

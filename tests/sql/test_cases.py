@@ -8,7 +8,6 @@ do: 2/3, ln(101).
 
 import math
 import re
-import shutil
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +23,7 @@ from pipeline.engine import open_engine, queries
 from pipeline.lake.known_records import families
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy, merged
-from pipeline.settings import PROJECT, SQL, Settings
+from pipeline.settings import PROJECT, Settings
 from tests.support.small_tables import SCHEMAS, rows, table
 
 CASES = sorted((Path(__file__).parent / "cases").rglob("*.yaml"))
@@ -72,10 +71,9 @@ def test_the_index_of_the_documentation_can_be_added(engine, tmp_path, monkeypat
     query, entry, case = re.findall(r"```(?:sql|yaml)\n(.*?)```", chapter, re.DOTALL)
     [(name, index)] = yaml.safe_load(entry)["indices"].items()
     assert name not in Policy.load().indices
-    shutil.copytree(SQL, tmp_path / "sql")
+    (tmp_path / "sql" / "lake" / "indices").mkdir(parents=True)
     (tmp_path / "sql" / "lake" / "indices" / f"{index['group']}.sql").write_text(query)
-    monkeypatch.setattr(queries, "LAKE_QUERIES", tmp_path / "sql" / "lake")
-    monkeypatch.setattr(queries, "files", queries.files.__wrapped__)
+    monkeypatch.setenv("GRIDGRADE_PROJECT", str(tmp_path))
     case = yaml.safe_load(case) | {"policy": yaml.safe_load(entry)}
     (tmp_path / index["group"]).mkdir()
     (tmp_path / index["group"] / "case.yaml").write_text(yaml.safe_dump(case))

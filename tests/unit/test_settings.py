@@ -80,3 +80,18 @@ def test_an_address_that_is_none_names_the_variable_and_keeps_it_secret(name):
     with pytest.raises(ConfigError, match=f"GRIDGRADE_{name.upper()}_URL is not a SQLAlchemy URL") as raised:
         getattr(settings, name)
     assert "s3cret" not in str(raised.value)
+
+
+def test_a_project_brings_its_policy_unless_another_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRIDGRADE_PROJECT", str(tmp_path))
+    assert Settings.load().policy is None
+    (tmp_path / "policy.yaml").write_text("{}")
+    assert (Settings.load().project, Settings.load().policy) == (tmp_path, tmp_path / "policy.yaml")
+    monkeypatch.setenv("GRIDGRADE_POLICY", str(tmp_path / "other.yaml"))
+    assert Settings.load().policy == tmp_path / "other.yaml"
+
+
+def test_a_project_that_is_not_there_is_not_passed_over(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRIDGRADE_PROJECT", str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match=r"GRIDGRADE_PROJECT: .*/nowhere is not a folder; gridgrade init"):
+        Settings.load()

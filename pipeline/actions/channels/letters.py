@@ -1,9 +1,9 @@
 """Letters and work orders: an action in words, from the templates a utility edits.
 
 ``templates/<name>.<language>.txt`` is one letter: its first line the subject, the rest the text. A file of the same
-name in the folder GRIDGRADE_TEMPLATES comes first, and ``<name>.<language>.html`` there, if it exists, goes beside the
-text. Which fields a letter can name is in ``templates/payloads.yaml``. Templates run in a sandbox; what is not there is
-an error and never an empty place.
+name in the folder ``letters`` of the utility's project comes first, and ``<name>.<language>.html`` there, if it exists,
+goes beside the text. Which fields a letter can name is in ``payloads.yaml``: a project's own says it of more types.
+Templates run in a sandbox; what is not there is an error and never an empty place.
 """
 
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ import yaml
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from pipeline import resources
 from pipeline.actions.outbox.delivery import Claimed
 from pipeline.errors import ActionError, ConfigError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.actions import Language
-from pipeline.settings import Settings
 
-TEMPLATES = Path(__file__).with_name("templates")
+PAYLOADS = "payloads.yaml"
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,10 @@ class Letter:
 class Letters:
     """The letters of a policy, with a utility's own in front."""
 
-    def __init__(self, settings: Settings, policy: Policy):
-        if settings.templates and not settings.templates.is_dir():
-            raise ConfigError(f"GRIDGRADE_TEMPLATES: {settings.templates} is not a folder")
+    def __init__(self, policy: Policy):
         self._policy = policy
         self._environment = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader([folder for folder in (settings.templates, TEMPLATES) if folder]),
+            loader=FileSystemLoader(resources.folders(resources.LETTERS)),
             undefined=StrictUndefined,
             autoescape=lambda name: bool(name) and name.endswith(".html"),
             trim_blocks=True,
@@ -109,7 +107,7 @@ class Letters:
         try:
             return self._environment.get_template(name)
         except TemplateNotFound:
-            raise ConfigError(f"there is no template {name}: add it to the folder GRIDGRADE_TEMPLATES") from None
+            raise ConfigError(f"there is no letter {name}: add it to the folder letters of GRIDGRADE_PROJECT") from None
         except TemplateSyntaxError as error:
             raise ConfigError(f"template {name}, line {error.lineno}: {error.message}") from None
         except (OSError, UnicodeDecodeError) as error:
@@ -130,12 +128,22 @@ class Letters:
 
 def sample(action_type: str) -> dict[str, Any]:
     """The documented payload of a type, with sample values; ConfigError for a type that is not documented."""
-    payloads = _payloads()
+    payloads = _payloads(resources.project())
     if action_type not in payloads:
-        raise ConfigError(f"there is no action type {action_type}: choose one of {', '.join(payloads)}")
+        raise ConfigError(
+            f"letters/{PAYLOADS} does not know {action_type}: add its fields, or choose one of {', '.join(payloads)}"
+        )
     return payloads[action_type]
 
 
 @cache
-def _payloads() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load((TEMPLATES / "payloads.yaml").read_text(encoding="utf-8"))
+def _payloads(project: Path | None) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for folder in reversed(resources.folders(resources.LETTERS)):
+        path = folder / PAYLOADS
+        try:
+            document = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{resources.display(path)} is not YAML: {' '.join(str(error).split())}") from None
+        found |= document or {}
+    return found

@@ -34,7 +34,7 @@ def open_channels(settings: Settings, policy: Policy) -> Iterator[tuple[dict[str
     """The channels that can be used, by name, and why the others cannot."""
     usable: dict[str, Channel] = {}
     reasons: dict[str, str] = {}
-    letters, use = Letters(settings, policy), policy.actions.channels
+    letters, use = Letters(policy), policy.actions.channels
     with ExitStack() as stack:
         contacts = stack.enter_context(Contacts(settings))
         for name in SENDING:
@@ -62,7 +62,7 @@ def dispatch(settings: Settings, policy: Policy, *, opened: Callable[..., Any] =
     sent, by channel and type, and ``because`` of what.
     """
     with session(settings) as connection, opened(settings, policy) as (usable, reasons):
-        letters = Letters(settings, policy)
+        letters = Letters(policy)
         written = [name for name, each in policy.actions.types.items() if each.channels != ("queue",)]
         faults = {name: fault for name in written if (fault := letters.fault(name))}
         counts: Counter[str] = Counter()

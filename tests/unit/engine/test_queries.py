@@ -84,25 +84,39 @@ def test_columns_are_those_of_the_select(policy):
         assert name in queries.columns(index.group)
 
 
-def test_a_query_that_is_not_there_or_is_no_sql_is_one_clear_line(tmp_path, monkeypatch):
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A utility's own folder: ``own("facts/population.sql", "...")`` puts a query there."""
+    monkeypatch.setenv("GRIDGRADE_PROJECT", str(tmp_path))
+
+    def put(name, text):
+        path = tmp_path / "sql" / "lake" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        queries._files.cache_clear()
+        queries._parsed.cache_clear()
+
+    yield put
+    queries._files.cache_clear()
+
+
+def test_a_query_that_is_not_there_or_is_no_sql_is_one_clear_line(own):
     with pytest.raises(ConfigError, match=r"there is no query moon.sql under sql/lake"):
         queries.columns("moon")
-    folder = tmp_path / "sql" / "lake" / "indices"
-    folder.mkdir(parents=True)
-    (folder / "broken.sql").write_text("select (\nfrom where")
-    monkeypatch.setattr(queries, "SQL", tmp_path / "sql")
-    monkeypatch.setattr(queries, "LAKE_QUERIES", tmp_path / "sql" / "lake")
-    monkeypatch.setattr(queries, "files", queries.files.__wrapped__)
-    with pytest.raises(ConfigError, match=r"sql/lake/indices/broken.sql is not SQL that can be read") as raised:
+    own("indices/broken.sql", "select (\nfrom where")
+    with pytest.raises(ConfigError, match=r"/sql/lake/indices/broken.sql is not SQL that can be read") as raised:
         queries.compose("select * from broken")
     assert "\n" not in str(raised.value)
 
 
-def test_two_queries_of_one_name_are_refused(tmp_path, monkeypatch):
-    for room in ("facts", "indices"):
-        (tmp_path / "sql" / "lake" / room).mkdir(parents=True)
-        (tmp_path / "sql" / "lake" / room / "twin.sql").write_text("select 1 as one")
-    monkeypatch.setattr(queries, "SQL", tmp_path / "sql")
-    monkeypatch.setattr(queries, "LAKE_QUERIES", tmp_path / "sql" / "lake")
-    with pytest.raises(ConfigError, match=r"facts/twin\.sql and .*indices/twin\.sql have one name: rename one of them"):
-        queries.files.__wrapped__()
+def test_a_project_s_query_takes_the_place_of_ours_wherever_ours_is_named(own, monkeypatch):
+    own("facts/received.sql", "select 'nothing came' as remark")
+    assert "nothing came" in queries.compose("select * from bill_status").sql()
+    monkeypatch.delenv("GRIDGRADE_PROJECT")
+    assert "nothing came" not in queries.compose("select * from bill_status").sql()
+
+
+def test_two_queries_of_one_name_are_refused(own):
+    own("indices/received.sql", "select 1 as one")
+    with pytest.raises(ConfigError, match=r"received.sql and .*received.sql have one name: rename one of them"):
+        queries.files()

@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
+from pipeline import resources
 from pipeline.errors import LakeError, MonthNotClosedError, SourceContractError, SourceUnavailableError
 from pipeline.ingest.extract import extract, is_month_closed, require_closed
 from pipeline.lake import Lake
 from pipeline.settings import Settings
-from pipeline.source import read
 from tests.support.records.billing import (
     AUGUST,
     CUSTOMERS,
@@ -163,21 +163,37 @@ def test_an_optional_column_that_is_missing_is_null(database, request, policy):
 
 def test_a_query_without_its_parameters_is_refused(settings, policy, tmp_path, monkeypatch):
     fill(settings, records())
-    for query in read.EXTRACT.glob("*.sql"):
-        (tmp_path / query.name).write_text(query.read_text())
-    monkeypatch.setattr(read, "EXTRACT", tmp_path)
-    (tmp_path / "bills.sql").write_text("-- uses :recorded_from and :recorded_before\nselect * from bills")
+    monkeypatch.setenv("GRIDGRADE_PROJECT", str(tmp_path))
+    folder = tmp_path / "sql" / "extract"
+    folder.mkdir(parents=True)
+    (folder / "bills.sql").write_text("-- uses :recorded_from and :recorded_before\nselect * from bills")
     with pytest.raises(SourceContractError, match=r"bills.sql does not use :recorded_from"):
         extract(OCTOBER, settings, policy)
-    (tmp_path / "bills.sql").write_text(
+    (folder / "bills.sql").write_text(
         "select bill_id, recorded_at from bills where recorded_at >= :recorded_from and recorded_at < :recorded_before"
     )
     with pytest.raises(SourceContractError, match=r"bills.sql returns no column customer_id, billing_month"):
         extract(OCTOBER, settings, policy)
-    (tmp_path / "bills.sql").write_text(
+    (folder / "bills.sql").write_text(
         "select no_such_function(1) from bills where recorded_at >= :recorded_from and recorded_at < :recorded_before"
     )
-    with pytest.raises(SourceContractError, match=r"refuses sql/extract/bills.sql: function no_such_function"):
+    with pytest.raises(SourceContractError, match=r"refuses .*/sql/extract/bills.sql: function no_such_function"):
+        extract(OCTOBER, settings, policy)
+
+
+def test_a_query_of_the_project_stands_for_ours_and_an_empty_one_for_no_table(settings, policy, tmp_path, monkeypatch):
+    fill(settings, records())
+    monkeypatch.setenv("GRIDGRADE_PROJECT", str(tmp_path))
+    folder = tmp_path / "sql" / "extract"
+    folder.mkdir(parents=True)
+    ours = resources.file(resources.EXTRACT, "bills.sql").read_text()
+    (folder / "bills.sql").write_text(ours.replace("kwh,", "kwh * 1000 as kwh,"))
+    (folder / "arrears.sql").write_text("-- we have no arrears register\n")
+    extract(OCTOBER, settings, policy)
+    assert in_lake(settings, "bills", "distinct kwh") == [(Decimal("321125.000"),)]
+    assert not Lake(settings.lake_path).facts("arrears")
+    (folder / "payments.sql").write_text("")
+    with pytest.raises(SourceContractError, match=r"payments: .*/sql/extract/payments.sql holds no query"):
         extract(OCTOBER, settings, policy)
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import URL, create_engine, text
 
 from pipeline.errors import SourceContractError, SourceUnavailableError
-from pipeline.source import read, table
+from pipeline.source import table
 from pipeline.source.read import BillingSystem
 from pipeline.source.write import arrow_schema, replace_tables
 from tests.support.mariadb import PASSWORD, running
@@ -55,17 +55,21 @@ def rows(url: URL, name: str, **bounds) -> list[dict]:
 
 
 @pytest.fixture
-def payments_query(tmp_path, monkeypatch):
-    """``payments_query(text)``: the one extract query there is."""
-
-    def write(query: str) -> None:
-        (tmp_path / "payments.sql").write_text(query)
-        monkeypatch.setattr(read, "EXTRACT", tmp_path)
-
-    return write
+def extract_queries(tmp_path, monkeypatch):
+    """The folder of a project's extract queries."""
+    folder = tmp_path / "sql" / "extract"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("GRIDGRADE_PROJECT", str(tmp_path))
+    return folder
 
 
-def test_a_schema_of_its_own_kind_arrives_as_what_it_means(cis, monkeypatch, tmp_path):
+@pytest.fixture
+def payments_query(extract_queries):
+    """``payments_query(text)`` writes the extract query of payments."""
+    return (extract_queries / "payments.sql").write_text
+
+
+def test_a_schema_of_its_own_kind_arrives_as_what_it_means(cis, extract_queries):
     administer(
         cis,
         """create table `Order` (
@@ -80,13 +84,12 @@ def test_a_schema_of_its_own_kind_arrives_as_what_it_means(cis, monkeypatch, tmp
         "create view `read only` as select * from `Order`",
         "grant select on cis.`read only` to reader",
     )
-    (tmp_path / "bills.sql").write_text(
+    (extract_queries / "bills.sql").write_text(
         """select `key` as bill_id, `Account` as Customer_ID, `group` as billing_month, bill_date as issued_on,
             due as due_on, total as amount, energy as kwh, `estimated?` as is_estimated, replaces as cancels_bill_id,
             entered as recorded_at
         from `cis`.`read only` where entered >= :recorded_from and entered < :recorded_before"""
     )
-    monkeypatch.setattr(read, "EXTRACT", tmp_path)
     first, second = sorted(rows(as_reader(cis), "bills", **SPAN), key=lambda row: row["bill_id"])
     assert (first["is_estimated"], second["is_estimated"]) == ("0", "1")
     assert (first["due_on"], second["due_on"]) == ("2026-10-20T00:00:00", None)

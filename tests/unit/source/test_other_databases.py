@@ -10,9 +10,9 @@ from sqlalchemy.dialects import mssql, oracle
 from pipeline.errors import ConfigError, SourceUnavailableError
 from pipeline.settings import SQL, Settings
 from pipeline.source import contract, table
-from pipeline.source.read import BEGINNING, EXTRACT, BillingSystem
+from pipeline.source.read import BEGINNING, BillingSystem
 
-OURS = sorted(EXTRACT.glob("*.sql"))
+OURS = sorted((SQL / "extract").glob("*.sql"))
 TEMPLATES = sorted((SQL / "templates").glob("*/extract/*.sql"))
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
