@@ -99,10 +99,10 @@ def action(settings: Settings, action_id: UUID) -> dict[str, Any]:
     return approval.found(settings, action_id)
 
 
-def letter(settings: Settings, policy: Policy, found: dict[str, Any], language: str | None) -> Letter | str:
+def letter(policy: Policy, found: dict[str, Any], language: str | None) -> Letter | str:
     """The action in words, or why it cannot be put into any."""
     try:
-        return Letters(settings, policy).write(
+        return Letters(policy).write(
             found["action_type"],
             action_id=str(found["action_id"]),
             customer_id=found["customer_id"],
