@@ -59,7 +59,7 @@ def show(asked: Asked, action_id: Annotated[UUID, Query(alias="id")], lang: str 
     return asked.page(
         "action.html",
         action=found,
-        letter=outbox.letter(asked.settings, asked.policy, found, language),
+        letter=outbox.letter(asked.policy, found, language),
         language=language,
         verbs=outbox.VERBS.get(found["status"], ()),
     )
