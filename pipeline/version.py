@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from pipeline import source
+from pipeline import resources, source
 from pipeline.engine import queries
 
 _PACKAGE = Path(__file__).parent
@@ -100,10 +100,9 @@ def _files(names: tuple[str, ...]) -> set[Path]:
 
 def _queries() -> Iterator[tuple[str, str]]:
     """The queries that a rating may run, by name: those of service measures and the like are none of them."""
-    for name, path in sorted(queries.files().items()):
-        lake = next(folder for folder in path.parents if folder.name == "lake")
-        if path.relative_to(lake).parts[0] not in _OTHER_QUERIES:
-            yield name, queries.normal_form(name)
+    for within, path in resources.files(resources.LAKE, ".sql").items():
+        if within.split("/")[0] not in _OTHER_QUERIES:
+            yield path.stem, queries.normal_form(path.stem)
 
 
 def _contract() -> Iterator[tuple[str, str]]:
