@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from pipeline import version
+from pipeline import resources, version
 from pipeline.engine import queries
 from pipeline.settings import PROJECT
 
@@ -18,7 +18,7 @@ def checkout(tmp_path, monkeypatch):
     for folder in ("pipeline", "sql/lake", "sql/contract"):
         shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(version, "_PACKAGE", tmp_path / "pipeline")
-    monkeypatch.setattr(queries, "LAKE_QUERIES", tmp_path / "sql" / "lake")
+    monkeypatch.setitem(resources.OURS, resources.LAKE, tmp_path / "sql" / "lake")
     monkeypatch.setattr(contract, "DDL", tmp_path / "sql" / "contract")
     yield tmp_path
     monkeypatch.undo()
@@ -26,7 +26,7 @@ def checkout(tmp_path, monkeypatch):
 
 
 def forget():
-    for cached in (queries.files, queries._parse, contract.contract, version.sha256):
+    for cached in (queries._files, queries._parsed, contract.contract, version.sha256):
         cached.cache_clear()
 
 
@@ -94,7 +94,7 @@ def test_another_version_of_a_library_is_another_hash(library, monkeypatch):
 def test_every_file_that_is_named_is_there():
     for name in (*version._RATES, *version._DOES_NOT):
         assert (version._PACKAGE / name).exists(), name
-    folders = {path.name for path in queries.LAKE_QUERIES.iterdir()}
+    folders = {path.name for path in resources.OURS[resources.LAKE].iterdir()}
     assert set(version._OTHER_QUERIES) < folders
 
 
