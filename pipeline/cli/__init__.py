@@ -8,11 +8,23 @@ import sys
 import typer
 from rich.console import Console
 
-from pipeline.cli import actions, administration, grades, local, models, overrides, policy, rate, report, source
+from pipeline.cli import (
+    actions,
+    administration,
+    grades,
+    local,
+    models,
+    overrides,
+    policy,
+    project,
+    rate,
+    report,
+    source,
+)
 from pipeline.errors import GridgradeError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for group in (local, rate, grades, report, administration):
+for group in (local, project, rate, grades, report, administration):
     app.add_typer(group.app)
 app.add_typer(source.app, name="source")
 app.add_typer(actions.actions, name="actions")

@@ -4,7 +4,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
+from pipeline import resources
 from pipeline.errors import ConfigError, GridgradeError, LakeError
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -27,6 +29,8 @@ def examine(load_settings: Callable[[], Settings] = Settings.load) -> Iterator[F
     except GridgradeError as error:
         yield Finding("settings", False, str(error))
         return
+    if (folder := resources.project()) is not None:
+        yield _look("project", partial(_project, folder))
     yield _look("policy", partial(_policy, settings))
     yield _look("lake", partial(_lake, settings))
     for table in contract().values():
@@ -41,6 +45,17 @@ def _look(what: str, check: Callable[[], str]) -> Finding:
         return Finding(what, True, check())
     except GridgradeError as error:
         return Finding(what, False, str(error))
+
+
+def _project(folder: Path) -> str:
+    from pipeline.maintenance.new_project import replacements
+
+    described = [
+        f"{one.path} ({'in place of ours' if one.replaces else 'added'}"
+        f"{', which has changed since it was copied' if one.is_outdated else ''})"
+        for one in replacements(folder)
+    ]
+    return f"{folder}: {', '.join(described) or 'no file of it is used yet'}"
 
 
 def _policy(settings: Settings) -> str:
