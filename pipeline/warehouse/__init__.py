@@ -12,6 +12,5 @@ model_registry   model versions: registered, promoted, in force for a month
 overrides        grades set by hand
 statements       the texts of sql/warehouse
 reader           the warehouse for readers alone
-report_columns   comments on the columns of views
 tables/          one module for each other table that steps write
 """

@@ -103,7 +103,7 @@ def terms(policy: Policy) -> str:
 
 def take_lock(connection: Connection) -> None:
     """Take the outbox's lock until the transaction ends; see ``propose.take_lock``."""
-    connection.execute(text(propose.TAKE_TURN))
+    connection.execute(text(propose.TAKE_LOCK))
 
 
 def acts_as(connection: Connection, actor: str, note: str = "") -> None:

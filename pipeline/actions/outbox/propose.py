@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "gridgrade:service-actions")
 
 # The key of the outbox's advisory lock. Any number would do that nothing else uses.
-TAKE_TURN = "select pg_advisory_xact_lock(7269466)"
+TAKE_LOCK = "select pg_advisory_xact_lock(7269466)"
 
 
 _STAYS_PROPOSED = "s.status = 'proposed' and excluded.suppressed_by = 'publication'"
@@ -120,7 +120,7 @@ def take_lock(cursor: "Cursor") -> None:
     Two such writers would lock rows in different orders and deadlock. A dispatcher that claims one action at a time
     does not need the lock.
     """
-    cursor.execute(TAKE_TURN)
+    cursor.execute(TAKE_LOCK)
     cursor.fetchone()
 
 
