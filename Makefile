@@ -18,7 +18,7 @@ help:  ## this list
 	@$(RUN) sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' Makefile | while IFS='	' read -r name what; do \
 	    printf '  make %-14s %s\n' "$$name" "$$what"; done
 
-demo: venv  ## a sample utility, rated through Airflow's scheduler: grades, rebates, Data Docs (ARGS="--customers 5000")
+demo: venv  ## a sample utility, rated through Airflow's scheduler: grades, rebates, validation pages (ARGS="--customers 5000")
 	@$(RUN) "$(BIN)/gridgrade" demo $(ARGS)
 
 up: venv  ## Airflow with its UI on localhost, until Ctrl-C

@@ -7,7 +7,7 @@ Each task replaces its own output for the month and hands on a small summary:
 |---|---|
 | `wait_for_billing_close` | nothing; looks every 15 minutes, for three weeks, whether billing has closed the month |
 | `extract` | the records the lake does not have yet, one partition per source table and month |
-| `validate` | rows that fail set aside with the reasons, in `ops.validation_results` and the Data Docs |
+| `validate` | rows that fail set aside with the reasons, in `ops.validation_results` and the validation pages |
 | `compute_indices` | one row of indices per customer |
 | `group` | the customer group and the stage of life of each customer |
 | `choose_model` | why the month retrains or applies; the branch goes on with one of the two |

@@ -19,8 +19,9 @@ def report(
     lang: Annotated[Language, typer.Option(help="language of the page")] = Language.en,
 ) -> None:
     """The monthly report: one HTML page that needs nothing else, with every figure from a view of the warehouse."""
+    from pipeline.pages.files import write
     from pipeline.report import page
-    from pipeline.report.report import file_name, read, write
+    from pipeline.report.report import file_name, read
     from pipeline.warehouse import migrations
 
     settings = settings_with_databases()

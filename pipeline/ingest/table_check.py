@@ -25,7 +25,7 @@ from pipeline.warehouse.tables.data_quality import QUARANTINED, PartitionCheck
 
 Store = Callable[[str, list[PartitionCheck]], None]
 """Tells the warehouse what was found in a table's partitions."""
-_FAILURES = pa.schema([("part", pa.int64()), ("row_number", pa.int64()), ("rule", pa.int64()), ("name", pa.string())])
+_FAILURES = pa.schema([("part", pa.int32()), ("row_number", pa.int64()), ("rule", pa.int16())])
 _FRAME_ROWS = 250_000
 _EXAMPLES = 5
 
@@ -71,14 +71,17 @@ class TableCheck:
         failures, examples = self._failing_rows(pending, database)
         totals = self._failing_totals(pending)
         database.register("failures", failures)
+        names = [rule.name for rule in self._suite.rules]
         database.execute(
             "create or replace temp table failed as "
-            "select part, row_number, list(name order by rule) as names from failures group by part, row_number"
+            "select part, row_number, list_transform(list(rule order by rule), lambda rule: $names[rule + 1]) as names "
+            "from failures group by part, row_number",
+            {"names": names},
         )
         counts: dict[int, Counter] = {number: Counter() for number in range(len(pending))}
-        tally = database.execute("select part, name, count(*) from failures group by part, name").fetchall()
-        for part, name, rows in tally:
-            counts[part][name] = rows
+        tally = database.execute("select part, rule, count(*) from failures group by part, rule").fetchall()
+        for part, rule, rows in tally:
+            counts[part][names[rule]] = rows
         with ExitStack() as partitions:
             checks = []
             for number, partition in enumerate(pending):
@@ -189,7 +192,7 @@ class TableCheck:
     def _failing_rows(
         self, pending: list[Pending], database: duckdb.DuckDBPyConnection
     ) -> tuple[pa.Table, dict[tuple[int, str], list[str]]]:
-        """A row a failure (part, row_number, rule, name), and a few bad values by part and rule."""
+        """A row a failure (part, row_number, number of the rule), and a few bad values by part and rule."""
         checker = Checker(self._suite)
         numbers = {rule.name: number for number, rule in enumerate(self._suite.rules)}
         found = [_FAILURES.empty_table()]
@@ -198,9 +201,8 @@ class TableCheck:
             parts, row_numbers = frame.pop("_part").to_numpy(), frame.pop("_row").to_numpy()
             for failure in checker.failures(frame):
                 name, at = failure.rule.name, failure.positions
-                rules = pa.repeat(pa.scalar(numbers[name], pa.int64()), len(at))
-                names = pa.repeat(pa.scalar(name), len(at))
-                found.append(pa.table([parts[at], row_numbers[at], rules, names], schema=_FAILURES))
+                rules = pa.repeat(pa.scalar(numbers[name], pa.int16()), len(at))
+                found.append(pa.table([parts[at], row_numbers[at], rules], schema=_FAILURES))
                 for position, value in zip(at, failure.examples, strict=False):
                     examples.setdefault((int(parts[position]), name), []).append(value)
         return pa.concat_tables(found), examples

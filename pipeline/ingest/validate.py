@@ -1,8 +1,8 @@
 """Validate: hold every extracted partition to the source contract; what fails goes to quarantine, with reasons.
 
-Reads the lake's facts; writes <lake>/quarantine/<table>/..., ops.validation_results, ops.quarantine and the Data Docs.
-The facts themselves stay as they are: readers leave the rows in quarantine out. A partition is checked once, and again
-only when the contract, the policy or what it is compared with changes.
+Reads the lake's facts; writes <lake>/quarantine/<table>/..., ops.validation_results, ops.quarantine and the validation
+pages. The facts themselves stay as they are: readers leave the rows in quarantine out. A partition is checked once, and
+again only when the contract, the policy or what it is compared with changes.
 """
 
 from collections import Counter
@@ -12,10 +12,10 @@ from typing import Any
 
 from pipeline.basis import Basis
 from pipeline.engine.connection import open_connection
-from pipeline.errors import DataQualityError, LakeError
-from pipeline.ingest.data_docs import has_pages, write_pages
+from pipeline.errors import DataQualityError, GridgradeError, LakeError
 from pipeline.ingest.expectations import row_suite
 from pipeline.ingest.table_check import TableCheck, months_read
+from pipeline.ingest.validation_pages import Validated, write_pages
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
@@ -41,7 +41,7 @@ def validate(
 ) -> dict[str, Any]:
     """Check what a rating of ``month`` may read of the lake.
 
-    Returns the partitions checked now, rows and rows in quarantine by table, and the path of the Data Docs.
+    Returns the partitions checked now, rows and rows in quarantine by table, and the path of the validation pages.
     Errors: DataQualityError where a table has more failures than the policy allows, does not tie to the source or is
     empty, after everything found was written; LakeError; WarehouseUnavailableError.
     """
@@ -64,16 +64,19 @@ def validate(
             if progress:
                 progress(done, len(tables), table.name)
             checked += next(partitions)
-    outcomes = {table.name: _outcomes(lake, table.name, known) for table in tables}
-    if checked or not has_pages(settings.data_docs_path, month, basis):
-        found = {name: list(months.values()) for name, months in outcomes.items()}
-        write_pages(settings.data_docs_path, month, basis, list(suites.values()), found)
+        outcomes = {table.name: _outcomes(lake, table.name, known) for table in tables}
+        refusals = _refusals(month, outcomes, lake, settings, policy)
+        validated = [
+            Validated(
+                suites[name], months, policy.validation.limit(name), str(refusals[name]) if name in refusals else None
+            )
+            for name, months in outcomes.items()
+        ]
+        write_pages(settings.data_docs_path, month, basis, validated, lake, database, [*map(str, refusals.values())])
     if progress:
         progress(len(tables), len(tables), "validated")
-    _require_rows(month, outcomes, policy)
-    for name, months in outcomes.items():
-        _require_totals(lake, name, months)
-        _require_few_failures(name, months, settings, policy)
+    if refusals:
+        raise next(iter(refusals.values()))
     return {
         "month": str(month),
         "basis": basis,
@@ -97,36 +100,49 @@ def _total(months: Outcomes, what: str) -> int:
     return sum(outcome[what] for outcome in months.values())
 
 
-def _require_rows(month: RatingMonth, outcomes: dict[str, Outcomes], policy: Policy) -> None:
+def _refusals(
+    month: RatingMonth, outcomes: dict[str, Outcomes], lake: Lake, settings: Settings, policy: Policy
+) -> dict[str, GridgradeError]:
+    """Why the run stops, by table; the gravest first."""
+    found: dict[str, GridgradeError] = {}
     for table in contract().values():
         if table.is_required and not _total(outcomes.get(table.name, {}), "checked"):
-            raise DataQualityError(
+            found[table.name] = DataQualityError(
                 f"{table.name}: the billing system recorded no row up to {month}, and a rating needs this table; "
                 "load it, or adapt its extract query to where its records are"
             )
-    if policy.validation.allow_month_without_bills:
-        return
-    if month not in outcomes["bills"]:
-        raise LakeError(f"the lake has no bills of {month}: extract {month} first")
-    if not outcomes["bills"][month]["checked"]:
-        raise DataQualityError(
+    if not policy.validation.allow_month_without_bills and (missing := _no_bills(month, outcomes.get("bills", {}))):
+        found.setdefault("bills", missing)
+    for name, months in outcomes.items():
+        if different := _different_totals(lake, name, months) or _too_many_failures(name, months, settings, policy):
+            found.setdefault(name, different)
+    return found
+
+
+def _no_bills(month: RatingMonth, bills: Outcomes) -> GridgradeError | None:
+    if month not in bills:
+        return LakeError(f"the lake has no bills of {month}: extract {month} first")
+    if not bills[month]["checked"]:
+        return DataQualityError(
             f"bills {month}: the billing system recorded no bill in the month; wait for billing, or set "
             "validation.allow_month_without_bills in the policy"
         )
+    return None
 
 
-def _require_totals(lake: Lake, name: str, months: Outcomes) -> None:
+def _different_totals(lake: Lake, name: str, months: Outcomes) -> GridgradeError | None:
     for recorded, outcome in months.items():
         for result in outcome["results"]:
             if {"lake", "source"} <= set(result["detail"]):
-                raise DataQualityError(
+                return DataQualityError(
                     f"{name} {recorded}: not {result['expectation']}: {result['detail']['lake']} in the lake, "
                     f"{result['detail']['source']} in the billing system; remove "
                     f"{lake.path(name, **{fact_key(name): recorded})} and run again"
                 )
+    return None
 
 
-def _require_few_failures(name: str, months: Outcomes, settings: Settings, policy: Policy) -> None:
+def _too_many_failures(name: str, months: Outcomes, settings: Settings, policy: Policy) -> GridgradeError | None:
     """Each month on its own, unless it has too few rows for a share to mean something."""
     limit = policy.validation.limit(name)
     for recorded, outcome in months.items():
@@ -139,11 +155,12 @@ def _require_few_failures(name: str, months: Outcomes, settings: Settings, polic
             reasons.update({result["expectation"]: result["rows_failed"] for result in part["results"]})
         [(reason, often)] = reasons.most_common(1)
         when = recorded if len(judged) == 1 else f"{min(judged)} to {recorded}"
-        raise DataQualityError(
+        return DataQualityError(
             f"{name} {when}: {failed:,} of {rows:,} rows ({failed / rows:.1%}) failed, limit {limit:.4g}: most often "
             f"not {reason!r} ({often:,}); see ops.quarantine and {settings.data_docs_path / 'index.html'}; correct "
             f"them in the billing system, or raise validation.quarantine_limits.{name} in the policy"
         )
+    return None
 
 
 def _judged_together(months: Outcomes, recorded: RatingMonth) -> Outcomes:

@@ -121,7 +121,7 @@ def show(summary: dict, console: Console) -> None:
             f"{row['notified']} of {row['customers']} customers notified, {row['hours_ahead']:g} hours ahead",
             soft_wrap=True,
         )
-    console.print(f"Data Docs   {summary['data_docs']}", soft_wrap=True)
+    console.print(f"validation  {summary['data_docs']}", soft_wrap=True)
     console.print(f"task logs   {summary['logs']}", soft_wrap=True)
     console.print("next        make up: Airflow's own pages, and the console under Gridgrade in them", soft_wrap=True)
     console.print(f"            .venv/bin/gridgrade grades {next(reversed(months))}", soft_wrap=True)

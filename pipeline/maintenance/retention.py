@@ -1,4 +1,4 @@
-"""``gridgrade clean``: removes what the policy's retention no longer keeps of the lake, revisions and Data Docs.
+"""``gridgrade clean``: removes what the policy's retention no longer keeps of the lake, revisions and validation pages.
 
 Nothing is removed that a published month still needs: the newest ``repeatable_months`` published months can be rated
 again, and their models trained again, from what the lake keeps.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from pipeline.ingest import data_docs
+from pipeline.ingest import validation_pages
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.lake.known_records import first_read
 from pipeline.month import RatingMonth
@@ -51,7 +51,7 @@ def clean(settings: Settings, policy: Policy, *, dry_run: bool = False) -> list[
             for leftover in found:
                 leftover.remove()
             if any(leftover.kind == "pages" for leftover in found):
-                data_docs.rebuild_index(settings.data_docs_path)
+                validation_pages.rebuild_index(settings.data_docs_path)
     return found
 
 
@@ -131,7 +131,7 @@ def _remove_rows(settings: Settings, publication: Publication) -> None:
 
 
 def _pages(folder: Path, last: RatingMonth) -> Iterator[Leftover]:
-    for month, run in data_docs.runs(folder):
+    for month, run in validation_pages.runs(folder):
         if month <= last:
             yield Leftover("pages", str(run.relative_to(folder)), _size(run), partial(shutil.rmtree, run))
 

@@ -1,10 +1,10 @@
 """Step: the monthly report, as one HTML page a language under ``settings.reports_path``."""
 
-from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ConfigError, NotPublishedError
+from pipeline.errors import NotPublishedError
 from pipeline.month import RatingMonth
+from pipeline.pages.files import write
 from pipeline.policy import Policy
 from pipeline.report import figures, page
 from pipeline.settings import Settings
@@ -34,14 +34,3 @@ def read(settings: Settings, month: RatingMonth) -> figures.Figures:
 
 def file_name(month: RatingMonth, language: str) -> str:
     return f"{month}.html" if language == "en" else f"{month}.{language}.html"
-
-
-def write(html: str, path: Path) -> None:
-    """Put a page in place whole; a folder is made. ConfigError where that cannot be."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(html, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}; choose another file with --out") from None

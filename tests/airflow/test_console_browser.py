@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.local.airflow import free_port
+from tests.support.browser import FLAGS
 from tests.support.console import EVIL, PASSWORDS, chromium
 from tests.support.environment import variables
 
@@ -21,10 +22,6 @@ pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="no chromium on this machine (Debian: apt-get install chromium)"),
 ]
 
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
 WAIT_MS = 60_000
 PAGES = {
     "portfolio": "",

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from pipeline.errors import WarehouseUnavailableError
-from pipeline.ingest import data_docs
+from pipeline.ingest import validation_pages
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.lake.known_records import KnownRecords
 from pipeline.maintenance.retention import clean
@@ -54,9 +54,8 @@ def template(databases, brief, tmp_path_factory):
 
 
 @pytest.fixture
-def installation(databases, template, tmp_path, monkeypatch):
+def installation(databases, template, tmp_path):
     """A copy of it."""
-    monkeypatch.setattr(data_docs, "rebuild_index", lambda folder: None)
     with databases(tmp_path / "home", like=template) as settings:
         shutil.copytree(template.data_docs_path, settings.data_docs_path)
         yield settings
@@ -73,11 +72,10 @@ def _fill(settings, brief):
             _write(lake, table, rating_month=month, basis="as_known_then")
     _publish(settings, brief, [(month, "as_known_then") for month in PUBLISHED])
     _publish(settings, brief, [(LAST, "as_known_now"), *((LAST, "as_known_then") for _ in range(3))])
-    for kind in ("validations", "results"):
-        for month in PUBLISHED:
-            page = settings.data_docs_path / kind / "bills" / f"{month} as_known_then" / "page"
-            page.parent.mkdir(parents=True)
-            page.write_text("x" * 100)
+    for month in PUBLISHED:
+        page = settings.data_docs_path / f"{month}_as_known_then" / "index.html"
+        page.parent.mkdir(parents=True)
+        page.write_text("x" * 100)
 
 
 def _write(lake, table, **keys):
@@ -139,8 +137,8 @@ def test_the_lake_remembers_since_when_it_had_what_is_gone(installation, brief):
 def test_of_derived_partitions_and_pages_the_newest_months_stay(installation, brief):
     clean(installation, brief)
     assert {month for _, month, _ in Lake(installation.lake_path).derived()} == {LAST - 1, LAST}
-    runs = [(month, run.parent.parent.name) for month, run in data_docs.runs(installation.data_docs_path)]
-    assert runs == [(month, kind) for kind in ("results", "validations") for month in (LAST - 1, LAST)]
+    runs = [month for month, _ in validation_pages.runs(installation.data_docs_path)]
+    assert runs == [LAST - 1, LAST]
 
 
 def test_of_replaced_revisions_the_newest_and_the_latest_on_each_basis_stay(installation, brief):
