@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.console import AsJson, inputs, print_json, print_rows, settings_with_databases
+from pipeline.cli.console import AsJson, inputs, print_json, print_rows, progress, settings_with_databases
 from pipeline.errors import ConfigError
 
 app = typer.Typer()
@@ -38,7 +38,7 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="remove nothing, and say what would go")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what the policy's retention no longer keeps: old partitions of the lake, replaced revisions, Data Docs."""
+    """Remove what the policy's retention no longer keeps: old partitions of the lake, replaced revisions, pages."""
     from pipeline.maintenance.retention import clean as cleaned
     from pipeline.warehouse import migrations
 
@@ -65,12 +65,42 @@ def migrate() -> None:
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
-    """Check connections, source contract, migrations and policy: show what is wrong, and how to fix it."""
+def doctor(
+    profile: Annotated[
+        bool, typer.Option("--profile", help="instead: a page of what the source holds, for the billing team")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(metavar="F.html", help="write the profile to this file")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at connections, source contract, migrations and policy: what is wrong, and how to fix it."""
+    if profile:
+        return _profile(out, as_json)
+    if out is not None:
+        raise typer.BadParameter("--out goes with --profile")
     from pipeline.maintenance.doctor import examine
 
     findings = list(examine(settings_with_databases))
     rows = [(finding.what, "ok" if finding.is_ok else "WRONG", finding.detail) for finding in findings]
     print_rows(as_json, ("what", "state", "detail"), rows)
     if not all(finding.is_ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _profile(out: Path | None, as_json: bool) -> None:
+    from pipeline.maintenance.profile_page import html
+    from pipeline.pages.files import write
+    from pipeline.source.profile import profile
+
+    settings, policy = inputs()
+    with progress() as advance:
+        tables = profile(settings, policy.timezone, advance)
+    if as_json:
+        print_json(tables)
+    path = out or (None if as_json else settings.reports_path / "source_profile.html")
+    if path is not None:
+        source = settings.source
+        where = "/".join(str(part) for part in (source.host, source.database) if part)
+        write(html(tables, where, policy.timezone), path)
+        typer.echo(path, err=as_json)
+    if any(table["state"] == "refused" for table in tables):
         raise typer.Exit(1)

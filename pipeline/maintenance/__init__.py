@@ -1,1 +1,1 @@
-"""What operators run beside the monthly cycle: backfill, retention, doctor, data dictionary."""
+"""What operators run beside the monthly cycle: backfill, retention, doctor, profile page, data dictionary."""

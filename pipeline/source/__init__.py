@@ -2,6 +2,7 @@
 
 contract.py   sql/contract/*.sql as tables, columns, keys, checks and references
 read.py       the extract queries as streams of Arrow batches
+profile.py    what the billing system holds, summed up in it
 write.py      replaces the tables of a source database, in one go
 load.py       a folder of Parquet or CSV files into a source database
 """

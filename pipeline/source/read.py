@@ -104,11 +104,16 @@ class BillingSystem:
         present = tuple(name for name in table.column_names if name in columns)
         return ExtractQuery(table, text, present, self._summable(table, text, present))
 
-    def values(self, query: ExtractQuery, selected: str, **parameters: datetime) -> list[tuple]:
-        """What ``selected`` gives over the rows of an extract query: for a few small values."""
+    def values(
+        self, query: ExtractQuery, selected: str, then: str = "", most: int | None = None, **parameters: datetime
+    ) -> list[tuple]:
+        """What ``selected`` gives over the rows of an extract query, ``then`` grouped, say: the first ``most`` rows."""
         with self._connection(query.table) as connection:
-            statement = self._bound(f"select {selected} from ({query.text}\n) q", parameters)
-            return [tuple(row) for row in connection.execute(statement)]
+            statement = self._bound(f"select {selected} from ({query.text}\n) q {then}", parameters)
+            if most is None:
+                return [tuple(row) for row in connection.execute(statement)]
+            rows = connection.execution_options(stream_results=True, max_row_buffer=most).execute(statement)
+            return [tuple(row) for row in rows.fetchmany(most)]
 
     def first_recorded(self, query: ExtractQuery, before: datetime) -> datetime | None:
         """The earliest instant at which a row was recorded; None where no row was recorded before ``before``."""
