@@ -10,6 +10,8 @@ FLAGS = (
     *("--disable-component-update", "--disable-sync"),
 )
 
+_WAIT_MS = 120_000
+
 
 @contextmanager
 def offline_page() -> Iterator:
@@ -21,6 +23,7 @@ def offline_page() -> Iterator:
         browser = driver.chromium.launch(executable_path=str(chromium()), args=list(FLAGS))
         context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900})
         page = context.new_page()
+        page.set_default_timeout(_WAIT_MS)
         page.on("request", lambda request: asked.append(request.url))
         page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
         yield page

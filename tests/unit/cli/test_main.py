@@ -145,3 +145,14 @@ def test_doctor_exits_with_1_while_something_is_wrong(gridgrade, settings):
     code, out, err = gridgrade("doctor", settings=settings)
     assert (code, err) == (0, "")
     assert "WRONG" not in out
+
+
+def test_doctor_profiles_the_source_as_a_page_and_as_json(gridgrade, settings, tmp_path):
+    fill(settings, records())
+    path = tmp_path / "pages" / "profile.html"
+    assert gridgrade("doctor", "--profile", "--out", str(path), settings=settings)[:2] == (0, f"{path}\n")
+    assert "rows by month" in path.read_text(encoding="utf-8")
+    code, out, _ = gridgrade("doctor", "--profile", "--json", settings=settings)
+    tables = {table["table"]: table for table in json.loads(out)}
+    assert (code, tables["bills"]["rows"], tables["arrears"]["state"]) == (0, 30, "absent")
+    assert gridgrade("doctor", "--out", str(path), settings=settings)[0] == 2
