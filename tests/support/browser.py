@@ -15,7 +15,7 @@ _WAIT_MS = 120_000
 
 @contextmanager
 def offline_page() -> Iterator:
-    """A page of a browser without a network and without scripts; a request that is not for a file fails the test."""
+    """A page of a browser without a network; a request that is not for a file, or a dialog, fails the test."""
     from playwright import sync_api
 
     asked: list[str] = []
