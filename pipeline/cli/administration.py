@@ -72,7 +72,7 @@ def doctor(
     out: Annotated[Path | None, typer.Option(metavar="F.html", help="write the profile to this file")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at connections, source contract, migrations and policy: what is wrong, and how to fix it."""
+    """Check connections, source contract, migrations and policy: show what is wrong, and how to fix it."""
     if profile:
         return _profile(out, as_json)
     if out is not None:
