@@ -210,8 +210,8 @@ def _expect_check(suite: Suite, check: Check) -> None:
             column = _plain(suite, check.column)
             suite.expect(name, check.column, "ExpectColumnValuesToBeInSet", column=column, value_set=list(check.values))
         case Between():
-            bounds = {"min_value": check.low, "max_value": check.high}
-            bounds = {bound: float(value) for bound, value in bounds.items() if value is not None}
+            limits = {"min_value": check.low, "max_value": check.high}
+            bounds: dict[str, Any] = {bound: float(value) for bound, value in limits.items() if value is not None}
             if check.strict_low:
                 bounds["strict_min"] = True
             column = _plain(suite, check.column)

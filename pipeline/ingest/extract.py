@@ -6,7 +6,7 @@ there is never read again, so a run that stopped half-way goes on where it stopp
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -172,7 +172,7 @@ def _month_of(instant: datetime, policy: Policy) -> RatingMonth:
     return next(near for near in (guess - 1, guess, guess + 1) if instant < near.cutoff(policy.timezone))
 
 
-def _write_all(wanted: list[_Wanted], lake: Lake, settings: Settings, policy: Policy) -> Iterator[int]:
+def _write_all(wanted: list[_Wanted], lake: Lake, settings: Settings, policy: Policy) -> Generator[int, None, None]:
     """The rows of each partition once it is written, in the order of ``wanted``; AT_ONCE are under way."""
     if not wanted:
         return

@@ -236,7 +236,7 @@ class TableCheck:
         rows = []
         for partition in pending:
             facts = partition.facts
-            row = {"rows": str(facts["rows"]), "source_rows": str(facts["source_rows"])}
+            row: dict[str, str | None] = {"rows": str(facts["rows"]), "source_rows": str(facts["source_rows"])}
             for name in self._table.money_columns:
                 # a value that cannot be read is in quarantine, and in no total of the lake
                 comparable = name in facts["source_sums"] and name not in facts["wrong_types"]

@@ -88,9 +88,9 @@ def write_pages(
         "is_stopped": bool(refusals),
     }
     write(_render("month", **about, tables=rows, summary=summary, refusals=refusals), run / "index.html", _WAY_OUT)
-    for page in run.glob("*.html"):
-        if page.stem not in {"index", *(table.name for table in tables)}:
-            page.unlink()
+    for written in run.glob("*.html"):
+        if written.stem not in {"index", *(table.name for table in tables)}:
+            written.unlink()
     write(json.dumps(summary, indent=1), run / _SUMMARY, _WAY_OUT)
     return rebuild_index(folder)
 
@@ -183,7 +183,8 @@ def _months(table: Validated) -> list[dict[str, Any]]:
 
 def _failed_rows(table: Validated, lake: Lake, database: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Rows in quarantine, newest month first: all, or so many of each set of reasons that none goes unseen."""
-    key, months = fact_key(table.name), {}
+    key = fact_key(table.name)
+    months: dict[str, str] = {}
     for month, outcome in table.months.items():
         if outcome["rows"]:
             months |= dict.fromkeys(lake.files(QUARANTINE + table.name, **{key: month}), str(month))

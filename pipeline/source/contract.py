@@ -170,7 +170,7 @@ def _read(path: Path) -> SourceTable:
             references.append(Reference(part.name, rule.expressions[0].name, to.this.name, to.expressions[0].name))
         else:
             checks.append(_check(part.name, rule.this))
-    name, meaning = create.this.this.name, " ".join(line.strip() for line in create.comments[1:])
+    name, meaning = create.this.this.name, " ".join(line.strip() for line in (create.comments or [])[1:])
     is_required = marker == "-- required"
     return SourceTable(name, meaning, is_required, tuple(columns), key, tuple(checks), tuple(references))
 
@@ -181,8 +181,8 @@ def _column(definition: exp.ColumnDef) -> Column:
     return Column(definition.name, _duckdb_type(definition.kind), required, meaning)
 
 
-def _duckdb_type(kind: exp.DataType) -> str:
-    text = kind.sql("duckdb")
+def _duckdb_type(kind: exp.DataType | None) -> str:
+    text = kind.sql("duckdb") if kind else "TEXT"
     return {"TEXT": "VARCHAR", "INT": "INTEGER"}.get(text, text)
 
 
@@ -197,9 +197,9 @@ def _check(name: str, condition: exp.Expression) -> Check:
             return Between(name, left.name, _number(condition.args["low"]), _number(condition.args["high"]), sql)
         case exp.GTE() | exp.GT() if isinstance(right, exp.Literal):
             return Between(name, left.name, _number(right), None, sql, strict_low=isinstance(condition, exp.GT))
-        case exp.GTE() | exp.LTE() if _column_of(left) and _column_of(right):
-            later, earlier = (left, right) if isinstance(condition, exp.GTE) else (right, left)
-            return NotBefore(name, _column_of(later), _column_of(earlier), sql)
+        case exp.GTE() | exp.LTE() if (one := _column_of(left)) and (other := _column_of(right)):
+            later, earlier = (one, other) if isinstance(condition, exp.GTE) else (other, one)
+            return NotBefore(name, later, earlier, sql)
         case exp.EQ() if isinstance(left, exp.Extract) and left.name == "DAY" and right == exp.Literal.number(1):
             return FirstOfMonth(name, left.expression.name, sql)
     return Expression(name, sql)

@@ -38,7 +38,8 @@ class LoadOptions(BaseModel):
     @field_validator("delimiter")
     @classmethod
     def _is_delimiter(cls, text: str | None) -> str | None:
-        text = {"tab": "\t", "\\t": "\t"}.get(text, text)
+        if text in ("tab", "\\t"):
+            text = "\t"
         if text is not None and (len(text) != 1 or not text.isascii() or text.isalnum() or text in "\"'\r\n.-+_\0"):
             raise ValueError("a delimiter is one character, for example ; or | or tab")
         return text
@@ -95,7 +96,7 @@ class _OptionsFile(LoadOptions):
 def stated_options(**options: str | None) -> LoadOptions:
     """Options of a command line; one that cannot be used is a ConfigError that names it."""
     try:
-        return LoadOptions(**options)
+        return LoadOptions.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
         name = "--" + str(first["loc"][0]).replace("_", "-")

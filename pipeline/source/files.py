@@ -35,11 +35,11 @@ def find(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
             files.setdefault(table, []).append(path)
     for table, paths in files.items():
         _refuse_twice(table, paths, folder)
-    for table in contract().values():
-        if table.is_required and table.name not in files:
+    for required in contract().values():
+        if required.is_required and required.name not in files:
             raise SourceContractError(
-                f"{folder} holds no {table.name}.parquet, {table.name}.csv or {table.name}.xlsx, and the source "
-                f"contract requires it: see sql/contract/{table.name}.sql"
+                f"{folder} holds no {required.name}.parquet, {required.name}.csv or {required.name}.xlsx, and the "
+                f"source contract requires it: see sql/contract/{required.name}.sql"
             )
     return {name: files[name] for name in contract() if name in files}, ignored
 

@@ -85,7 +85,7 @@ class _Loading:
         self.rows: dict[str, int] = {}
         self.files: list[dict[str, Any]] = []
         self.ignored: list[str] = []
-        self.refused: dict[tuple[str, str, str], Refusal] = {}
+        self.refused: dict[tuple[str, str | None, str], Refusal] = {}
 
     def read(self, table: SourceTable, path: Path, options: LoadOptions) -> None:
         where = str(path.relative_to(self.folder))
@@ -173,7 +173,7 @@ class _Loading:
                 count = pc.sum(pc.equal(reasons, reason)).as_py()
                 found.append(Refusal(where, reason, message, column.name, line, count))
         if found and not self.dry_run:
-            raise SourceContractError(min(found, key=lambda refusal: refusal.line).message)
+            raise SourceContractError(min(found, key=lambda refusal: refusal.line or 0).message)
         for refusal in found:
             key = (where, refusal.column, refusal.reason)
             earlier = self.refused.get(key)

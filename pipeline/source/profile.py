@@ -19,7 +19,7 @@ from pipeline.source.contract import InSet, Reference, SourceTable, contract
 from pipeline.source.read import BEGINNING, BillingSystem, ExtractQuery
 
 _END = datetime(9000, 1, 1, tzinfo=UTC)
-_ALL = {"recorded_from": BEGINNING, "recorded_before": _END}
+_ALL: dict[str, Any] = {"recorded_from": BEGINNING, "recorded_before": _END}
 _YEARS = 10
 """Rows are counted by month in so many years, those with the most rows; in others by year."""
 _MONTHS = 20 * 12
@@ -92,7 +92,7 @@ class _Profile:
             "orphans": [self._orphans(reference) for reference in self._table.references],
         }
 
-    def _one(self, selected: list[str], **parameters: datetime) -> tuple:
+    def _one(self, selected: list[str], **parameters: Any) -> tuple:
         [row] = self._source.values(self._query, ", ".join(selected), **_ALL, **parameters)
         return row
 

@@ -156,7 +156,8 @@ class BillingSystem:
         statement = self._bound(query.text, parameters)
         text = str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
         try:
-            with self._adbc_connection().cursor() as cursor:
+            adbc = self._adbc_connection()
+            with adbc.cursor() as cursor:
                 cursor.execute("set transaction isolation level repeatable read, read only")
                 cursor.execute(f"select {_totals(query.summable)} from ({text}\n) q")
                 rows, *sums = cursor.fetchone()
@@ -165,7 +166,7 @@ class BillingSystem:
                 reading = Reading(int(rows), _sums(query, sums), reader)
                 reading.batches = _watched(reader.schema, reader, reading.failure)
                 yield reading
-            self._adbc.rollback()
+            adbc.rollback()
         except BaseException as error:
             self._forget_adbc()
             if isinstance(error, Error):
@@ -271,7 +272,7 @@ class BillingSystem:
                 f"{table.name}: the billing system at {self._where} has no table {', '.join(absent)}; "
                 f"create it, or adapt {_location(table)} to where these records are"
             )
-        known = {name for columns in present.values() for name in columns}
+        known = {name for columns in present.values() for name in columns or ()}
         known |= {alias.alias.lower() for alias in tree.find_all(exp.Alias)}
         missing = {column.name for column in tree.find_all(exp.Column) if column.name.lower() not in known}
         if required := [name for name in table.required_columns if name in missing]:
@@ -289,7 +290,7 @@ class BillingSystem:
             parameter.replace(exp.var(f":{parameter.name}"))  # kept as written, not in the dialect's driver's style
         return tree.sql(dialect)
 
-    def _present_columns(self, tree: exp.Expression) -> dict[str, set[str] | None]:
+    def _present_columns(self, tree: exp.Expr) -> dict[str, set[str] | None]:
         """The columns in the source of every table that a query names, None where there is no such table."""
         inspector = sa.inspect(self._engine)
         own = {cte.alias for cte in tree.find_all(exp.CTE)}

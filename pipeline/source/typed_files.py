@@ -73,7 +73,7 @@ def open_workbook(path: Path, table: SourceTable, where: str) -> TextFile:
             f"{where}, row {number} names no column of {table.name}; the first row has to be the header, "
             f"{', '.join(table.required_columns)}"
         )
-    opened = TextFile(columns, f"sheet {sheet.name}", iter(()), row_word="row")
+    opened = TextFile(columns, f"sheet {names[0]}", iter(()), row_word="row")
     opened.tables = _tables(rows, len(columns), opened)
     return opened
 

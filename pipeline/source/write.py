@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -136,7 +137,8 @@ def _swap(connection: sa.Connection, loading: dict[str, sa.Table]) -> None:
 
 
 def _definition(source: SourceTable, name: str) -> sa.Table:
-    columns = (sa.Column(column.name, _SQLALCHEMY[column.sql_type]) for column in source.columns)
+    kinds: dict[str, Any] = _SQLALCHEMY
+    columns = [sa.Column(column.name, kinds[column.sql_type]) for column in source.columns]
     return sa.Table(name, sa.MetaData(), *columns)
 
 
