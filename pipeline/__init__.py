@@ -6,13 +6,15 @@
           | validate          Great Expectations: pass, or quarantine with reasons, or stop the run
           | indices           sql/lake/facts, sql/lake/indices on the engine: one row per customer
           | group             customer groups by value, demand and behaviour; stage of life
-          | train             Fisher's discriminant: a new model version, or the one in force for that month
+          | model             Fisher's discriminant: retrain a challenger, or apply the model in force for that month
           | grade             score, default probability, grade, reasons
           | sensitivity       what a change of one risk factor at a time does to them
           | publish           stage, audit, swap: one transaction, one revision of one month
     warehouse (PostgreSQL)    rating.*, ops.*, and the views in report.*
-          | actions           rebates on repaid arrears, into the outbox; sent once they are let go
+          | actions           service measures, rebates and outage notices, into the outbox; sent once approved
+          | report            the month as one page
 
 A step reads what the step before it left for the month, replaces its own output for the month and returns a small
-summary. Steps do not know each other: dags/ and cli.py alone know the order. Nothing here imports Airflow.
+summary. Steps do not know each other: ``run.py`` says what each is called with, and dags/ and ``cycle.py`` alone know the
+order. Nothing here imports Airflow.
 """
