@@ -15,6 +15,6 @@
           | report            the month as one page
 
 A step reads what the step before it left for the month, replaces its own output for the month and returns a small
-summary. Steps do not know each other: ``run.py`` says what each is called with, and dags/ and ``cycle.py`` alone know the
-order. Nothing here imports Airflow.
+summary. Steps do not know each other: ``run.py`` says what each is called with, and dags/ and ``cycle.py`` alone know
+the order. Nothing here imports Airflow.
 """

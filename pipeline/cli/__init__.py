@@ -16,7 +16,6 @@ from pipeline.cli import (
     models,
     overrides,
     policy,
-    project,
     rate,
     report,
     source,
@@ -24,7 +23,7 @@ from pipeline.cli import (
 from pipeline.errors import GridgradeError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for group in (local, project, rate, grades, report, administration):
+for group in (local, rate, grades, report, administration):
     app.add_typer(group.app)
 app.add_typer(source.app, name="source")
 app.add_typer(actions.actions, name="actions")

@@ -1,4 +1,4 @@
-"""Look after an installation: ``dictionary``, ``clean``, ``migrate`` and ``doctor``."""
+"""Look after an installation: ``init``, ``dictionary``, ``clean``, ``migrate`` and ``doctor``."""
 
 import json
 from pathlib import Path
@@ -104,3 +104,18 @@ def _profile(out: Path | None, as_json: bool) -> None:
         typer.echo(path, err=as_json)
     if any(table["state"] == "refused" for table in tables):
         raise typer.Exit(1)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="an empty folder, or one to be made")],
+    origin: Annotated[
+        str | None, typer.Option("--from", metavar="ccb|sap-isu|files", help="the billing system to start from")
+    ] = None,
+) -> None:
+    """Make a utility's own folder: policy, queries and letters that an upgrade leaves alone."""
+    from pipeline.maintenance.new_project import create
+
+    for name in create(folder, origin):
+        typer.echo(folder / name)
+    typer.echo(f"next: export GRIDGRADE_PROJECT={folder.absolute()}, set GRIDGRADE_SOURCE_URL, gridgrade doctor")

@@ -13,10 +13,11 @@ from sqlalchemy import text
 from pipeline.console.queries import rows
 from pipeline.errors import NotPublishedError
 from pipeline.month import RatingMonth
-from pipeline.settings import SQL, Settings
+from pipeline.settings import Settings
 from pipeline.warehouse import publications, revisions
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.statements import statement
 
 NEW = "new"
 _KEPT_REVISIONS = 200
@@ -133,7 +134,7 @@ def _cells(settings: Settings, connection, publication: Publication) -> tuple[Ce
             _counted.move_to_end(key)
             return _counted[key]
     table = revisions.staged_name("credit_grades", publication.rating_month, publication.revision)
-    query = (SQL / "warehouse" / "console" / "portfolio_cells.sql").read_text(encoding="utf-8")
+    query = statement("console/portfolio_cells")
     counted = connection.execute(text(query.replace("rating.credit_grades_of_revision", f"rating.{table}")))
     cells = tuple(Cell(**row._mapping) for row in counted)
     with _lock:

@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import TextClause, text
 
-from pipeline.settings import SQL, Settings
+from pipeline.settings import Settings
 from pipeline.warehouse.connection import transaction
+from pipeline.warehouse.statements import statement
 
 # A page that takes longer than this is stopped, and says so.
 TIMEOUT_SECONDS = 20
@@ -21,4 +22,4 @@ def rows(settings: Settings, name: str, **parameters: Any) -> list[dict[str, Any
 
 @cache
 def _statement(name: str) -> TextClause:
-    return text((SQL / "warehouse" / "console" / f"{name}.sql").read_text(encoding="utf-8"))
+    return text(statement(f"console/{name}"))

@@ -1,6 +1,7 @@
 -- One row an action of the outbox, the most urgent first, from after the last row of the page before on.
--- Reads ops.service_actions. Parameters, null for any: status, action_type, month, customer_id, is_overdue; after_priority,
--- after_due and after_id (null: the first page); most (rows).
+-- Reads ops.service_actions.
+-- Parameters: status, action_type, month, customer_id, is_overdue (each null for any), after_priority, after_due, after_id
+-- (null: the first page), most (rows).
 -- The order is that of the index service_actions_queue, so that a page costs the same whatever there is before it.
 
 select
