@@ -85,7 +85,7 @@ def test_a_letter_is_previewed_with_sample_and_with_real_fields(acting):
     assert acting("preview", "retention", "--lang", "zh")[1].startswith("客户 C00000001 用电量持续下降")
     assert "-9%" in acting("preview", "retention", "--action", RETENTION)[1]
     assert json.loads(acting("preview", "visit", "--json")[1])["language"] == "en"
-    assert "there is no action type dance" in acting("preview", "dance")[2]
+    assert "does not know dance" in acting("preview", "dance")[2]
     _, _, err = acting("preview", "visit", "--action", RETENTION)
     assert err == f"gridgrade: action {RETENTION} is of type retention: gridgrade actions preview retention\n"
 

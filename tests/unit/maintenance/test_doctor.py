@@ -78,7 +78,7 @@ def test_a_source_and_a_warehouse_that_are_away(looked_at):
 
 
 @pytest.mark.parametrize("name", ["source", "warehouse"])
-@pytest.mark.parametrize("url", ["not an address", "moon://u:s3cret@h/db", "oracle://u:s3cret@h/db"])
+@pytest.mark.parametrize("url", ["not an address", "moon://u:s3cret@h/db", "mssql+pyodbc://u:s3cret@h/db"])
 def test_an_address_of_no_use_names_the_variable(looked_at, name, url):
     found = wrong(looked_at(**{f"{name}_url": url}))
     detail = found["warehouse" if name == "warehouse" else "source bills"]
