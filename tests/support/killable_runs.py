@@ -20,7 +20,7 @@ class Forks:
     def __init__(self, preload: Iterable[str] = ()):
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GRIDGRADE_")}
         self._server = subprocess.Popen(
-            [sys.executable, str(Path(__file__)), *preload],
+            [sys.executable, "-P", str(Path(__file__)), *preload],
             env=inherited | {"PYTHONPATH": str(PROJECT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
