@@ -1,6 +1,7 @@
 """From a billing system that may be anything into partitions that are what the contract says."""
 
 import random
+import shutil
 import socket
 import threading
 from datetime import UTC, date, datetime
@@ -193,6 +194,7 @@ def test_a_query_of_the_project_stands_for_ours_and_an_empty_one_for_no_table(se
     assert in_lake(settings, "bills", "distinct kwh") == [(Decimal("321125.000"),)]
     assert not Lake(settings.lake_path).facts("arrears")
     (folder / "payments.sql").write_text("")
+    shutil.rmtree(settings.lake_path / "payments")
     with pytest.raises(SourceContractError, match=r"payments: .*/sql/extract/payments.sql holds no query"):
         extract(OCTOBER, settings, policy)
 
