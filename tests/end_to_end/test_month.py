@@ -86,7 +86,7 @@ def test_every_customer_connected_at_the_cutoff_has_one_published_row(rated):
 def test_steps_tell_what_they_did_in_plain_json(rated):
     first, second = rated.outcomes[TRAINED], rated.outcomes[LAST]
     before = ["extract", "validate", "compute_indices", "group", "choose_model"]
-    after = ["grade", "sensitivity", "publish", "decide_actions", "propose_rebates", "monitor"]
+    after = ["grade", "sensitivity", "publish", "decide_actions", "propose_rebates", "monitor", "report"]
     assert [name for name in first if name not in ("month", "basis")] == [*before, "retrain", *after]
     assert [name for name in second if name not in ("month", "basis")] == [*before, "apply", *after]
     assert second["apply"]["models"] == first["retrain"]["models"]
