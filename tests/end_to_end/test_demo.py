@@ -12,6 +12,7 @@ import pytest
 from pipeline.errors import ConfigError
 from pipeline.local import airflow, demo
 from pipeline.local.airflow_client import AirflowApi, AirflowError
+from pipeline.local.databases import with_databases
 from pipeline.local.postgres import EmbeddedPostgres
 from pipeline.settings import PROJECT, Settings
 
@@ -247,7 +248,7 @@ class TestWhatTheDemoRefuses:
     def test_records_it_did_not_make(self, home):
         from pipeline.source.write import create_tables
 
-        create_tables(home.source_owner)
+        create_tables(with_databases(home).source_owner)
         with pytest.raises(ConfigError, match=r"holds records already.* name an empty folder in GRIDGRADE_HOME"):
             demo.run(home)
 
