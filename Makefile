@@ -11,7 +11,8 @@ export RUSTUP_HOME := $(TMPDIR)/rustup
 # Imports without byte code are several times slower; the others would point Python at somebody else's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo quick test test-slow test-compose test-mariadb up down bench lint wheel dictionary lock venv
+.PHONY: help demo quick test test-slow test-compose test-mariadb test-wheel up down bench \
+    lint wheel dictionary lock audit sbom licences pictures venv
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -28,11 +29,11 @@ down: venv  ## stop what make up or make demo left running
 	@$(RUN) "$(BIN)/gridgrade" down
 
 quick: venv  ## the inner loop, under 90 seconds: no PostgreSQL, no Airflow, no browser (ARGS="-k month")
-	@$(RUN) "$(BIN)/python" -m pytest -m "not database and not airflow and not browser and not slow and not celery and not mariadb" \
+	@$(RUN) "$(BIN)/python" -m pytest -m "not database and not airflow and not browser and not slow and not celery and not mariadb and not wheel" \
 	    --ignore tests/airflow --ignore tests/end_to_end -n 2 --dist loadfile $(ARGS)
 
 test: venv  ## the tests, under ten minutes (ARGS="-k month")
-	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery and not mariadb" -n 2 --dist loadfile --no-loadscope-reorder \
+	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery and not mariadb and not wheel" -n 2 --dist loadfile --no-loadscope-reorder \
 	    $(ARGS)
 
 test-slow: venv  ## the long trials
@@ -44,6 +45,9 @@ test-compose: venv  ## docker-compose.yaml's services, started natively; needs r
 test-mariadb: venv  ## a billing system in MariaDB; needs mariadb-server
 	@$(RUN) "$(BIN)/python" -m pytest -m mariadb $(ARGS)
 
+test-wheel: venv  ## the wheel in an empty environment, outside the checkout: demo, rate, doctor
+	@$(RUN) $(INDEX) "$(BIN)/python" -m pytest -m wheel tests/end_to_end/test_wheel.py $(ARGS)
+
 bench: venv  ## a month of a million customers: seconds and memory per step, beside plain pandas
 	@$(RUN) "$(BIN)/python" -m benchmarks $(ARGS)
 
@@ -53,12 +57,31 @@ lint: venv  ## style, format, layers and types
 wheel: venv  ## the package, SQL, DAGs and plugins as one wheel under dist/
 	@$(RUN) $(INDEX) UV_NO_CACHE=1 "$(BIN)/uv" build --wheel --quiet --out-dir dist $(ARGS)
 
+pictures: venv  ## take docs/pictures anew of the demo's pages; needs chromium
+	@$(RUN) "$(BIN)/python" -m docs.take_pictures
+
 dictionary: venv  ## write docs/data-dictionary.md anew from the default policy and the DDL
 	@$(RUN) env -u GRIDGRADE_POLICY "$(BIN)/gridgrade" dictionary --out docs/data-dictionary.md
 
 lock: venv  ## compile requirements.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	@$(RUN) $(INDEX) "$(BIN)/uv" pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	    --generate-hashes --custom-compile-command "make lock" --no-cache --quiet $(ARGS) -o requirements.txt
+
+# Tools that look at the lock, each run in an environment of its own; they need the package index.
+TOOL = $(INDEX) UV_NO_CACHE=1 UV_TOOL_DIR="$(TMPDIR)/tools" "$(BIN)/uv" tool run --quiet
+
+audit: venv  ## known vulnerabilities of what requirements.txt locks; says so and passes where PyPI cannot be asked
+	@$(RUN) if ! "$(BIN)/python" -c 'import urllib.request; urllib.request.urlopen("https://pypi.org/pypi/pip/25.0/json", timeout=20)' \
+	    2>/dev/null; then echo "skipped: PyPI's list of vulnerabilities cannot be reached"; exit 0; fi; \
+	$(TOOL) pip-audit==2.10.1 -r requirements.txt --require-hashes --disable-pip --strict $(ARGS)
+
+sbom: venv  ## what requirements.txt locks as dist/sbom.cdx.json (CycloneDX)
+	@$(RUN) mkdir -p dist; $(TOOL) --from cyclonedx-bom==7.3.1 cyclonedx-py requirements requirements.txt \
+	    --output-format JSON --output-file dist/sbom.cdx.json
+
+licences: venv  ## write docs/licences.md anew: the licence of every locked package
+	@$(RUN) $(TOOL) --from pip-licenses==5.5.5 pip-licenses --python "$(BIN)/python" --ignore-packages gridgrade \
+	    --order name --format markdown --output-file docs/licences.md >/dev/null
 
 # pip's own configuration decides where packages come from; uv does not read it.
 INDEX = pip() { "$(BIN)/python" -m pip config get "$$1" 2>/dev/null || true; }; \

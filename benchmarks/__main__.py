@@ -37,7 +37,8 @@ for own in ("GRIDGRADE_SOURCE_URL", "GRIDGRADE_WAREHOUSE_URL", "GRIDGRADE_LAKE")
 HERE = Path(__file__).resolve().parent
 PANDAS_READS = {
     "customers": "customer_id segment feeder_id connected_on closed_on contract_capacity_kva has_reactive_compensation",
-    "bills": "bill_id customer_id billing_month issued_on due_on amount kwh kvarh is_estimated cancels_bill_id",
+    "bills": "bill_id customer_id billing_month period_start period_end issued_on due_on amount kwh kvarh "
+    "is_estimated cancels_bill_id",
     "payments": "payment_id customer_id bill_id paid_on amount reverses_payment_id",
     "arrears": "customer_id as_of days_past_due recorded_at",
     "collection_events": "customer_id event_type occurred_on",
@@ -90,7 +91,7 @@ def plain_pandas(month, settings, policy) -> int:
         files = [path for path, _ in lake.fact_files(name, months)]
         frame = pd.concat([pd.read_parquet(path, columns=columns.split()) for path in files], ignore_index=True)
         for column in frame.columns:
-            if column.endswith(("_on", "_month", "_end")) or column in ("as_of", "valid_from", "valid_to"):
+            if column.endswith(("_on", "_month", "_start", "_end")) or column in ("as_of", "valid_from", "valid_to"):
                 frame[column] = pd.to_datetime(frame[column])
         tables[name] = frame
     by_pandas = indices(tables, month, policy)
@@ -154,6 +155,7 @@ def run(customers: int, months: int) -> dict:
     from pipeline.sample import LAST
     from pipeline.settings import Settings
 
+    refuse_other_homes(home())
     settings = with_databases(Settings.load())
     sample = filled_source(settings, customers, months)
     empty_lake_and_warehouse(settings)
@@ -172,18 +174,25 @@ def run(customers: int, months: int) -> dict:
     }
 
 
+def refuse_other_homes(folder: Path) -> None:
+    """A benchmark empties its home: it has to be new, or one that a benchmark made."""
+    note = folder / "source.json"
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        note.write_text("{}", encoding="utf-8")
+    if not note.is_file():
+        sys.exit(f"{folder} was not made by a benchmark, which empties it: set GRIDGRADE_HOME to another folder")
+
+
 def filled_source(settings: Any, customers: int, months: int) -> dict:
     """The source of this size, made anew unless an earlier run left it; seconds it took and rows by table."""
     from pipeline.sample import fill_source
 
     note, size = settings.home / "source.json", {"customers": customers, "months": months}
-    if settings.home.exists() and not note.is_file():
-        sys.exit(f"{settings.home} was not made by a benchmark, which empties it: set GRIDGRADE_HOME to another folder")
-    made = json.loads(note.read_text()) if note.is_file() else {}
+    made = json.loads(note.read_text())
     if size.items() <= made.items():
         print(f"using the source in {settings.home}", flush=True)
         return made
-    settings.home.mkdir(parents=True, exist_ok=True)
     note.write_text("{}", encoding="utf-8")
     started = time.perf_counter()
     rows = fill_source(settings, customers, months, progress=lambda month, *_: print(f"made {month}", flush=True))

@@ -16,6 +16,8 @@ Each task replaces its own output for the month and hands on a small summary:
 | `sensitivity` | what a change of each risk factor would do to the grades |
 | `publish` | the month's new revision, if it differs from the published one; with it, challengers that are promoted |
 | `monitor` | PSI, CSI, AUC and calibration of the models in use, in `report.model_monitoring` |
+| `require_passed` | nothing; red where a model passed a limit of the policy |
+| `report` | the monthly report with its drift, in `<home>/reports/`; `service_actions` writes it too, with actions |
 | `approve_model` | a challenger in force, where the policy promotes by hand: asks a person, in scheduled runs only |
 
 **Read by** `service_actions`, which starts on each month this publishes, and by everybody who reads `report.*`.
@@ -24,8 +26,8 @@ Each task replaces its own output for the month and hands on a small summary:
 hand with the param `rating_month`. `dry_run` does everything but publish, and starts nobody. `accept_moves` publishes
 even if more grades of a published month change than the policy lets pass without a person's word.
 
-**When `monitor` alone is red** the month is published and its actions run: a model passed a limit of the policy. Look
-at `report.model_monitoring`, and retrain or fix the records; nothing has to be cleared.
+**When `require_passed` alone is red** the month is published and its actions run: a model passed a limit of the policy.
+Look at `report.model_monitoring`, and retrain or fix the records; nothing has to be cleared.
 
 **When a task fails** its log ends with a line that says why and what to do. Readers still see the last good
 publication. What may heal by itself (a source, a warehouse or a lake that is away) has been tried four times by then;
@@ -38,8 +40,8 @@ from datetime import timedelta
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from gridgrade_approval import approve_model
-from gridgrade_assets import billing_snapshot, credit_grades, monthly
-from gridgrade_run import BASIS, RATING_MONTH, TASK_DEFAULTS, current_run
+from gridgrade_assets import billing_snapshot, billing_tables, credit_grades, monthly, rating_tables, records
+from gridgrade_run import BASIS, RATING_MONTH, TASK_DEFAULTS, current_run, describe
 
 
 @task.sensor(  # type: ignore[call-overload]  # Airflow's stub knows no keywords of the sensor
@@ -57,12 +59,13 @@ def wait_for_billing_close(dag_run=None):
     return is_closed
 
 
-@task(outlets=[billing_snapshot])
+@task(inlets=billing_tables, outlets=[billing_snapshot, records])
 def extract(outlet_events=None):
     """Copy what the lake lacks from the billing system."""
     run = current_run()
-    outlet_events[billing_snapshot].add_partitions(str(run.month))
-    return run.steps.extract()
+    outcome = run.steps.extract()
+    describe(outlet_events[billing_snapshot], run.month, outcome)
+    return outcome
 
 
 @task(inlets=[billing_snapshot])
@@ -119,7 +122,7 @@ def sensitivity(graded):
         return steps.sensitivity(graded)
 
 
-@task(outlets=[credit_grades])
+@task(inlets=[records], outlets=[credit_grades, *rating_tables])
 def publish(outlet_events=None):
     """Stage, audit and swap in the month's new revision."""
     run = current_run()
@@ -127,18 +130,28 @@ def publish(outlet_events=None):
         outcome = steps.publish()
     if steps.dry_run:
         raise AirflowSkipException(f"{run.month} dry run, nothing published: {outcome}")
-    outlet_events[credit_grades].add_partitions(str(run.month))
+    describe(outlet_events[credit_grades], run.month, outcome)
     return outcome
 
 
 @task
 def monitor():
-    """Hold the models of the published month against the policy's limits; red where one is passed."""
-    from pipeline.monitoring.monitor import require_passed
+    """Measure the models of the published month, and hold them against the policy's limits."""
+    return current_run().steps.monitor()
 
-    outcome = current_run().steps.monitor()
-    require_passed(outcome)
-    return outcome
+
+@task
+def require_passed(measured):
+    """Red where a model passed a limit. A leaf of its own: the run fails, and nothing waits for it."""
+    from pipeline.monitoring import monitor
+
+    monitor.require_passed(measured)
+
+
+@task
+def report():
+    """Write the monthly report again, now that drift is known."""
+    return current_run().steps.report()
 
 
 @dag(
@@ -164,7 +177,9 @@ def credit_rating():
     retrained, applied = retrain(chosen["decision"]), apply(chosen["decision"])
     changes = sensitivity(grade(retrained, applied))
     wait_for_billing_close() >> extract() >> validate() >> indices >> chosen >> [retrained, applied]
-    [changes, indices >> group()] >> publish() >> [monitor(), approve_model()]
+    published, measured = publish(), monitor()
+    [changes, indices >> group()] >> published >> [measured, approve_model()]
+    [require_passed(measured), measured >> report()]
 
 
 credit_rating()

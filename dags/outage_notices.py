@@ -18,9 +18,9 @@ missed is made up for by the next one. By hand, for another moment: the param `a
 **When a task fails** its log ends with a line that says why and what to do; the next run goes on.
 """
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import dag, task
 from gridgrade_assets import every_few_minutes
-from gridgrade_run import TASK_DEFAULTS, current_moment, settings_and_policy
+from gridgrade_run import AT, TASK_DEFAULTS, current_moment, settings_and_policy
 
 
 @task
@@ -56,14 +56,7 @@ def dispatch():
     default_args=TASK_DEFAULTS,
     doc_md=__doc__,
     tags=["actions"],
-    params={
-        "at": Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            description="ISO 8601 with its zone; empty: the moment the run is scheduled for",
-        )
-    },
+    params={"at": AT},
 )
 def outage_notices():
     escalate_repairs() >> notify_outages() >> dispatch()

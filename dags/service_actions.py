@@ -8,7 +8,8 @@
 | `propose_rebates` | arrears rebates in the ledger `ops.arrears_rebates`, each with a proposed action |
 | `record_follow_up` | on the publication, that all of this was decided: a backfill may skip the month as up to date |
 | `dispatch` | approved actions in the work queue, at the webhook or in the mail; what has to wait, with the reason |
-| `report` | the monthly report, a page in English and one in Chinese, in the home's `reports/` |
+| `approve_actions` | what a person approved, sent; asks in scheduled runs, if the policy has `actions.approval_step` |
+| `report` | the monthly report in English and Chinese in `<home>/reports/`; `credit_rating` writes it too, with drift |
 
 **Read by** the people and systems who work the outbox. Only what a scheduled run of the latest month decided goes out
 by itself, and only where the policy asks for no person; the rest waits for `gridgrade actions approve`.
@@ -22,6 +23,7 @@ that could not be sent fails no task: it is tried again by the next `dispatch`, 
 """
 
 from airflow.sdk import PartitionedAssetTimetable, dag, task
+from gridgrade_approval import approve_actions
 from gridgrade_assets import credit_grades
 from gridgrade_run import RATING_MONTH, TASK_DEFAULTS, current_run, settings_and_policy
 
@@ -70,7 +72,7 @@ def report():
 def service_actions():
     proposed = propose_rebates()
     decide_actions() >> proposed
-    record_follow_up(proposed) >> dispatch() >> report()
+    record_follow_up(proposed) >> dispatch() >> [report(), approve_actions()]
 
 
 service_actions()

@@ -1,5 +1,7 @@
 """How a database is connected to."""
 
+from urllib.parse import quote
+
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
@@ -10,3 +12,26 @@ def connect(url: URL) -> Engine:
     if url.get_driver_name() == "pymysql" and url.password is not None:
         arguments["password"] = str(url.password).encode()  # of text, the driver takes Latin-1 alone
     return create_engine(url, poolclass=NullPool, connect_args=arguments)
+
+
+def libpq_uri(url: URL) -> str:
+    """A PostgreSQL URL as libpq reads it, for ADBC.
+
+    SQLAlchemy leaves blanks in names and passwords, and writes those of options as ``+``; libpq takes neither.
+    """
+
+    def part(text: str) -> str:
+        return quote(text, safe="")
+
+    user = (
+        f"{part(url.username)}{f':{part(str(url.password))}' if url.password is not None else ''}@"
+        if url.username
+        else ""
+    )
+    host = f"[{url.host}]" if url.host and ":" in url.host else part(url.host or "")
+    port = f":{url.port}" if url.port else ""
+    options = [
+        (name, value) for name, given in url.query.items() for value in ([given] if isinstance(given, str) else given)
+    ]
+    query = "&".join(f"{part(name)}={part(value)}" for name, value in options)
+    return f"postgresql://{user}{host}{port}/{part(url.database or '')}{'?' if query else ''}{query}"

@@ -4,6 +4,8 @@ Each message is one line that names the month or the table and the way out. The 
 itself (a source or a warehouse that is away) and nothing else: see RETRIED.
 """
 
+from typing import Any
+
 
 class GridgradeError(Exception):
     """Base of every refusal; the command line prints it as one line and exits with 1."""
@@ -70,3 +72,11 @@ class ActionError(GridgradeError):
 
 
 RETRIED = (SourceUnavailableError, WarehouseUnavailableError, LakeError)
+
+
+def first_fault(error: Any) -> tuple[str, str]:
+    """Where a pydantic ValidationError says that a document is wrong, and what is, in plain words."""
+    first = error.errors()[0]
+    plain = {"missing": "is required", "extra_forbidden": "is not known here"}
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").partition(", unable to parse")[0]
+    return ".".join(str(part) for part in first["loc"]), plain.get(first["type"], message)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.errors import MonthError
 
-_PATTERN = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_PATTERN = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, order=True)

@@ -22,7 +22,7 @@ OURS = {EXTRACT: SQL / "extract", LAKE: SQL / "lake", LETTERS: PACKAGE / "action
 
 
 def default_home() -> Path:
-    """Where everything is kept that is not said otherwise: in the checkout, else in the working directory."""
+    """Where everything is kept that has no place of its own: in the checkout, else in the working directory."""
     return (ROOT if IS_CHECKOUT else Path.cwd()) / ".gridgrade"
 
 

@@ -1,15 +1,43 @@
 """What each step of a month is called with. The DAGs, the cycle and the benchmark all run steps through here."""
 
+import logging
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 from pipeline.basis import Basis
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
+from pipeline.step_words import in_words
 
 Summary = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+Given = ParamSpec("Given")
+
+
+def _step(
+    run: Callable[Concatenate["Run", Given], Summary],
+) -> Callable[Concatenate["Run", Given], Summary]:
+    """A step, which ends its log with a line of what it did and reports it to the run's ``on_step``."""
+
+    @wraps(run)
+    def logged(self: "Run", *args: Given.args, **kwargs: Given.kwargs) -> Summary:
+        started = time.monotonic()
+        summary = run(self, *args, **kwargs)
+        seconds = time.monotonic() - started
+        log.info("%s %s: %s (%.1f s)", self.month, run.__name__, in_words(run.__name__, summary), seconds)
+        if self.on_step:
+            self.on_step(run.__name__, summary, seconds)
+        return summary
+
+    return logged
 
 
 @dataclass(frozen=True)
@@ -17,7 +45,8 @@ class Run:
     """One run of a month. Each method runs the step of its name and returns its JSON-safe summary.
 
     ``mode``: auto, retrain or apply. ``model_version``: apply this one. ``kind``: scheduled, backfill, manual or
-    command. A step's module is imported when the step runs, so that none pays for the imports of another.
+    command. ``on_step`` is called with each step's name, summary and seconds. A step's module is imported when the step
+    runs, so that none pays for the imports of another.
     """
 
     month: RatingMonth
@@ -31,49 +60,58 @@ class Run:
     kind: str = "command"
     id: str = field(default_factory=lambda: f"command__{uuid.uuid4()}")
     started_by: str | None = None
+    on_step: Callable[[str, Summary, float], None] | None = None
 
     @property
     def inputs(self) -> tuple[RatingMonth, Settings, Policy]:
         """What every step takes first."""
         return self.month, self.settings, self.policy
 
+    @_step
     def extract(self) -> Summary:
         from pipeline.ingest.extract import extract
 
         return extract(*self.inputs, basis=self.basis)
 
+    @_step
     def validate(self) -> Summary:
         from pipeline.ingest.validate import validate
 
         return validate(*self.inputs, basis=self.basis)
 
+    @_step
     def compute_indices(self) -> Summary:
         from pipeline.customers.compute_indices import compute_indices
 
         return compute_indices(*self.inputs, basis=self.basis)
 
+    @_step
     def group(self) -> Summary:
         from pipeline.customers.group import group
 
         return group(*self.inputs, basis=self.basis)
 
+    @_step
     def choose_model(self) -> Summary:
         """``mode`` says which of ``retrain`` and ``apply`` follows; both take the whole decision."""
         from pipeline.models.choose_model import choose
 
         return choose(*self.inputs, mode=self.mode, model_version=self.model_version, basis=self.basis)
 
+    @_step
     def retrain(self, decision: Summary) -> Summary:
         from pipeline.models.retrain import retrain
 
         asked = {"families": decision["families"], "why": decision["why"]}
         return retrain(*self.inputs, **asked, basis=self.basis, dry_run=self.dry_run)
 
+    @_step
     def apply(self, decision: Summary) -> Summary:
         from pipeline.models.choose_model import apply
 
         return apply(*self.inputs, model_version=self.model_version, why=decision["why"])
 
+    @_step
     def grade(self, chosen: Summary) -> Summary:
         """``chosen``: what ``retrain`` or ``apply`` returned."""
         from pipeline.grading.grade import grade
@@ -81,11 +119,13 @@ class Run:
         rated_by = {name: chosen[name] for name in ("models", "promotes", "decision")}
         return grade(*self.inputs, basis=self.basis, **rated_by)
 
+    @_step
     def sensitivity(self, chosen: Summary) -> Summary:
         from pipeline.grading.sensitivity import sensitivity
 
         return sensitivity(*self.inputs, basis=self.basis, models=chosen["models"])
 
+    @_step
     def publish(self) -> Summary:
         from pipeline.publishing.publish import publish
 
@@ -99,21 +139,25 @@ class Run:
             published_by=self.started_by,
         )
 
+    @_step
     def decide_actions(self) -> Summary:
         from pipeline.actions.measures.decide import decide_actions
 
         return decide_actions(*self.inputs)
 
+    @_step
     def propose_rebates(self) -> Summary:
         from pipeline.actions.rebates.propose import propose_rebates
 
         return propose_rebates(*self.inputs)
 
+    @_step
     def monitor(self) -> Summary:
         from pipeline.monitoring.monitor import monitor
 
         return monitor(*self.inputs)
 
+    @_step
     def report(self) -> Summary:
         from pipeline.report.report import report
 

@@ -10,9 +10,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from pipeline import resources
-from pipeline.errors import ConfigError
-from pipeline.resources import ROOT as PROJECT  # noqa: F401
-from pipeline.resources import SQL  # noqa: F401
+from pipeline.errors import ConfigError, first_fault
 
 _DRIVERS = {
     "mysql": "mysql+pymysql",
@@ -75,9 +73,8 @@ class Settings(BaseSettings):
         try:
             return cls(**overrides)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = "GRIDGRADE_" + str(first["loc"][0]).upper()
-            raise ConfigError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+            where, what = first_fault(error)
+            raise ConfigError(f"GRIDGRADE_{where.partition('.')[0].upper()}: {what}") from None
 
     @property
     def lake_path(self) -> Path:
@@ -109,6 +106,10 @@ class Settings(BaseSettings):
             dialect = url.get_dialect()
             dialect.import_dbapi()
         except (NoSuchModuleError, ImportError):
+            if url.get_backend_name() == "postgresql":
+                raise ConfigError(
+                    f"GRIDGRADE_SOURCE_URL names {url.drivername}, for which no driver is installed: write postgresql://..."
+                ) from None
             raise ConfigError(
                 f"GRIDGRADE_SOURCE_URL is a {url.drivername} database, for which no driver is installed: pip install "
                 + (f"{instead.split('+')[1]} and write {instead}://..." if instead else "one that SQLAlchemy can use")

@@ -1,11 +1,13 @@
-"""What the DAGs hand each other, and when a month starts: the assets and the monthly timetable."""
+"""What the DAGs hand each other, and when a month starts: the assets, the monthly timetable, and names for lineage."""
 
 import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import yaml
-from airflow.sdk import Asset, CronPartitionTimetable, CronTriggerTimetable
+from airflow.providers.common.compat.lineage.entities import Table
+from airflow.sdk import Asset, CronTriggerTimetable
+from gridgrade_timetable import MonthlyTimetable
 
 import pipeline.month
 from pipeline import resources
@@ -14,20 +16,36 @@ from pipeline import resources
 billing_snapshot = Asset(name="billing_snapshot", uri="gridgrade://lake/billing_snapshot")
 credit_grades = Asset(name="credit_grades", uri="gridgrade://warehouse/rating/credit_grades")
 
+# For lineage tools, where apache-airflow-providers-openlineage is installed: billing tables -> records -> grades.
+billing_tables = [
+    Table(cluster="gridgrade://source", database="billing", name=Path(query).stem)
+    for query in resources.files(resources.EXTRACT, ".sql")
+]
+records = Table(cluster="gridgrade://lake", database="lake", name="records")
+rating_tables = [
+    Table(cluster="gridgrade://warehouse", database="rating", name=name)
+    for name in ("credit_grades", "credit_indices", "customer_groups")
+]
+
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as fast, where it is built in
 
 
-def monthly() -> CronPartitionTimetable:
+def monthly() -> MonthlyTimetable:
     """The policy's schedule: the run that starts on 1 November carries the partition 2026-10."""
     schedule, zone = _of_policy("schedule"), _of_policy("timezone")
     ZoneInfo(zone)  # an unknown one stops here, and not in the scheduler
-    return CronPartitionTimetable(schedule, timezone=zone, run_offset=-1, key_format="%Y-%m")
+    return MonthlyTimetable(schedule, timezone=zone, run_offset=-1, key_format="%Y-%m")
 
 
 def every_few_minutes() -> CronTriggerTimetable:
     """When the policy looks at planned outages."""
     return CronTriggerTimetable(_of_policy("measures", "outage_notices", "schedule"), timezone="UTC")
+
+
+def daily() -> CronTriggerTimetable:
+    """When the policy looks for what people have to hear of."""
+    return CronTriggerTimetable(_of_policy("alerts", "schedule"), timezone=_of_policy("timezone"))
 
 
 def _of_policy(*keys: str) -> str:

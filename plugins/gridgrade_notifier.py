@@ -1,4 +1,4 @@
-"""The log line of a failed task."""
+"""The log line of a failed task, and the alert that carries it to people."""
 
 from airflow.sdk import BaseNotifier
 
@@ -6,11 +6,23 @@ from airflow.sdk import BaseNotifier
 class TaskFailed(BaseNotifier):
     """One line in the log: which step of which month failed, why, and how to continue once that is fixed.
 
-    Put on tasks, as ``on_failure_callback``: Airflow calls it when no retry is left.
+    Put on tasks, as ``on_failure_callback``: Airflow calls it when no retry is left. The notifiers of the policy send
+    the line too.
     """
 
     def notify(self, context) -> None:
-        self.log.error("%s", failure_line(context))
+        line = failure_line(context)
+        self.log.error("%s", line)
+        try:
+            from gridgrade_alerts import send
+            from gridgrade_run import settings_and_policy
+
+            from pipeline.monitoring.alerts import Alert
+
+            alert = Alert("failed", line, getattr(context["ti"], "log_url", "") or "")
+            send([alert], settings_and_policy()[1], context)
+        except Exception as error:
+            self.log.error("nobody was alerted: %s: %s", type(error).__name__, error)
 
 
 def failure_line(context) -> str:

@@ -40,6 +40,13 @@ RATING_MONTH = Param(
 )
 
 
+AT = Param(
+    None,
+    type=["null", "string"],
+    format="date-time",
+    description="ISO 8601 with its zone; empty: the moment the run is scheduled for",
+)
+
 BASIS = Param("as_known_then", enum=[basis.value for basis in Basis])
 
 
@@ -62,7 +69,7 @@ class DagRun:
         asked: dict[str, Any] = {name: self.params[name] for name in names if name in self.params}
         settings, policy = settings_and_policy()
         who = {"id": self.id, "kind": self.kind, "started_by": self.started_by}
-        return Run(self.month, settings, policy, **asked, **who)
+        return Run(self.month, settings, policy, **asked, **who, on_step=_report_metrics)
 
     @contextmanager
     def locked(self, *, is_shared: bool = False) -> Iterator[Any]:
@@ -79,6 +86,26 @@ def current_run() -> DagRun:
     """The run of the task that calls; MonthError when it has no month, or two."""
     context = get_current_context()
     return resolve(context["dag_run"], dict(context["params"]))
+
+
+def describe(event, month: RatingMonth, summary: dict) -> None:
+    """The partition and the numbers that an asset's event carries: counts, revision, content hash."""
+    from pipeline.step_words import numbers
+
+    event.add_partitions(str(month))
+    named = {name: summary[name] for name in ("basis", "content_sha256", "changed", "known_in") if name in summary}
+    event.extra.update(numbers(summary) | named)
+
+
+def _report_metrics(step: str, summary: dict, seconds: float) -> None:
+    """A step's numbers and its seconds as metrics of Airflow's, gridgrade.<step>.<name>."""
+    from airflow.sdk.observability.stats import Stats
+
+    from pipeline.step_words import numbers
+
+    for name, value in numbers(summary).items():
+        Stats.gauge(f"gridgrade.{step}.{name}", value)
+    Stats.timing(f"gridgrade.{step}.seconds", timedelta(seconds=seconds))
 
 
 def current_moment() -> tuple[datetime, str]:

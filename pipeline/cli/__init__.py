@@ -3,11 +3,17 @@
 Exit code 0: done. 1: refused or failed, with one line on stderr. 2: the call itself is wrong.
 """
 
+import os
 import sys
+import traceback
+from datetime import UTC, datetime
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from pipeline import resources
 from pipeline.cli import (
     actions,
     administration,
@@ -20,9 +26,15 @@ from pipeline.cli import (
     report,
     source,
 )
+from pipeline.cli.console import say
 from pipeline.errors import GridgradeError
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help=__doc__,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 for group in (local, rate, grades, report, administration):
     app.add_typer(group.app)
 app.add_typer(source.app, name="source")
@@ -32,13 +44,46 @@ app.add_typer(overrides.app, name="override")
 app.add_typer(models.app, name="models")
 app.add_typer(policy.app, name="policy")
 
+_INTERRUPTED = 130
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"gridgrade {installed('gridgrade')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Options before a command."""
+
+
+def _keep_traceback() -> Path:
+    """The traceback that is being handled, in a file of the home that only its owner can read."""
+    from pipeline import private
+
+    home = Path(os.environ.get("GRIDGRADE_HOME") or resources.default_home()).expanduser()
+    path = home / "errors" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.txt"
+    private.write_file(path, traceback.format_exc())
+    return path
+
 
 def main() -> None:
     """The command line; a refusal is one line, never a traceback."""
     try:
         app()
     except GridgradeError as error:
-        Console(stderr=True).print(f"gridgrade: {error}", markup=False, highlight=False, soft_wrap=True)
+        say(f"gridgrade: {error}", stderr=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except Exception:
+        path = _keep_traceback()
+        say(f"gridgrade: an error that was not foreseen, please report it: its traceback is in {path}", stderr=True)
+        sys.exit(1)
+    except SystemExit as exited:
+        if exited.code == _INTERRUPTED:
+            say("gridgrade: interrupted", stderr=True)
+        raise

@@ -1,18 +1,29 @@
 """``gridgrade actions`` and ``gridgrade rebates``: the outbox, and the simulation of rebate campaigns."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import typer
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
 
-from pipeline.cli.console import AsJson, Language, Month, inputs, parse_month, print_json, print_rows, progress
+from pipeline.cli.console import (
+    AsJson,
+    Language,
+    Month,
+    inputs,
+    parse_month,
+    print_json,
+    print_rows,
+    print_table,
+    progress,
+    say,
+    write_csv,
+)
 from pipeline.errors import ActionError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -22,7 +33,6 @@ actions = typer.Typer(help="The outbox: what is to be done, who lets it go, and 
 rebates = typer.Typer(help="Rebates on repaid arrears.", no_args_is_help=True)
 
 SHOWN_ROWS = 50
-WIDTH = 150
 
 
 class Status(StrEnum):
@@ -66,6 +76,7 @@ def show_all(
     month: OfMonth = None,
     action_type: OfType = None,
     status: Annotated[Status | None, typer.Option(help="all with this status")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="F.csv", help="write all of them to this file, as CSV")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The actions of the outbox, newest month first."""
@@ -76,20 +87,14 @@ def show_all(
     if as_json:
         print_json([dict(row) for row in found])
         return
-    table = Table(box=SIMPLE, caption_justify="left")
-    for heading in ("id", "month", "type", "customer", "status", "channel", "why"):
-        table.add_column(heading, no_wrap=heading != "why", overflow="fold")
-    for row in islice(found, SHOWN_ROWS):
-        why = row["last_error"] or row["blocked_by"] or row["reason"]
-        status_text = f"{row['status']} ({row['suppressed_by']})" if row["suppressed_by"] else row["status"]
-        month_text = f"{row['rating_month']:%Y-%m}"
-        names = str(row["action_id"]), month_text, row["action_type"], row["customer_id"]
-        table.add_row(*names, status_text, row["channel"] or "", why)
-    if more := sum(1 for _ in found):
-        table.caption = f"{SHOWN_ROWS} of {SHOWN_ROWS + more:,}; --json gives all"
-    console = Console()
-    console.width = max(console.width, WIDTH)  # an id has to be there whole, to be copied
-    console.print(table)
+    names = ("id", "month", "type", "customer", "status", "channel", "why")
+    if out is not None:
+        write_csv(names, map(_listed, found), out)
+        return
+    rows = [_listed(row) for row in islice(found, SHOWN_ROWS)]
+    more = sum(1 for _ in found)
+    caption = f"{SHOWN_ROWS} of {SHOWN_ROWS + more:,}; --out F.csv and --json give all" if more else None
+    print_table(names, rows, caption=caption)
 
 
 @actions.command("show")
@@ -103,16 +108,12 @@ def show_one(action: Annotated[UUID, typer.Argument(metavar="ID")], as_json: AsJ
         print_json(found)
         return
     events = found.pop("events")
-    facts = Table(show_header=False)
-    for name, value in found.items():
-        if value is not None:
-            facts.add_row(name, str(value))
-    record = Table("when", "status", "by", "note")
-    for event in events:
-        record.add_row(
-            f"{event['changed_at']:%Y-%m-%d %H:%M:%S}", event["status"], event["changed_by"], event["note"] or ""
-        )
-    Console().print(facts, record)
+    print_table(("", ""), [(name, str(value)) for name, value in found.items() if value is not None])
+    record = [
+        (f"{event['changed_at']:%Y-%m-%d %H:%M:%S}", event["status"], event["changed_by"], event["note"])
+        for event in events
+    ]
+    print_table(("when", "status", "by", "note"), record)
 
 
 @actions.command()
@@ -218,22 +219,19 @@ def preview(
     as_json: AsJson = False,
 ) -> None:
     """Show the letter of a type, with sample fields or those of an action."""
-    from pipeline.actions.channels.letters import Letters, sample
+    from pipeline.actions.channels.letters import Letters
 
     _, policy = inputs()
-    fields: dict[str, Any]
+    letters = Letters(policy)
+    language: Literal["en", "zh"] | None = "zh" if lang == Language.zh else "en" if lang else None
     if action is None:
-        facts = {"action_id": str(UUID(int=0)), "customer_id": "C00000001", "month": RatingMonth(2026, 10)}
-        fields = facts | {"reason": "a sample", "payload": sample(action_type), "due_at": None}
+        letter = letters.write_sample(action_type, language)
     else:
-        fields = _fields(action, action_type)
-    letter = Letters(policy).write(
-        action_type, **fields, language="zh" if lang == Language.zh else "en" if lang else None
-    )
+        letter = letters.write(action_type, **_fields(action, action_type), language=language)
     if as_json:
         print_json(vars(letter))
     else:
-        typer.echo(f"{letter.subject}\n\n{letter.text}", nl=False)
+        say(letter.subject, "", *letter.text.splitlines())
 
 
 @rebates.command()
@@ -259,18 +257,16 @@ def simulate(
     if as_json:
         print_json({"campaigns": rows, "total": together})
         return
-    table = Table(title=plan.name)
-    for heading in ("months", "in arrears", "rewarded", "overdue", "repaid", "recovery", "cost"):
-        table.add_column(heading, justify="left" if heading == "months" else "right", overflow="fold")
+    table = []
     for row in [*rows, together]:
-        if row is together:
-            table.add_section()
-        months_text = "\n".join(dict.fromkeys((row["first_month"], row["last_month"])))
-        customers = [f"{row[each]:,}" for each in ("customers_in_arrears", "customers_rewarded")]
-        money = [f"{Decimal(row[each]):,}" for each in ("opening_arrears", "repaid", "cost")]
+        months_text = " to ".join(dict.fromkeys((row["first_month"], row["last_month"])))
+        overdue, repaid, cost = (f"{Decimal(row[each]):,}" for each in ("opening_arrears", "repaid", "cost"))
         recovered = "" if row["recovery_rate"] is None else f"{row['recovery_rate']:.1%}"
-        table.add_row(months_text, *customers, *money[:2], recovered, money[2])
-    Console().print(table)
+        table.append(
+            (months_text, row["customers_in_arrears"], row["customers_rewarded"], overdue, repaid, recovered, cost)
+        )
+    headings = ("months", "in arrears", "rewarded", "overdue", "repaid", "recovery", "cost")
+    print_table(headings, table, title=plan.name, last_rows=1)
 
 
 def _ready() -> tuple[Settings, Policy]:
@@ -292,6 +288,14 @@ def _chosen(ids: list[UUID] | None, month: RatingMonth | None, action_type: str 
 
 def _say(verb: str, number: int) -> None:
     typer.echo(f"{number:,} {verb}")
+
+
+def _listed(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """An action of the outbox in one line."""
+    status = f"{row['status']} ({row['suppressed_by']})" if row["suppressed_by"] else row["status"]
+    why = row["last_error"] or row["blocked_by"] or row["reason"]
+    month = f"{row['rating_month']:%Y-%m}"
+    return str(row["action_id"]), month, row["action_type"], row["customer_id"], status, row["channel"] or "", why
 
 
 def _fields(action: UUID, action_type: str) -> dict[str, Any]:

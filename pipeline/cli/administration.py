@@ -1,15 +1,21 @@
-"""Look after an installation: ``init``, ``dictionary``, ``clean``, ``migrate`` and ``doctor``."""
+"""Look after an installation: ``init``, ``test``, ``dictionary``, ``clean``, ``migrate`` and ``doctor``."""
 
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from pipeline.cli.console import AsJson, inputs, print_json, print_rows, progress, settings_with_databases
-from pipeline.errors import ConfigError
+from pipeline.cli.console import (
+    AsJson,
+    inputs,
+    print_json,
+    print_table,
+    progress,
+    say,
+    settings_with_databases,
+    write_text,
+)
 
 app = typer.Typer()
 
@@ -24,13 +30,7 @@ def dictionary(
 
     _, policy = inputs()
     text = json.dumps(dictionary(policy), indent=1, ensure_ascii=False) + "\n" if as_json else markdown(policy)
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written: {error.strerror}; choose another file with --out") from None
+    write_text(text, out)
 
 
 @app.command()
@@ -48,11 +48,14 @@ def clean(
     if as_json:
         print_json([{name: getattr(one, name) for name in ("kind", "name", "size_bytes")} for one in found])
         return
-    table = Table("kind", "would go" if dry_run else "removed", "MB")
+    if not found:
+        say("there is nothing to remove")
+        return
+    rows = []
     for kind in dict.fromkeys(one.kind for one in found):
         sizes = [one.size_bytes for one in found if one.kind == kind]
-        table.add_row(kind, f"{len(sizes):,}", f"{sum(sizes) / 1e6:,.1f}")
-    Console().print(table if found else "there is nothing to remove")
+        rows.append((kind, len(sizes), f"{sum(sizes) / 1e6:,.1f}"))
+    print_table(("kind", "would go" if dry_run else "removed", "MB"), rows)
 
 
 @app.command()
@@ -81,7 +84,12 @@ def doctor(
 
     findings = list(examine(settings_with_databases))
     rows = [(finding.what, "ok" if finding.is_ok else "WRONG", finding.detail) for finding in findings]
-    print_rows(as_json, ("what", "state", "detail"), rows)
+    if as_json:
+        print_json([dict(zip(("what", "state", "detail"), row, strict=True)) for row in rows])
+    else:
+        shown = [(what, state, "see below" if state == "WRONG" else detail) for what, state, detail in rows]
+        print_table(("what", "state", "found"), shown, styles={"ok": "green", "WRONG": "bold red"})
+        say(*(f"{what}: {detail}" for what, state, detail in rows if state == "WRONG"))
     if not all(finding.is_ok for finding in findings):
         raise typer.Exit(1)
 
@@ -119,3 +127,26 @@ def init(
     for name in create(folder, origin):
         typer.echo(folder / name)
     typer.echo(f"next: export GRIDGRADE_PROJECT={folder.absolute()}, set GRIDGRADE_SOURCE_URL, gridgrade doctor")
+
+
+@app.command("test")
+def run_tests(
+    ours: Annotated[
+        bool, typer.Option("--ours", help="also Gridgrade's cases, on the queries in use and its policy")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the test cases of the folder GRIDGRADE_PROJECT, and write its letters from sample fields."""
+    from pipeline.maintenance.project_tests import run
+    from pipeline.settings import Settings
+
+    outcomes = list(run(Settings.load(), with_ours=ours))
+    failed = [outcome for outcome in outcomes if outcome.fault]
+    if as_json:
+        print_json([outcome._asdict() for outcome in outcomes])
+    else:
+        for outcome in failed:
+            typer.echo(f"{outcome.case}: {outcome.fault}")
+        typer.echo(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
+    if failed:
+        raise typer.Exit(1)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline.cli.console import AsJson, Language, Month, inputs, print_json, print_rows, settings_with_databases
 from pipeline.cli.options import Basis, BasisOption
@@ -22,18 +21,26 @@ class Format(StrEnum):
 @app.command()
 def grades(
     month: Month,
-    output: Annotated[Format, typer.Option("--format", help="table shows the first rows; csv and json are whole")] = (
-        Format.table
-    ),
-    out: Annotated[Path | None, typer.Option(metavar="F", help="write to this file")] = None,
+    output: Annotated[
+        Format | None,
+        typer.Option("--format", help="table shows the first rows; csv and json are whole (default: as --out ends)"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="F", help="write to this file: F.csv, F.json")] = None,
     revision: Annotated[int | None, typer.Option(metavar="N", help="one that was replaced since")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The published grades of a month."""
+    from pipeline.cli.show.grades import show_grades
     from pipeline.publishing.export_grades import export_grades
 
-    wanted = Format.json if as_json else output
-    export_grades(settings_with_databases(), month, wanted.value, out, revision=revision)
+    settings = settings_with_databases()
+    by_suffix = {f".{each.value}": each for each in (Format.csv, Format.json)}
+    ending = by_suffix.get(out.suffix.lower()) if out else None
+    wanted = Format.json if as_json else output or ending or Format.table
+    if wanted is Format.table:
+        show_grades(settings, month, out, revision=revision)
+    else:
+        export_grades(settings, month, wanted.value, out, revision=revision)
 
 
 @app.command()
@@ -65,4 +72,4 @@ def explain(
     if as_json:
         print_json(explanation.as_json())
     else:
-        show(explanation, Console())
+        show(explanation)

@@ -3,9 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from pipeline.cli.console import AsJson, print_json, status
+from pipeline.cli.console import AsJson, print_json, say, status
 from pipeline.settings import Settings
 
 app = typer.Typer()
@@ -19,6 +18,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Rate a sample utility through Airflow's own scheduler, and say where to look."""
+    from pipeline.cli.show.demo import show_demo
     from pipeline.local import demo as runner
 
     with status() as echo:
@@ -28,7 +28,7 @@ def demo(
     if as_json:
         print_json(summary)
     else:
-        runner.show(summary, Console())
+        show_demo(summary)
 
 
 @app.command()
@@ -36,7 +36,7 @@ def up() -> None:
     """Airflow with its pages on this machine only, until interrupted."""
     from pipeline.local import demo as runner
 
-    runner.up(Settings.load(), Console(stderr=True).print)
+    runner.up(Settings.load(), lambda line: say(line, stderr=True))
 
 
 @app.command()

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from pipeline.cli.console import AsJson, parse_month, print_json, print_rows
-from pipeline.errors import ConfigError, ModelError
+from pipeline.cli.console import AsJson, parse_month, print_json, print_rows, print_table, say, status, write_text
+from pipeline.errors import ModelError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -48,18 +46,17 @@ def show_one(version: Version, as_json: AsJson = False) -> None:
             | {"promotions": [vars(one) for one in promotions], "monitoring": checks, "shadow_grades": shadows}
         )
         return
-    console = Console()
-    console.print(_facts(model))
-    _print_gates(console, model.gates)
+    print_table(("", ""), _facts(model))
+    _print_gates(model.gates)
     if promotions:
         rows = [(one.from_month, one.approved_by, f"{one.approved_at:%Y-%m-%d}", one.reason) for one in promotions]
-        console.print(_table("In force", ("from", "approved by", "on", "because"), rows))
+        print_table(("from", "approved by", "on", "because"), rows, title="In force")
     if checks:
         names = ("measure", "subject", "compared_with", "value", "limit_value", "status")
-        found = [[_format(check[name]) for name in names] for check in checks]
-        console.print(_table(f"Monitoring of {checks[0]['rating_month']:%Y-%m}", names, found))
+        found = [[check[name] for name in names] for check in checks]
+        print_table(names, found, title=f"Monitoring of {checks[0]['rating_month']:%Y-%m}")
     for month, pairs in groupby(shadows, key=lambda row: row["rating_month"]):
-        _print_shadow(console, f"Customers in shadow month {month:%Y-%m}", list(pairs))
+        _print_shadow(f"Customers in shadow month {month:%Y-%m}", list(pairs))
 
 
 @app.command()
@@ -89,7 +86,7 @@ def promote(
     promoted = promotion.promote(settings, policy, version, who, since=since, reason=reason)
     if since is not None and (published := promotion.published_since(settings, since)):
         months = ", ".join(map(str, published))
-        Console(stderr=True).print(f"published with other models, to be rated again: {months}")
+        say(f"published with other models, to be rated again: {months}", stderr=True)
     [*_, term] = model_registry.promotions(settings, version)
     outcome = {"version": version, "family": promoted.family, "from_month": term.from_month, "by": term.approved_by}
     print_rows(as_json, list(outcome), [list(outcome.values())])
@@ -116,13 +113,14 @@ def recalibrate(
         if latest is None:
             raise ModelError("nothing is published yet: say as of which month with --month")
         month = latest.rating_month
-    outcome = retrain.recalibrate(month, settings, policy, version)
+    with status() as echo:
+        echo(f"calibrating {version} as of {month}")
+        outcome = retrain.recalibrate(month, settings, policy, version)
     if as_json:
         print_json(outcome)
         return
-    console = Console()
-    console.print(f"{outcome['version']}, a challenger", soft_wrap=True)
-    _print_gates(console, outcome["gates"])
+    say(f"{outcome['version']}, a challenger")
+    _print_gates(outcome["gates"])
 
 
 @app.command("export")
@@ -131,7 +129,7 @@ def export_json(version: Version, out: Out = None) -> None:
     from pipeline.models import transfer
 
     settings, _ = _registry()
-    _write(transfer.exported(settings, version), out)
+    write_text(transfer.exported(settings, version), out)
 
 
 @app.command("import")
@@ -160,7 +158,7 @@ def export_sql(
 
     settings, _ = _registry()
     quantity = "default_probability" if probability else "score"
-    _write(transfer.sql(settings, version, quantity=quantity, dialect=dialect) + "\n", out)
+    write_text(transfer.sql(settings, version, quantity=quantity, dialect=dialect) + "\n", out)
 
 
 @app.command()
@@ -174,7 +172,7 @@ def card(version: Version, out: Out = None) -> None:
     if out is None:
         out = model_card.write(settings, policy, model)
     else:
-        _write(model_card.card(settings, policy, model), out)
+        write_text(model_card.card(settings, policy, model), out)
     typer.echo(out)
 
 
@@ -204,7 +202,7 @@ def _listed(model) -> tuple[Any, ...]:
     )
 
 
-def _facts(model) -> Table:
+def _facts(model) -> list[tuple[str, Any]]:
     listed = dict(
         zip(
             ("version", "family", "status", "origin", "trained as of", "in force from", "until", "AUC", "gates", "by"),
@@ -221,24 +219,22 @@ def _facts(model) -> Table:
         **{f"rows to {role}": f"{n['customers']:,}, {n['defaults']:,} defaults" for role, n in samples.items()},
         "parameters": model.parameters_sha256,
     }
-    return _table(None, ("", ""), [(name, _format(value)) for name, value in listed.items() if value not in (None, "")])
+    return [(name, value) for name, value in listed.items() if value not in (None, "")]
 
 
-def _print_gates(console: Console, gates: list[dict] | None) -> None:
+def _print_gates(gates: list[dict] | None) -> None:
     if gates is not None:
-        rows = [
-            (g["gate"], "passed" if g["passed"] else "FAILED", _format(g["value"]), _format(g["limit"]), g["detail"])
-            for g in gates
-        ]
-        console.print(_table("Gates", ("gate", "", "value", "limit", ""), rows))
+        rows = [(g["gate"], "passed" if g["passed"] else "FAILED", g["value"], g["limit"], g["detail"]) for g in gates]
+        styles = {"passed": "green", "FAILED": "bold red"}
+        print_table(("gate", "state", "value", "limit", "detail"), rows, title="Gates", styles=styles)
 
 
-def _print_shadow(console: Console, title: str, pairs: list[dict]) -> None:
+def _print_shadow(title: str, pairs: list[dict]) -> None:
     """The champion's grades down, the challenger's across."""
     grades = sorted({row[side] for row in pairs for side in ("champion_grade", "challenger_grade")}, key=_rank)
     counts = {(row["champion_grade"], row["challenger_grade"]): row["customers"] for row in pairs}
-    rows = [(grade, *(_format(counts.get((grade, other), 0)) for other in grades)) for grade in grades]
-    console.print(_table(f"{title}: {pairs[0]['champion']} down, this across", ("", *grades), rows))
+    rows = [(grade, *(counts.get((grade, other), 0) for other in grades)) for grade in grades]
+    print_table(("grade", *grades), rows, title=f"{title}: {pairs[0]['champion']} down, this across")
 
 
 def _rank(grade: str) -> tuple[str, int]:
@@ -246,30 +242,5 @@ def _rank(grade: str) -> tuple[str, int]:
     return grade[0], -len(grade)
 
 
-def _table(title: str | None, names, rows) -> Table:
-    table = Table(*names, title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*map(_format, row))
-    return table
-
-
-def _format(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def _write(text: str, out: Path | None) -> None:
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written: {error.strerror}; choose another file with --out") from None

@@ -5,10 +5,8 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
-from pipeline.cli.console import AsJson, inputs, parse_month, print_json
+from pipeline.cli.console import AsJson, inputs, parse_month, print_json, print_table, say
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -52,8 +50,10 @@ def add(
     )
     _print(as_json, [entered])
     if overrides.is_unknown(settings, customer):
-        line = f"{customer} is not among the customers of the latest published month: is that the id you mean?"
-        Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
+        say(
+            f"{customer} is not among the customers of the latest published month: is that the id you mean?",
+            stderr=True,
+        )
 
 
 @app.command()
@@ -90,18 +90,16 @@ def _print(as_json: bool, overrides: list) -> None:
     if as_json:
         print_json([{name: getattr(one, name) for name in one.__dataclass_fields__} for one in overrides])
         return
-    table = Table(
-        *(Column(name, overflow="fold") for name in ("id", "customer", "grade", "months", "by", "why", "ended"))
-    )
-    for one in overrides:
-        until = f"to {RatingMonth.of(one.valid_until)}" if one.valid_until else "on"
-        table.add_row(
-            str(one.override_id),
+    rows = [
+        (
+            one.override_id,
             one.customer_id,
             f"no better than {one.grade}" if one.kind == "veto" else one.grade,
-            f"{RatingMonth.of(one.valid_from)} {until}",
+            f"{RatingMonth.of(one.valid_from)} {f'to {RatingMonth.of(one.valid_until)}' if one.valid_until else 'on'}",
             one.created_by,
             one.reason,
             f"{one.revoked_at:%Y-%m-%d} by {one.revoked_by}" if one.revoked_at else "",
         )
-    Console(width=max(Console().width, 130)).print(table)
+        for one in overrides
+    ]
+    print_table(("id", "customer", "grade", "months", "by", "why", "ended"), rows)

@@ -6,10 +6,8 @@ from functools import partial
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from pipeline.cli.console import AsJson, Month, inputs, parse_month, print_json, progress
+from pipeline.cli.console import AsJson, Month, inputs, parse_month, print_json, print_table, progress, say
 from pipeline.cli.options import AcceptMoves, Basis, BasisOption, DryRun, Mode, ModelOption, ModeOption
 from pipeline.cli.show.comparison import show_difference
 from pipeline.month import RatingMonth
@@ -148,7 +146,7 @@ def backfill(
         elif outcomes:
             _show_outcomes(outcomes)
         elif stale:
-            Console(stderr=True).print("no month is stale")
+            say("no month is stale", stderr=True)
     _warn_of_stale(outcomes)
     _require_passed(outcomes)
 
@@ -163,7 +161,7 @@ def _require_passed(outcomes: list[dict[str, Any]]) -> None:
 
 def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
     names = list(outcomes[0]["grade"]["grades"])
-    table = Table("month", *names, "models", "publication")
+    rows = []
     for outcome in outcomes:
         published = outcome["publish"]
         state = "changed" if published["changed"] else "up to date" if published.get("up_to_date") else "unchanged"
@@ -172,15 +170,15 @@ def _show_outcomes(outcomes: list[dict[str, Any]]) -> None:
         else:
             state = f"{state}, revision {published['revision']}"
         models = "retrained" if "retrain" in outcome else "applied"
-        table.add_row(outcome["month"], *(f"{count:,}" for count in outcome["grade"]["grades"].values()), models, state)
-    Console().print(table)
+        rows.append((outcome["month"], *outcome["grade"]["grades"].values(), models, state))
+    print_table(("month", *names, "models", "publication"), rows)
 
 
 def _show_progress(advance: Callable[[int, int, str], None], done: int, total: int, what: str) -> None:
     """Progress of a backfill: a bar on a terminal, else one line per month."""
     advance(done, total, what)
     if not sys.stderr.isatty():
-        Console(stderr=True).print(f"{done} of {total} done: {what}", markup=False, highlight=False, soft_wrap=True)
+        say(f"{done} of {total} done: {what}", stderr=True)
 
 
 def _warn_of_stale(outcomes: list[dict[str, Any]]) -> None:
@@ -188,4 +186,4 @@ def _warn_of_stale(outcomes: list[dict[str, Any]]) -> None:
     stale = [months for outcome in outcomes if (months := outcome["publish"].get("stale_months")) is not None]
     if stale and stale[-1]:
         line = f"built on what has changed since: {', '.join(stale[-1])}; gridgrade backfill --stale rates them again"
-        Console(stderr=True).print(line, soft_wrap=True)
+        say(line, stderr=True)

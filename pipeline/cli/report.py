@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import Language, Month, settings_with_databases
+from pipeline.cli.console import Language, Month, say, settings_with_databases, status
 
 app = typer.Typer()
 
@@ -27,5 +27,9 @@ def report(
     settings = settings_with_databases()
     migrations.migrate(settings)
     path = out or settings.reports_path / file_name(month, lang.value)
-    write(page.html(read(settings, month), lang.value), path)
-    typer.echo(path)
+    with status() as echo:
+        echo(f"reading the figures of {month}")
+        figures = read(settings, month)
+        echo("drawing the page")
+        write(page.html(figures, lang.value), path)
+    say(path)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline.cli.console import (
     AsJson,
@@ -12,6 +11,7 @@ from pipeline.cli.console import (
     print_json,
     print_rows,
     progress,
+    say,
     settings_with_databases,
     status,
 )
@@ -56,12 +56,12 @@ def source_load(
         print_json(loaded)
     else:
         for name in loaded["ignored"]:
-            Console(stderr=True).print(f"ignored: {name}", markup=False, soft_wrap=True)
+            say(f"ignored: {name}", stderr=True)
         files = [(file["table"], file["file"], file["rows"], file["read_as"]) for file in loaded["files"]]
         print_rows(False, ("table", "file", "rows", "read as"), files)
         for refused in loaded.get("refused", ()):
             others = f" (and {refused['count'] - 1:,} more)" if refused["count"] > 1 else ""
-            typer.echo(f"{refused['message']}{others}")
+            say(f"{refused['message']}{others}")
     if loaded.get("refused"):
         raise SourceContractError(f"{folder}: nothing would be loaded until what is named above is corrected")
 

@@ -134,8 +134,7 @@ def _cells(settings: Settings, connection, publication: Publication) -> tuple[Ce
             _counted.move_to_end(key)
             return _counted[key]
     table = revisions.staged_name("credit_grades", publication.rating_month, publication.revision)
-    query = statement("console/portfolio_cells")
-    counted = connection.execute(text(query.replace("rating.credit_grades_of_revision", f"rating.{table}")))
+    counted = connection.execute(text(statement("console/portfolio_cells", revision=table)))
     cells = tuple(Cell(**row._mapping) for row in counted)
     with _lock:
         _counted[key] = cells

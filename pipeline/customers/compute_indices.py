@@ -1,6 +1,7 @@
 """Step: one row per rated customer with every credit index of the policy."""
 
 from pipeline.basis import Basis
+from pipeline.customers.accounts import Accounts
 from pipeline.customers.index_values import write_indices
 from pipeline.engine import open_engine
 from pipeline.lake import Lake
@@ -17,7 +18,7 @@ def compute_indices(
     lake = Lake(settings.lake_path)
     known = KnownRecords(lake, policy, month, basis)
     with open_engine(settings) as engine, lake.writing("indices", rating_month=month, basis=basis) as partition:
-        computed = write_indices(engine, known, partition.folder, with_rule_facts=True)
+        computed = write_indices(engine, known, partition.folder, accounts=Accounts.of(engine, known))
         partition.manifest(
             rows=computed.rows,
             input_sha256=computed.input_sha256,

@@ -27,33 +27,12 @@ from pipeline.scorecard.named_kmeans import NamedKMeans
 from pipeline.settings import Settings
 from pipeline.warehouse import carry_over
 from pipeline.warehouse.connection import transaction
+from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.tables import group_centroids
 
 ASPECTS = ("value", "demand", "behaviour")
-GROUPS = pa.schema(
-    [
-        ("customer_id", pa.string()),
-        ("segment", pa.string()),
-        *((f"{aspect}_group", pa.string()) for aspect in ASPECTS),
-        ("group_name", pa.string()),
-        ("life_cycle_stage", pa.string()),
-        ("service_sensitivity", pa.float64()),
-        ("outage_sensitivity", pa.float64()),
-        ("revenue", pa.decimal128(18, 2)),
-    ]
-)
-PROFILES = pa.schema(
-    [
-        ("aspect", pa.string()),
-        ("group_name", pa.string()),
-        ("customers", pa.int64()),
-        ("revenue", pa.decimal128(38, 2)),
-        ("profile", pa.string()),
-        ("means", pa.string()),
-        ("centroid", pa.string()),
-        ("scale", pa.string()),
-    ]
-)
+GROUPS = TABLES["customer_groups"].schema
+PROFILES = TABLES["group_profiles"].schema
 _SENSITIVITIES = {"service_sensitivity": "service_quality_sensitivity", "outage_sensitivity": "outage_sensitivity"}
 _MADE_FROM = {"outages": ("outages", "outage_minutes"), "service_contacts": ("voltage_complaints", "contacts")}
 _STANDS_OUT = 0.5  # standard deviations from the mean
@@ -131,12 +110,7 @@ def _members_query(engine: Engine, measures: dict[str, list[str]]) -> queries.Qu
     needed |= {"consumption_trend", *_SENSITIVITIES.values()}
     known = _index_columns(engine)
     columns = (f"i.{name}" if name in known else f"cast(null as double) as {name}" for name in sorted(needed))
-    return queries.compose(f"""
-        select m.*, {", ".join(columns)}
-        from group_features as m
-        left join indices as i on i.customer_id = m.customer_id
-        order by m.customer_id
-    """)
+    return queries.query("group_members", indices=", ".join(columns))
 
 
 def _index_columns(engine: Engine) -> list[str]:
@@ -147,17 +121,7 @@ def _fit(
     engine: Engine, policy: Policy, measures: dict[str, list[str]], before: dict[str, group_centroids.Centroids]
 ) -> dict[str, NamedKMeans]:
     """A k-means per aspect, learnt from the same customers from month to month; none where nobody is rated."""
-    drawn = queries.compose(f"""
-        select {", ".join(_levels(measures))}
-        from (
-            select *
-            from members
-            where not is_closed
-            order by md5(:seed || customer_id), customer_id
-            limit :rows
-        ) as drawn
-        order by customer_id
-    """)
+    drawn = queries.query("sampled_members", levels=", ".join(_levels(measures)))
     bound = {"seed": f"groups {policy.groups.seed} ", "rows": policy.groups.sample_rows}
     frame = engine.fetch(drawn, bound).to_pandas()
     fitted = {}
@@ -187,17 +151,12 @@ def _levels(measures: dict[str, list[str]]) -> list[str]:
 
 
 def _write_groups(engine: Engine, fitted: dict[str, NamedKMeans], parameters: dict, path: Path) -> int:
-    query = queries.compose(f"""
-        select
-            customer_id,
-            segment,
-            is_closed,
-            life_cycle_stage,
-            {", ".join(f"{index} as {name}" for name, index in _SENSITIVITIES.items())},
-            {", ".join(["revenue as billed", *_levels({aspect: means.columns for aspect, means in fitted.items()})])}
-        from life_cycle
-        order by customer_id
-    """)
+    levels = _levels({aspect: means.columns for aspect, means in fitted.items()})
+    query = queries.query(
+        "members_to_group",
+        sensitivities=", ".join(f"{index} as {name}" for name, index in _SENSITIVITIES.items()),
+        levels=", ".join(["revenue as billed", *levels]),
+    )
     rows = 0
     with (
         closing(engine.batches(query, parameters)) as batches,
@@ -226,23 +185,12 @@ def _grouped(batch: pa.RecordBatch, fitted: dict[str, NamedKMeans]) -> pa.Table:
 
 def _profiles(engine: Engine, aspect: str, means: NamedKMeans, without: list[str]) -> Iterator[dict]:
     """Of each group of an aspect: how many, how much they were billed, where they lie, and all that in words."""
-    averages = ", ".join(
+    means_of_columns = ", ".join(
         f"cast(sum(cast(m.{name} as decimal(38, 9))) as double) / nullif(count(m.{name}), 0) as {name}"
         for name in means.columns
     )
-    rows = engine.fetch(
-        queries.compose(f"""
-        select
-            g.{aspect}_group as group_name,
-            count(*) as customers,
-            cast(sum(g.revenue) as decimal(38, 2)) as billed,
-            {averages}
-        from grouped as g
-        inner join members as m on m.customer_id = g.customer_id
-        where not m.is_closed
-        group by g.{aspect}_group
-    """)
-    ).to_pylist()
+    query = queries.query("group_totals", aspect=aspect, means=means_of_columns)
+    rows = engine.fetch(query).to_pylist()
     found = {row["group_name"]: row for row in rows}
     of_all = {total: sum(row[total] for row in rows) for total in ("customers", "billed")}
     for name, centroid in means.centroids_.items():

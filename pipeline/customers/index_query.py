@@ -8,30 +8,42 @@ from pipeline.errors import ConfigError
 from pipeline.policy import Policy
 from pipeline.source import contract
 
+# What grading reads beside the facts of its rules.
+_GRADING = {
+    "rules_in_force": "rule_facts.rules_in_force",
+    "is_default_by_register": "coalesce(d.is_by_register, false)",
+    "quarantined_records": "coalesce(quarantined_by_customer.records, 0)",
+}
 # What a customer says about the service, and how good it was, must not lower anybody's credit.
 UNSCORED_TABLES = frozenset({"outages", "satisfaction_surveys", "service_contacts"})
 
 
 def indices_query(
-    policy: Policy, names: Iterable[str], absent: Collection[str] = (), facts: Collection[str] = ()
+    policy: Policy,
+    names: Iterable[str],
+    absent: Collection[str] = (),
+    facts: Collection[str] = (),
+    given: Collection[str] = (),
 ) -> Query:
     """One row per rated customer: segment, family, region, bills, is_in_default, is_thin_file, ``facts`` (columns of
-    sql/lake/grading/rule_facts.sql), and of each index of ``names`` the value, ``_missing`` and ``_band``; see
-    ``index_values.write_indices``.
+    sql/lake/grading/rule_facts.sql; with any also rules_in_force, is_default_by_register and quarantined_records), and
+    of each index of ``names`` the value, ``_missing`` and ``_band``; see ``index_values.write_indices``.
 
-    ``absent``: source tables that are not there; an index that needs one has no value. Parameters are those of
-    ``parameters.parameters``. ConfigError where the policy's indices and their queries do not fit together.
+    ``absent``: source tables that are not there; an index that needs one has no value. ``given``: see
+    ``queries.compose``. Parameters are those of ``parameters.parameters``. ConfigError where the policy's indices and
+    their queries do not fit together.
     """
     names = list(names)
     _check_definitions(policy)
     columns = {name: _IndexColumn(name, policy, absent) for name in policy.indices}
     required = [name for name, index in policy.indices.items() if index.group in policy.required_groups]
     groups = sorted({"payment", *(policy.indices[name].group for name in (*names, *required))})
-    joined = [*groups, "rule_facts"] if facts else groups
+    joined = [*groups, "rule_facts", "quarantined_by_customer"] if facts else groups
     joins = "\n".join(f"left join {name} on {name}.customer_id = p.customer_id" for name in joined)
-    known = "".join(f"coalesce(rule_facts.{fact}, false) as {fact}, " for fact in facts)
+    known = {fact: f"coalesce(rule_facts.{fact}, false)" for fact in facts}
+    known |= {column: value for column, value in _GRADING.items() if facts}
     unknown = [_nothing_is_known(group, policy, columns) for group in policy.required_groups]
-    return compose(f"""
+    text = f"""
         with computed as (
             select
                 p.customer_id,
@@ -41,14 +53,13 @@ def indices_query(
                 coalesce(b.bills, 0) as bills,
                 d.customer_id is not null as is_in_default,
                 {" or ".join(["payment.on_time_payment_rate is null", *unknown])} as is_thin_file,
-                {known}
+                {"".join(f"{value} as {column}, " for column, value in known.items())}
                 {", ".join(columns[name].value_and_flag() for name in names)}
             from population as p
             {joins}
             left join families as f on f.segment = p.segment
             left join default_status as d on d.customer_id = p.customer_id
-            left join (select customer_id, count(*) as bills from live_bills group by customer_id) as b
-                on b.customer_id = p.customer_id
+            left join known_bills as b on b.customer_id = p.customer_id
         )
 
         select
@@ -59,11 +70,12 @@ def indices_query(
             bills,
             is_in_default,
             is_thin_file,
-            {"".join(f"{fact}, " for fact in facts)}
+            {"".join(f"{column}, " for column in known)}
             {", ".join(f"{name}, {name}_missing, {columns[name].band()}" for name in names)}
         from computed
         order by customer_id
-    """)
+    """
+    return compose(text, given)
 
 
 def _check_definitions(policy: Policy) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.customers.accounts import Accounts
 from pipeline.customers.index_query import indices_query
 from pipeline.customers.parameters import parameters
 from pipeline.engine import Engine, queries
@@ -25,19 +26,20 @@ def write_indices(
     *,
     only: str | None = None,
     names: Iterable[str] | None = None,
-    with_rule_facts: bool = False,
+    accounts: Accounts | None = None,
 ) -> Computed:
     """One row per rated customer, by customer_id, in numbered files: segment, family, region, bills, is_in_default,
     is_thin_file and, for each index of ``names`` (default: all of the policy), its value, whether it was missing
     (``_missing``; the value is then what the policy puts in its place, or null for the median that only a model knows)
     and its band. An index of other families than the customer's, or one whose tables the lake lacks, is missing and
-    null. ``with_rule_facts``: also the columns of sql/lake/grading/rule_facts.sql. ``only``: the name of a bound view
-    of customer_id, to compute just these."""
+    null. ``accounts``: those of the month; with them also the columns of sql/lake/grading/rule_facts.sql,
+    is_default_by_register and quarantined_records. ``only``: the name of a bound view of customer_id, to compute just
+    these."""
     policy = known.policy
-    query = indices_query(
-        policy, policy.indices if names is None else names, known.absent, rule_facts() if with_rule_facts else ()
-    )
-    bound = _with_empty_windows(parameters(policy, known.month), query)
+    names = policy.indices if names is None else names
+    facts, given = (rule_facts(), accounts.files) if accounts else ((), ())
+    query = indices_query(policy, names, known.absent, facts, given)
+    bound = with_empty_windows(parameters(policy, known.month), query)
     if "segment_slopes" in query.tables:
         known.bind(engine, only=only)
         slopes = engine.fetch(queries.compose("select * from satisfaction_slope_by_segment"), bound)
@@ -45,14 +47,16 @@ def write_indices(
     files, rows, sha256 = [], 0, ""
     for number, within in enumerate(known.ranges(engine) if only is None else [(None, None)]):
         sha256 = known.bind(engine, only=only, within=within)
+        if accounts:
+            accounts.bind(engine, within)
         files.append(folder / f"part-{number:04d}.parquet")
         rows += engine.write(query, bound, files[-1])
     return Computed(files, rows, sha256)
 
 
 def rule_facts() -> list[str]:
-    """The columns of sql/lake/grading/rule_facts.sql, which the grade rules go by: booleans."""
-    return [name for name in queries.columns("rule_facts") if name != "customer_id"]
+    """The columns of sql/lake/grading/rule_facts.sql which the grade rules go by: booleans."""
+    return [name for name in queries.columns("rule_facts") if name.startswith(("is_", "has_"))]
 
 
 def model_columns(names: Iterable[str], alias: str = "i") -> str:
@@ -60,7 +64,7 @@ def model_columns(names: Iterable[str], alias: str = "i") -> str:
     return ", ".join(f"case when not {alias}.{name}_missing then {alias}.{name} end as {name}" for name in names)
 
 
-def _with_empty_windows(bound: dict[str, Any], query: queries.Query) -> dict[str, Any]:
+def with_empty_windows(bound: dict[str, Any], query: queries.Query) -> dict[str, Any]:
     """The queries compute a whole group; of an index that the policy took away they see no fact."""
     windows = (name for name in query.parameters if name.startswith(("since_", "year_after_since_")))
     return {name: bound["as_of"] for name in windows} | bound

@@ -1,15 +1,41 @@
 """What became of the customers of a cohort within the policy's horizon."""
 
 import hashlib
+import logging
 from pathlib import Path
 
 from pipeline.customers.index_values import Computed
 from pipeline.customers.parameters import label_parameters, parameters
 from pipeline.engine import Engine, queries
-from pipeline.lake import Lake
+from pipeline.lake import QUARANTINE, Lake
 from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
+
+_LOG = logging.getLogger(__name__)
+
+
+def cohort_snapshot(
+    engine: Engine, lake: Lake, policy: Policy, cohort: RatingMonth, known_in: RatingMonth
+) -> RatingMonth:
+    """The month whose snapshot says who was a customer at a cohort's cut-off: the cohort's own.
+
+    That of ``known_in`` where the lake lacks it, or where it does not know the customers who were billed then, up to
+    validation.quarantine_limit: a billing system that keeps no former rows of its customers cannot give it.
+    """
+    if not _is_checked(lake, cohort):
+        return known_in
+    for table in ("customers", "bills"):
+        engine.bind_facts(table, {"customer_id": "VARCHAR"}, lake.fact_files(table, [cohort]))
+    [found] = engine.fetch(queries.compose("select * from customers_unknown")).to_pylist()
+    is_empty = not lake.manifest("customers", snapshot_month=cohort)["rows"]
+    if is_empty or found["unknown"] > policy.validation.limit("customers") * found["billed"]:
+        _LOG.warning(
+            "cohort %s: the customers snapshot of %s lacks %d of %d customers who were billed; that of %s is read",
+            *(cohort, cohort, found["unknown"], found["billed"], known_in),
+        )
+        return known_in
+    return cohort
 
 
 def write_outcomes(
@@ -20,14 +46,19 @@ def write_outcomes(
     folder: Path,
     *,
     known_in: RatingMonth,
+    customers_of: RatingMonth,
     only: str | None = None,
 ) -> Computed:
     """What became of every customer of a cohort, as known in a later month: the columns of
     sql/lake/labels/default_label.sql by customer_id, in numbered files. Who was a customer, of which segment and in
-    default or not, is as known at the cohort's own cut-off. ``only``: see ``KnownRecords.bind``."""
+    default or not, is as known at the cohort's own cut-off. ``customers_of``: see ``cohort_snapshot``. ``only``: see
+    ``KnownRecords.bind``."""
     labelled = queries.compose("select * from default_label order by customer_id")
-    then = KnownRecords(lake, policy, cohort, customers_of=known_in)
-    later = KnownRecords(lake, policy, cohort + policy.label.horizon_months, known_in=known_in)
+    window = cohort + policy.label.horizon_months
+    then = KnownRecords(lake, policy, cohort, customers_of=customers_of)
+    later = KnownRecords(lake, policy, window, known_in=known_in, customers_of=customers_of)
+    closings = lake.fact_files("customers", [window if window < known_in and _is_checked(lake, window) else known_in])
+    engine.bind_facts("closed_customers", {"customer_id": "VARCHAR", "closed_on": "DATE"}, closings)
     files, rows, sha256 = [], 0, ""
     for number, within in enumerate(later.ranges(engine) if only is None else [(None, None)]):
         members = folder / f"members-{number:04d}.parquet"
@@ -39,3 +70,8 @@ def write_outcomes(
         rows += engine.write(labelled, label_parameters(policy, cohort), files[-1])
         sha256 = " ".join(read)
     return Computed(files, rows, hashlib.sha256(sha256.encode()).hexdigest())
+
+
+def _is_checked(lake: Lake, month: RatingMonth) -> bool:
+    """Whether the lake has the customers of a month, and validation has seen them."""
+    return all(lake.has(name, snapshot_month=month) for name in ("customers", QUARANTINE + "customers"))

@@ -1,6 +1,7 @@
 """What the queries of sql/lake bind by name: dates that follow from the month, and numbers of the policy."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from pipeline.basis import Basis
@@ -19,7 +20,7 @@ def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
         "as_of": cutoff_day(month),
         "as_of_at": month.cutoff(policy.timezone),
         "timezone": policy.timezone,
-        "history_start": cutoff_day(month - index.bill_history_months),
+        "settlement_tolerance": Decimal(str(policy.accounts.settlement_tolerance)),
         **{f"months_ago_{months}": cutoff_day(month - months) for months in _WINDOWS},
         **{f"since_{name}": cutoff_day(month - months) for name, months in windows.items()},
         **{f"year_after_since_{name}": cutoff_day(month - months + 12) for name, months in windows.items()},

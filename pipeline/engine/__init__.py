@@ -34,11 +34,27 @@ class Engine(Protocol):
         ``only`` names a bound view of customer_id, ``within`` a range of them: rows of other customers are left out.
         """
 
-    def bind_files(self, name: str, files: Sequence[str]) -> None:
-        """View ``name`` over Parquet files as they are."""
+    def bind_left_out(
+        self,
+        name: str,
+        files: Mapping[str, Sequence[str]],
+        *,
+        only: str | None = None,
+        within: Range | None = None,
+    ) -> None:
+        """View ``name`` over the files of the rows to leave out of each table: table_name, customer_id of each row."""
+
+    def bind_files(self, name: str, files: Sequence[str], *, within: Range | None = None) -> None:
+        """View ``name`` over Parquet files as they are; ``within``: see ``bind_facts``."""
 
     def bind_table(self, name: str, table: pa.Table) -> None:
         """View ``name`` over a small Arrow table."""
+
+    def keep(self, name: str, query: Query, parameters: Mapping[str, Any] | None = None) -> None:
+        """View ``name`` over the result of a query, worked out now, for the queries that follow; see ``release``."""
+
+    def release(self, name: str) -> None:
+        """Give up what ``keep`` kept, and the view."""
 
     def fetch(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """The whole result; for small results only."""

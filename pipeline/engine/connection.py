@@ -1,9 +1,25 @@
 """A DuckDB connection within the settings' memory, threads and scratch folder, and nothing fetched from outside."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import duckdb
 
-from pipeline.errors import LakeError
+from pipeline.errors import ConfigError, LakeError
+from pipeline.private import make_folder
 from pipeline.settings import Settings
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What DuckDB refuses for want of memory, as a ConfigError that names the setting; an interrupt as one."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        what = str(error).partition("\n")[0]
+        raise ConfigError(f"GRIDGRADE_MEMORY_LIMIT is too small for this step: {what}; raise it") from None
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
 
 
 def open_connection(settings: Settings, timezone: str = "UTC") -> duckdb.DuckDBPyConnection:
@@ -13,7 +29,7 @@ def open_connection(settings: Settings, timezone: str = "UTC") -> duckdb.DuckDBP
     same settings and memory. LakeError when the scratch folder cannot be made.
     """
     try:
-        settings.scratch_path.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.scratch_path)
     except OSError as error:
         raise LakeError(f"{settings.scratch_path} cannot be made: {error.strerror}; check GRIDGRADE_HOME") from error
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -26,4 +42,5 @@ def open_connection(settings: Settings, timezone: str = "UTC") -> duckdb.DuckDBP
         config["threads"] = settings.threads
     connection = duckdb.connect(config=config)
     connection.execute(f"set global timezone = '{timezone}'")
+    connection.execute("set enable_progress_bar = false")  # else an interactive process prints one among its output
     return connection

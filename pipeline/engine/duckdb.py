@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from pipeline.engine import Range
-from pipeline.engine.connection import open_connection
+from pipeline.engine.connection import open_connection, refusals
 from pipeline.engine.queries import DIALECT, Query
 from pipeline.settings import Settings
 
@@ -55,7 +55,26 @@ class DuckDBEngine:
         if not branches:
             empty = ", ".join(f'cast(null as {kind}) as "{column}"' for column, kind in columns.items())
             branches.append(f"select {empty} where false")
-        rows = " union all ".join(branches)
+        self._bind_customers(name, " union all ".join(branches), only, within)
+
+    def bind_left_out(
+        self,
+        name: str,
+        files: Mapping[str, Sequence[str]],
+        *,
+        only: str | None = None,
+        within: Range | None = None,
+    ) -> None:
+        branches = ["select cast(null as varchar) as table_name, cast(null as varchar) as customer_id where false"]
+        branches += [
+            f"select {exp.Literal.string(table).sql(DIALECT)} as table_name, customer_id "
+            f"from read_parquet({_list(left_out)})"
+            for table, left_out in files.items()
+            if left_out
+        ]
+        self._bind_customers(name, " union all ".join(branches), only, within)
+
+    def _bind_customers(self, name: str, rows: str, only: str | None, within: Range | None) -> None:
         conditions = [f"customer_id in (select customer_id from {only})"] if only else []
         for bound, sign in zip(within or (None, None), (">=", "<"), strict=True):
             if bound is not None:
@@ -64,8 +83,20 @@ class DuckDBEngine:
             rows = f"select * from ({rows}) where {' and '.join(conditions)}"
         self._bind(name, rows)
 
-    def bind_files(self, name: str, files: Sequence[str]) -> None:
-        self._bind(name, f"select * from read_parquet({_list(files)})")
+    def bind_files(self, name: str, files: Sequence[str], *, within: Range | None = None) -> None:
+        self._bind_customers(name, f"select * from read_parquet({_list(files)})", None, within)
+
+    def keep(self, name: str, query: Query, parameters: Mapping[str, Any] | None = None) -> None:
+        kept = f"kept_{name}"
+        with refusals():
+            self._connection.execute(
+                f'create or replace temp table "{kept}" as {query.sql()}', _bound(query, parameters)
+            )
+        self._bind(name, f'select * from "{kept}"')
+
+    def release(self, name: str) -> None:
+        self._connection.execute(f'drop view "{name}"')
+        self._connection.execute(f'drop table "kept_{name}"')
 
     def _bind(self, name: str, rows: str) -> None:
         if self._tables.pop(name, None) is not None:
@@ -77,7 +108,8 @@ class DuckDBEngine:
         self._connection.register(name, table)
 
     def fetch(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        return self._relation(self._connection, query, parameters).to_arrow_table()
+        with refusals():
+            return self._relation(self._connection, query, parameters).to_arrow_table()
 
     def batches(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
         session = self._connection.cursor()  # a connection has one stream: its next query would end it
@@ -88,7 +120,8 @@ class DuckDBEngine:
     def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
         target = str(path).replace("'", "''")
         copy = f"copy ({query.sql()}) to '{target}' (format parquet, compression zstd)"
-        [(rows,)] = self._connection.execute(copy, _bound(query, parameters)).fetchall()
+        with refusals():
+            [(rows,)] = self._connection.execute(copy, _bound(query, parameters)).fetchall()
         return rows
 
     @staticmethod

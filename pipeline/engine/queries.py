@@ -2,11 +2,17 @@
 
 A query names tables. A name that stands under sql/lake is another query and becomes a common table expression here; any
 other is a source table or a small table that the step binds. So a query reads as if everything were a table, and the
-engine still sees one statement. A query of the utility's own folder takes the
-place of ours at the same path, or is one more; otherwise two queries of one name are refused.
+engine still sees one statement. A query of the utility's own folder takes the place of ours at the same path, or is one
+more; otherwise two queries of one name are refused.
+
+A query that follows from the policy or from a model has {slots} for it, and its header says what goes there, after
+``Fragments:``. It is run by itself, and no other query can name it.
 """
 
+import re
+from collections.abc import Collection
 from functools import cache, cached_property
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 import sqlglot
@@ -16,6 +22,7 @@ from pipeline import resources
 from pipeline.errors import ConfigError
 
 DIALECT = "duckdb"
+_SLOT = re.compile(r"\{(\w+)\}")
 
 
 class Query:
@@ -43,16 +50,19 @@ class Query:
         return self._texts[dialect]
 
 
-def compose(text: str) -> Query:
-    """The query of this text, with every query under sql/lake that it names, directly or not, put in front of it."""
-    return _composed(text, resources.project())
+def compose(text: str, given: Collection[str] = ()) -> Query:
+    """The query of this text, with every query under sql/lake that it names, directly or not, put in front of it.
+
+    ``given``: queries whose results the step binds, as it does a source table.
+    """
+    return _composed(text, frozenset(given), resources.project())
 
 
 @cache
-def _composed(text: str, project: Path | None) -> Query:
+def _composed(text: str, given: frozenset[str], project: Path | None) -> Query:
     tree = _query(sqlglot.parse_one(text, read=DIALECT))
     needed: dict[str, exp.Query] = {}
-    _collect(tree, needed)
+    _collect(tree, needed, given)
     if needed:
         own = tree.args.get("with_")
         ctes = [
@@ -63,22 +73,41 @@ def _composed(text: str, project: Path | None) -> Query:
     return Query(tree)
 
 
+def query(name: str, **fragments: str) -> Query:
+    """The query <name>.sql under sql/lake itself, composed; ``fragments``: the SQL for its {slots}."""
+    return compose(_SLOT.sub(lambda slot: fragments[slot[1]], _body(name)))
+
+
 def columns(name: str) -> list[str]:
     """The columns that the query <name>.sql under sql/lake returns."""
     return _parse(name).named_selects
 
 
+def header(name: str) -> str:
+    """The comment at the top of the query <name>.sql, on one line."""
+    lines = takewhile(lambda line: line.startswith("--"), _file(name).read_text(encoding="utf-8").splitlines())
+    return " ".join(line.removeprefix("--").strip() for line in lines)
+
+
 def normal_form(name: str) -> str:
     """The text of the query <name>.sql without comments, laid out anew: equal where only comments or layout differ."""
+    if slots(name):
+        lines = (line.strip() for line in _body(name).splitlines())
+        return " ".join(line for line in lines if line and not line.startswith("--"))
     return _parse(name).sql(DIALECT, comments=False)
 
 
-def _collect(query: exp.Query, needed: dict[str, exp.Query]) -> None:
+def slots(name: str) -> frozenset[str]:
+    """The {slots} of a query; most have none."""
+    return frozenset(_SLOT.findall(_body(name))) if " Fragments: " in f" {header(name)}" else frozenset()
+
+
+def _collect(query: exp.Query, needed: dict[str, exp.Query], given: frozenset[str]) -> None:
     own = {cte.alias for cte in query.find_all(exp.CTE)}
-    for name in sorted({table.name for table in query.find_all(exp.Table)} - own):
+    for name in sorted({table.name for table in query.find_all(exp.Table)} - own - given):
         if name not in needed and name in files():
             body = _parse(name)
-            _collect(body, needed)
+            _collect(body, needed, given)
             needed[name] = body
 
 
@@ -98,11 +127,20 @@ def _files(project: Path | None) -> dict[str, Path]:
     return found
 
 
-def _parse(name: str) -> exp.Query:
+def _body(name: str) -> str:
+    lines = _file(name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(dropwhile(lambda line: line.startswith("--"), lines))
+
+
+def _file(name: str) -> Path:
     file = files().get(name)
     if file is None:
         raise ConfigError(f"there is no query {name}.sql under sql/lake")
-    return _parsed(file)
+    return file
+
+
+def _parse(name: str) -> exp.Query:
+    return _parsed(_file(name))
 
 
 @cache

@@ -15,7 +15,7 @@ from pipeline.customers.index_values import model_columns, rule_facts
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.engine.prefetch import prefetch
 from pipeline.errors import ConfigError, ModelError
-from pipeline.grading.grader import REASONS, Grader
+from pipeline.grading.grader import Grader
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
@@ -23,25 +23,10 @@ from pipeline.policy import Policy
 from pipeline.scorecard import ModelFitError, model_from_dict
 from pipeline.settings import Settings
 from pipeline.warehouse import carry_over, model_registry, overrides, publications
+from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.overrides import Override
 
-SCHEMA = pa.schema(
-    [
-        ("customer_id", pa.string()),
-        ("segment", pa.string()),
-        ("region", pa.string()),
-        ("score", pa.float64()),
-        ("default_probability", pa.float64()),
-        ("model_grade", pa.string()),
-        ("grade", pa.string()),
-        ("previous_grade", pa.string()),
-        ("notch_change", pa.int32()),
-        ("rating_basis", pa.string()),
-        ("grade_rule", pa.string()),
-        *((f"reason_{position}", pa.string()) for position in range(1, REASONS + 1)),
-        ("model_version", pa.string()),
-    ]
-)
+SCHEMA = TABLES["credit_grades"].schema
 
 
 def grade(
@@ -57,9 +42,9 @@ def grade(
     """Write the lake's ``grades`` partition: one row per row of ``indices``, graded by its family's model version.
 
     Columns as rating.credit_grades. A customer in default has probability 1; the score stays the model's. What
-    may change the grade is in ``grade_rules``. notch_change counts grades up (+) or down (-) from the month before,
-    where there is one. ``promotes`` (of ``models``, those that its publication promotes, and why) and ``decision`` (why
-    these) go with the grades to their publication.
+    may change the grade is in ``grade_rules``. notch_change counts grades up (+) or down (-) from the last month
+    published before, where there is one. ``promotes`` (of ``models``, those that its publication promotes, and why) and
+    ``decision`` (why these) go with the grades to their publication.
     """
     lake = Lake(settings.lake_path)
     fitted = {family: model_registry.model(settings, named) for family, named in models.items()}
@@ -107,25 +92,12 @@ def grade(
 
 def _customers(engine: Engine, policy: Policy) -> Iterator[pd.DataFrame]:
     """Indices (null where missing), bands and what the grade rules go by, by customer_id, a batch at a time."""
-    query = queries.compose(f"""
-        select
-            i.customer_id,
-            i.segment,
-            i.family,
-            i.region,
-            i.is_in_default,
-            i.is_thin_file,
-            {", ".join(f"i.{name}" for name in rule_facts())},
-            p.grade as previous_grade,
-            d.override_grade,
-            d.veto_grade,
-            {model_columns(policy.scored_in_some_family)},
-            {", ".join(f"i.{name}_band" for name in policy.scored_in_some_family)}
-        from indices as i
-        left join previous as p on p.customer_id = i.customer_id
-        left join decided as d on d.customer_id = i.customer_id
-        order by i.customer_id
-    """)
+    query = queries.query(
+        "customers_to_grade",
+        rule_facts=", ".join(f"i.{name}" for name in rule_facts()),
+        values=model_columns(policy.scored_in_some_family),
+        bands=", ".join(f"i.{name}_band" for name in policy.scored_in_some_family),
+    )
     with closing(engine.batches(query)) as batches:
         for batch in batches:
             yield batch.to_pandas()
@@ -154,11 +126,11 @@ def _unscored(policy: Policy, family: str) -> list[str]:
 
 
 def _bind_previous(engine: Engine, month: RatingMonth, settings: Settings, scratch: Path) -> dict:
-    """Bind view ``previous`` (customer_id, grade) to what is published for the month before; what the manifest says of
-    it."""
+    """Bind view ``previous`` (customer_id, grade) to what is published of the last month before; what the manifest says
+    of it."""
     path = scratch / "previous.parquet"
     with (
-        publications.carried(settings, month - 1) as carried,
+        publications.carried(settings, month) as carried,
         pq.ParquetWriter(path, pa.schema([("customer_id", pa.string()), ("grade", pa.string())])) as writer,
     ):
         for batch in carried.grades:
@@ -183,16 +155,9 @@ def _decided_by_hand(month: RatingMonth, settings: Settings, policy: Policy, bas
 
 def _one_a_customer(decided: list[Override], policy: Policy) -> pa.Table:
     """One row per customer: the override entered last, and of all vetoes the one that allows least."""
-    by_customer: dict[str, dict[str, str]] = {}
-    for override in decided:
-        chosen = by_customer.setdefault(override.customer_id, {})
-        if override.kind == overrides.OVERRIDE:
-            chosen["override_grade"] = override.grade
-        else:
-            vetoed = (chosen.get("veto_grade", policy.grades.names[0]), override.grade)
-            chosen["veto_grade"] = max(vetoed, key=policy.grades.names.index)
     names = ("customer_id", "override_grade", "veto_grade")
-    return pa.Table.from_pylist(
-        [{"customer_id": customer, **chosen} for customer, chosen in by_customer.items()],
-        pa.schema([(name, pa.string()) for name in names]),
-    )
+    rows = [
+        {"customer_id": customer} | {f"{kind}_grade": chosen.grade for kind, chosen in by_kind.items()}
+        for customer, by_kind in overrides.by_customer(decided, policy).items()
+    ]
+    return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in names]))

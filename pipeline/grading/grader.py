@@ -6,8 +6,17 @@ import pandas as pd
 from pipeline.grading import rules
 from pipeline.policy import Policy
 from pipeline.scorecard import CreditModel, ExpertScorecard
+from pipeline.warehouse.monthly_tables import REASONS
 
-REASONS = 4
+
+def reasons_against(model: CreditModel | ExpertScorecard, frame: pd.DataFrame) -> pd.DataFrame:
+    """The model's ``reason_points``, none below zero where the index is in band A or has no value."""
+    points = model.reason_points(frame)
+    for column in points:
+        name = column.removesuffix("_band")
+        is_fault = (frame[f"{name}_band"] != "A") & frame[name].notna()
+        points[column] = points[column].where(is_fault, points[column].clip(lower=0))
+    return points
 
 
 class Grader:
@@ -33,18 +42,20 @@ class Grader:
             model_version=self.version,
             notch_change=self._notches(frame["previous_grade"], ruled["grade"]),
         )
-        return graded.join(ruled).join(self._reasons(frame))
+        published = frame[["rules_in_force", "quarantined_records"]]
+        return graded.join(ruled).join(self._reasons(frame)).join(published)
 
     def _notches(self, previous: pd.Series, grades: pd.Series) -> pd.Series:
         before, now = (pd.Categorical(names, self._policy.grades.names).codes for names in (previous, grades))
         return pd.Series(before - now, previous.index, dtype="Int32").where(before >= 0)
 
     def _reasons(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Codes of the indices that cost the most points, the costliest first; none that cost nothing.
+        """Codes of the indices that cost the most points, the costliest first; none that cost nothing, none of band A,
+        and none of which nothing is known.
 
         By ``reason_points``, as the calibration stretches all points of a customer alike.
         """
-        points = self._model.reason_points(frame)
+        points = reasons_against(self._model, frame)
         codes = np.array([self._codes[column.removesuffix("_band")] for column in points], dtype=object)
         costliest = np.argsort(points.to_numpy(), axis=1, kind="stable")[:, :REASONS]
         costs = np.take_along_axis(points.to_numpy(), costliest, axis=1) < 0

@@ -1,17 +1,17 @@
 """What may change the grade that the default probability gives: the policy's rules, and what a person decided.
 
 The rules are looked at in the order below, and of two that disagree the later prevails; a ceiling only lowers. Up to
-the default, no rule lets a grade rise faster than ``promotion`` allows. Only ``new_customer`` and ``override`` can give
-a better grade than the probability.
+the default, no rule lets a grade rise faster than ``promotion`` allows. Only an ``override`` can give a better grade
+than the probability.
 
 | grade_rule | rating_basis | does |
 |---|---|---|
-| new_customer | new | sets the policy's grade: connected for too short a time |
+| new_customer | new | ceiling of the policy: connected for too short a time |
 | promotion_buffer | as it was | ceiling: the better grade's bound, less the buffer, is not reached |
-| notch_limit | as it was | ceiling: so many grades above what was published for the month before |
+| notch_limit | as it was | ceiling: so many grades above what was published last |
 | unpaid_balance, probation | veto | ceiling of the policy |
-| theft, violation, broken_plan, long_arrears | veto | ceiling of the policy, and what was published the month before |
-| default | default | sets the worst grade |
+| theft, violation, broken_plan, long_arrears | veto | ceiling of the policy, and what was published last |
+| default, default_by_register | default | sets the worst grade (by_register: there are no bills to prove it) |
 | override | override | sets the grade a person chose |
 | manual_veto | veto | ceiling that a person chose |
 
@@ -30,8 +30,8 @@ _NONE = -1
 def apply(frame: pd.DataFrame, rules: GradeRules, grades: Grades) -> pd.DataFrame:
     """model_grade, grade, rating_basis and grade_rule of each row, by its own values alone.
 
-    ``frame``: default_probability (the model's), rating_basis (what gave it), is_in_default, the columns of
-    sql/lake/grading/rule_facts.sql (booleans), and previous_grade, override_grade, veto_grade (None where there is
+    ``frame``: default_probability (the model's), rating_basis (what gave it), is_in_default, is_default_by_register,
+    the booleans of sql/lake/grading/rule_facts.sql, and previous_grade, override_grade, veto_grade (None where there is
     none).
     """
     probability = frame["default_probability"].to_numpy(dtype=np.float64)
@@ -44,11 +44,11 @@ def apply(frame: pd.DataFrame, rules: GradeRules, grades: Grades) -> pd.DataFram
         return frame[fact].to_numpy(dtype=bool)
 
     if new := rules.new_customer:
-        ruling.set(holds("is_new"), grades.names.index(new.grade), "new", "new_customer")
+        ruling.cap(holds("is_new"), grades.names.index(new.ceiling), "new", "new_customer")
     if promotion := rules.promotion:
         cutoffs = np.array(grades.cutoffs) * (1 - promotion.buffer)
         within_buffer = np.minimum(np.searchsorted(cutoffs, probability, side="right"), previous)
-        ruling.cap(has_previous & (ruling.basis != "new"), within_buffer, None, "promotion_buffer")
+        ruling.cap(has_previous, within_buffer, None, "promotion_buffer")
         ruling.cap(has_previous, previous - promotion.max_notches, None, "notch_limit")
     if unpaid := rules.unpaid_balance:
         ruling.cap(holds("has_unpaid_balance"), grades.names.index(unpaid.ceiling), "veto", "unpaid_balance")
@@ -58,7 +58,9 @@ def apply(frame: pd.DataFrame, rules: GradeRules, grades: Grades) -> pd.DataFram
         if veto:
             ceiling = grades.names.index(veto.ceiling) if veto.ceiling else 0
             ruling.cap(holds(f"has_{name}"), np.maximum(previous, ceiling), "veto", name)
-    ruling.set(holds("is_in_default"), len(grades.names) - 1, "default", "default")
+    worst = len(grades.names) - 1
+    ruling.set(holds("is_in_default"), worst, "default", "default")
+    ruling.set(holds("is_in_default") & holds("is_default_by_register"), worst, "default", "default_by_register")
     override, veto = (_ranks(frame[name], grades) for name in ("override_grade", "veto_grade"))
     ruling.set(override != _NONE, override, "override", "override")
     ruling.cap(veto != _NONE, veto, "veto", "manual_veto")

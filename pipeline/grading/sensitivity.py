@@ -27,30 +27,11 @@ from pipeline.scorecard.expert import BANDS
 from pipeline.scorecard.shock import Change, ranks, shocked
 from pipeline.settings import Settings
 from pipeline.warehouse import model_registry
+from pipeline.warehouse.monthly_tables import TABLES
 
-SCHEMA = pa.schema(
-    [
-        ("segment", pa.string()),
-        ("risk_factor", pa.string()),
-        ("shock", pa.float64()),
-        ("is_ranking_shock", pa.bool_()),
-        ("customers", pa.int64()),
-        ("evaluation_value", pa.float64()),
-        ("score_after_change", pa.float64()),
-        ("absolute_change", pa.float64()),
-        ("relative_change", pa.float64()),
-        ("elasticity", pa.float64()),
-        ("grade_changes", pa.int64()),
-        ("upgrades", pa.int64()),
-        ("downgrades", pa.int64()),
-        ("mean_credit_score", pa.float64()),
-        ("mean_credit_score_after", pa.float64()),
-        ("expected_defaults", pa.float64()),
-        ("expected_defaults_after", pa.float64()),
-    ]
-)
+SCHEMA = TABLES["risk_sensitivity"].schema
 # Rules that set a grade hold whatever the score; any other rule is a ceiling.
-_SET_BY_RULE = ("default", "override", "new")
+_SET_BY_RULE = ("default", "override")
 # What is summed is rounded to this part of one first, so that sums are exact whatever the batches ...
 _FINE = 1e9
 # ... and scores are summed in thousands, so that those of a batch stay within what a float counts exactly.

@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from pipeline.basis import Basis
 from pipeline.engine.connection import open_connection
@@ -25,7 +26,9 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.source import Column, SourceTable, contract, table
-from pipeline.source.read import BillingSystem, ExtractQuery, Reading
+from pipeline.source.read import BillingSystem, ExtractQuery
+from pipeline.source.read.arrow_rows import trimmed
+from pipeline.source.read.query_text import location
 
 CLOSES = "billing_closes"
 FILE = "part-0.parquet"
@@ -37,14 +40,14 @@ _LOG = logging.getLogger(__name__)
 
 def is_month_closed(month: RatingMonth, settings: Settings, policy: Policy) -> bool:
     """Whether billing has closed the month. True where the billing system keeps no closes."""
-    with BillingSystem(settings.source) as source:
+    with BillingSystem(settings.source, policy.timezone) as source:
         closed = _closed_months(source)
     return closed is None or month in closed
 
 
 def require_closed(month: RatingMonth, settings: Settings, policy: Policy) -> None:
     """MonthNotClosedError unless billing has closed the month."""
-    with BillingSystem(settings.source) as source:
+    with BillingSystem(settings.source, policy.timezone) as source:
         _last_month_to_read(month, source, Basis.AS_KNOWN_THEN)
 
 
@@ -59,19 +62,23 @@ def extract(
     """Bring the lake to what a rating of ``month`` reads.
 
     ``progress`` is called with partitions done, partitions to do and what comes next. Returns the partitions and rows
-    written by table, and the optional tables that are absent.
+    written by table, the optional tables that are absent, and by table the rows that no month can hold.
     Errors: MonthNotClosedError, SourceContractError, SourceUnavailableError, LakeError.
     """
     lake = Lake(settings.lake_path)
-    with BillingSystem(settings.source) as source:
+    with BillingSystem(settings.source, policy.timezone) as source:
         last = _last_month_to_read(month, source, basis)
         wanted: list[_Wanted] = []
         absent = []
-        for name in contract():
-            if name != CLOSES:
-                missing = _missing(name, (month - policy.extract.history_months + 1, last), lake, source, policy)
-                absent += [name] if missing is None else []
+        for contracted in sorted(contract().values(), key=lambda contracted: contracted.snapshot):
+            if contracted.name != CLOSES:
+                months = list(RatingMonth.span(min(month - policy.extract.history_months + 1, last), last))
+                if contracted.snapshot:
+                    months = _of_snapshots(policy.cohorts(month), last, lake, wanted)
+                missing = _missing(contracted.name, months, lake, source, policy)
+                absent += [contracted.name] if missing is None else []
                 wanted += missing or []
+        undated = _undated({part.query.table.name: part.query for part in wanted}, source, policy)
     written: dict[str, dict[str, int]] = {}
     with closing(_write_all(wanted, lake, settings, policy)) as rows:
         for done, part in enumerate(wanted):
@@ -82,7 +89,14 @@ def extract(
             tally["rows"] += next(rows)
     if progress:
         progress(len(wanted), len(wanted), "extracted")
-    return {"month": str(month), "basis": basis, "known_in": str(last), "written": written, "absent": absent}
+    return {
+        "month": str(month),
+        "basis": basis,
+        "known_in": str(last),
+        "written": written,
+        "absent": absent,
+        "undated": undated,
+    }
 
 
 @dataclass(frozen=True)
@@ -125,17 +139,25 @@ def _closed_months(source: BillingSystem) -> set[RatingMonth] | None:
     return months
 
 
+def _of_snapshots(
+    cohorts: list[RatingMonth], last: RatingMonth, lake: Lake, wanted: list["_Wanted"]
+) -> list[RatingMonth]:
+    """The months of which the customers are needed: the last, and those of the cohorts that have bills."""
+    bills = [*lake.facts("bills"), *(part.month for part in wanted if part.query.table.name == "bills")]
+    return sorted({last, *(cohort for cohort in cohorts if bills and cohort >= min(bills))})
+
+
 def _missing(
-    name: str, months: tuple[RatingMonth, RatingMonth], lake: Lake, source: BillingSystem, policy: Policy
+    name: str, months: list[RatingMonth], lake: Lake, source: BillingSystem, policy: Policy
 ) -> list[_Wanted] | None:
-    """The partitions of those months that the lake lacks, in chronological order; None: the source lacks the table."""
-    (earliest, last), contracted = months, table(name)
+    """The partitions of those months that the lake lacks, in chronological order, none from before the source's first
+    record but that of the last month; None: the source lacks the table."""
+    contracted, last = table(name), months[-1]
     present = set(lake.facts(name))
     first = _first_month_by_the_lake(contracted, lake, sorted(present), policy)
 
     def lacking(first: RatingMonth) -> list[RatingMonth]:
-        start = last if contracted.snapshot else min(max(earliest, first), last)
-        return [needed for needed in RatingMonth.span(start, last) if needed not in present]
+        return [needed for needed in months if needed not in present and (first <= needed or needed == last)]
 
     if first is not None and not lacking(first):
         return []
@@ -166,6 +188,41 @@ def _first_month_by_the_lake(
     return first
 
 
+def count_undated(query: ExtractQuery, source: BillingSystem, policy: Policy) -> int | None:
+    """How many rows no month can ever hold, for want of a usable recorded_at; None where that cannot be counted.
+
+    SourceContractError past the policy's limit.
+    """
+    name, limit = query.table.name, policy.validation.undated_limit
+    counted = source.undated_rows(query)
+    if counted is None:
+        return None
+    undated, rows, examples = counted
+    if undated > limit * rows:
+        raise SourceContractError(
+            f"{name}: {undated:,} of {rows:,} rows have a recorded_at that is null, infinite or before 1900, and "
+            f"belong to no month ({', '.join(examples)}), limit {limit:.4g}: fill it in, give them another instant in "
+            f"{location(query.table)}, or raise validation.undated_limit in the policy"
+        )
+    if undated:
+        _LOG.warning("%s: %d rows without a usable recorded_at: %s", name, undated, ", ".join(examples))
+    return undated
+
+
+def _undated(queries: dict[str, ExtractQuery], source: BillingSystem, policy: Policy) -> dict[str, int]:
+    """By table, the rows that no month can hold, of those tables that have some."""
+    found = {}
+    for name, query in queries.items():
+        undated = count_undated(query, source, policy)
+        if undated is None:
+            _LOG.warning("%s: rows without a usable recorded_at cannot be counted in this query", name)
+        elif undated:
+            found[name] = undated
+        if query.without_total:
+            _LOG.warning("%s: no totals of %s, which are not numbers there", name, ", ".join(query.without_total))
+    return found
+
+
 def _month_of(instant: datetime, policy: Policy) -> RatingMonth:
     """The month of the policy's calendar in which an instant lies."""
     guess = RatingMonth.of(instant.astimezone(UTC).date())
@@ -180,7 +237,7 @@ def _write_all(wanted: list[_Wanted], lake: Lake, settings: Settings, policy: Po
         database = opened.enter_context(open_connection(settings))
         lanes: SimpleQueue = SimpleQueue()
         for _ in range(AT_ONCE):
-            source = opened.enter_context(BillingSystem(settings.source))
+            source = opened.enter_context(BillingSystem(settings.source, policy.timezone))
             lanes.put((source, opened.enter_context(database.cursor())))
 
         def write(part: _Wanted) -> int:
@@ -207,12 +264,14 @@ def _write(
         source.reading(part.query, **bounds) as reading,
     ):
         file = partition.folder / FILE
-        _write_sorted(part.query, reading, database, file)
+        batches, blanks = trimmed(reading.batches, part.query.table.column_names)
+        _write_sorted(part.query, batches, database, file)
         rows, sums, wrong_types = _contents(part.query.table, database, file)
         partition.manifest(
             rows=rows,
             sums=sums,
             wrong_types=wrong_types,
+            trimmed=blanks,
             source_rows=reading.rows,
             source_sums={column: str(total) for column, total in reading.sums.items()},
             source_first_month=str(part.first),
@@ -224,9 +283,11 @@ def _write(
     return rows
 
 
-def _write_sorted(query: ExtractQuery, reading: Reading, database: duckdb.DuckDBPyConnection, file: Path) -> None:
+def _write_sorted(
+    query: ExtractQuery, batches: pa.RecordBatchReader, database: duckdb.DuckDBPyConnection, file: Path
+) -> None:
     """The rows in the contract's types, in an order that depends on nothing but the rows."""
-    database.register("incoming", reading.batches)
+    database.register("incoming", batches)
     try:
         described = database.execute("describe incoming").fetchall()
         types = {name.lower(): kind for name, kind, *_ in described}
@@ -256,7 +317,8 @@ class _Typed:
     """How a column that arrives as ``arriving`` (None: not at all) is read as the contract's type.
 
     ``readable`` is null where the value cannot be read; ``wrong`` says so ("" where that cannot happen): NaN and
-    infinity are no numbers, and a date outside the years 1 to 9999 is none either.
+    infinity are no numbers, and a date outside the years 1900 to 9999 is none either. An optional date at the end of
+    time is no end: null, and not wrong.
     """
 
     def __init__(self, column: Column, arriving: str | None):
@@ -269,12 +331,29 @@ class _Typed:
         self.readable = self.name if as_it_is else f"try_cast({self.name} as {kind})"
         if kind in ("DATE", "TIMESTAMPTZ"):
             self.readable = (
-                f"(case when {self.readable} between '0001-01-01' and '9999-12-30' then {self.readable} end)"
+                f"(case when {self.readable} between '1900-01-01' and '9999-12-30' then {self.readable} end)"
             )
         elif as_it_is or kind == "VARCHAR":
             return
+        elif cast := _exact(self.name, kind, arriving):
+            self.readable = f"(case when {cast} = {self.readable} then {self.readable} end)"
         self.wrong = f"{self.name} is not null and {self.readable} is null"
+        if kind in ("DATE", "TIMESTAMPTZ") and not column.is_required:
+            self.wrong += f" and not coalesce(try_cast({self.name} as {kind}) > '9999-12-30', false)"
         self.raw = f"'\"{self.name}\": ' || to_json(cast({self.name} as varchar))"
+
+
+def _exact(name: str, kind: str, arriving: str) -> str | None:
+    """What a value has to equal to be read as ``kind``, where a cast would round or make something up."""
+    if arriving == "BOOLEAN":  # 1 for true
+        return None if kind == "BOOLEAN" else f"cast(null as {kind})"
+    if kind == "INTEGER" and not arriving.endswith("INT"):
+        return f"try_cast({name} as double)"
+    if kind == "DECIMAL(18, 2)" and arriving == "VARCHAR":
+        return f"try_cast({name} as decimal(38, 10))"
+    if kind == "BOOLEAN" and arriving != "VARCHAR":  # all but 0 for true
+        return f"(case when {name} in (0, 1) then {name} = 1 end)"
+    return None
 
 
 def _contents(

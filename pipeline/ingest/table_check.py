@@ -1,4 +1,4 @@
-"""One table's partitions held to its suite: what looks past the row by DuckDB, the rest by Great Expectations.
+"""One table's partitions held to its suite: DuckDB picks out the rows that may fail, Great Expectations judges them.
 
 What fails is written to <lake>/quarantine/<table>/... beside the facts, which stay as they are.
 """
@@ -6,9 +6,10 @@ What fails is written to <lake>/quarantine/<table>/... beside the facts, which s
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.ingest.expectations import FIRST, IN_MONTH, Checker, Rule, Suite, chunked, total_suite
+from pipeline.ingest.expectations import FIRST, IN_MONTH, TIES, Checker, Rule, Suite, chunked, suspicious, total_rules
 from pipeline.lake import QUARANTINE, Lake, Partition, fact_key
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -40,6 +41,25 @@ class Pending:
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class Total:
+    """What a partition adds up to in the lake and in the source; None where that cannot be said."""
+
+    table: str
+    part: int
+    rule: str
+    lake: str
+    source: str | None
+
+
+def differing(totals: Iterable[Total]) -> set[Total]:
+    """The totals that do not tie to the source, as Great Expectations finds."""
+    frame = pd.DataFrame(listed := list(totals))
+    if frame.empty:
+        return set()
+    return {listed[position] for failure in Checker("totals", [TIES]).failures(frame) for position in failure.positions}
+
+
 def months_read(lake: Lake, table: SourceTable, known: RatingMonth) -> list[RatingMonth]:
     """The months whose partitions a rating may read that knows the records up to ``known``, in chronological order.
 
@@ -48,35 +68,47 @@ def months_read(lake: Lake, table: SourceTable, known: RatingMonth) -> list[Rati
     return [month for month in lake.facts(table.name) if month == known or (month < known and not table.snapshot)]
 
 
-class TableCheck:
-    """One table's partitions against its suite."""
+def _of_cohorts(lake: Lake, table: SourceTable, cohorts: Iterable[RatingMonth]) -> list[RatingMonth]:
+    return [month for month in cohorts if table.snapshot and lake.has(table.name, snapshot_month=month)]
 
-    def __init__(self, suite: Suite, lake: Lake, known: RatingMonth, policy: Policy):
-        self._table, self._suite, self._totals = suite.table, suite, total_suite(suite.table)
+
+class TableCheck:
+    """One table's partitions against its suite; of a snapshot table also those of these cohorts."""
+
+    def __init__(
+        self, suite: Suite, lake: Lake, known: RatingMonth, policy: Policy, cohorts: Iterable[RatingMonth] = ()
+    ):
+        self._table, self._suite, self._totals = suite.table, suite, total_rules(suite.table)
         self._lake, self._known, self._policy = lake, known, policy
         self._key = fact_key(suite.table.name)
-        self._months = months_read(lake, suite.table, known)
+        self._months = sorted({*months_read(lake, suite.table, known), *_of_cohorts(lake, suite.table, cohorts)})
         tables = {suite.table.name, *(reference.table for reference in suite.table.references)} - {"customers"}
         self._beginnings = {name: str(lake.beginning(name) or "") for name in sorted(tables)}
+        self._suite_sha256 = suite.sha256
+        self._pending = self._find_pending()
 
-    def run(self, database: duckdb.DuckDBPyConnection, store: Store) -> int:
+    def run(self, database: duckdb.DuckDBPyConnection, store: Store, differences: Collection[Total]) -> int:
         """Check what was not checked yet, or against something else, and write its quarantine; returns the partitions.
 
-        ``store`` tells the warehouse before the lake keeps a result: what the lake calls checked is known there.
+        ``differences`` are those of ``totals`` that do not tie. ``store`` tells the warehouse before the lake keeps a
+        result: what the lake calls checked is known there.
         """
-        pending = self._pending()
+        pending = self._pending
         if not pending:
             return 0
         self._bind(pending, database)
         failures, examples = self._failing_rows(pending, database)
-        totals = self._failing_totals(pending)
+        totals = {(total.part, total.rule): total for total in differences if total.table == self._table.name}
         database.register("failures", failures)
         names = [rule.name for rule in self._suite.rules]
         database.execute(
             "create or replace temp table failed as "
             "select part, row_number, list_transform(list(rule order by rule), lambda rule: $names[rule + 1]) as names "
-            "from failures group by part, row_number",
-            {"names": names},
+            "from failures where list_contains($refusing, rule) group by part, row_number",
+            {
+                "names": names,
+                "refusing": [number for number, rule in enumerate(self._suite.rules) if rule.severity == "fail"],
+            },
         )
         counts: dict[int, Counter] = {number: Counter() for number in range(len(pending))}
         tally = database.execute("select part, rule, count(*) from failures group by part, rule").fetchall()
@@ -90,7 +122,9 @@ class TableCheck:
                     _result(rule, rows, counts[number][rule.name], examples.get((number, rule.name)))
                     for rule in self._suite.rules
                 ]
-                results += [_total_result(rule, rows, totals.get((number, rule.name))) for rule in self._totals.rules]
+                results += [
+                    _total_result(rule, rows, totals.get((number, rule.name))) for rule in self._totals.values()
+                ]
                 keys = {self._key: partition.month}
                 quarantine = partitions.enter_context(self._lake.writing(QUARANTINE + self._table.name, **keys))
                 rows_out = self._write(quarantine, number, partition, results, database)
@@ -98,7 +132,21 @@ class TableCheck:
             store(self._table.name, checks)
         return len(pending)
 
-    def _pending(self) -> list[Pending]:
+    def totals(self) -> Iterator[Total]:
+        """What the partitions to check add up to."""
+        for part, partition in enumerate(self._pending):
+            facts = partition.facts
+            lake = {"rows": facts["rows"], **facts["sums"]}
+            # a value that cannot be read is in quarantine, and in no total of the lake
+            comparable = {
+                name: value for name, value in facts["source_sums"].items() if name not in facts["wrong_types"]
+            }
+            source = {"rows": facts["source_rows"], **comparable}
+            for name, rule in self._totals.items():
+                of_source = str(source[name]) if name in source else None
+                yield Total(self._table.name, part, rule.name, str(lake[name]), of_source)
+
+    def _find_pending(self) -> list[Pending]:
         """Partitions that were not checked yet, or against something else."""
         found = []
         for month in self._months:
@@ -115,7 +163,7 @@ class TableCheck:
         """Of all that decides which rows fail: the rows, the expectations, and from when on the lake remembers."""
         content = {
             "facts": facts["sha256"],
-            "suite": self._suite.sha256,
+            "suite": self._suite_sha256,
             "grace": self._policy.validation.reference_grace_months,
             "timezone": self._policy.timezone,
             "beginnings": self._beginnings,
@@ -128,7 +176,8 @@ class TableCheck:
         """View ``facts`` of the rows to check; of those that fail, tables ``not_first`` and ``_unknown(reference)``."""
         numbers = {partition.month: number for number, partition in enumerate(pending)}
         _bind_files(database, "facts", self._files(self._table, numbers), numbers)
-        earlier = [month for month in self._months if month not in numbers and month < pending[-1].month]
+        before = [] if self._table.snapshot else self._months
+        earlier = [month for month in before if month not in numbers and month < pending[-1].month]
         _bind_files(database, "earlier", self._files(self._table, earlier), dict.fromkeys(earlier, -1))
         self._find_repeated_keys(database)
         for reference in self._table.references:
@@ -139,24 +188,25 @@ class TableCheck:
         return [(month, self._lake.files(table.name, **{key: month})[0]) for month in sorted(months)]
 
     def _find_repeated_keys(self, database: duckdb.DuckDBPyConnection) -> None:
-        """Rows whose key was there before: in an earlier month, or higher up in the partition.
+        """Rows whose key was there before: in an earlier month (not of a snapshot), or higher up in the partition.
 
         Hashes find the few candidates without holding every key of the lake; only those are then compared in full.
         """
         keys = ", ".join(self._table.key)
         given = " and ".join(f"{name} is not null" for name in self._table.key)
+        within = f"{keys}, month" if self._table.snapshot else keys
         database.execute(f"""
             create or replace temp table suspects as
-            select h from (select hash({keys}) as h from facts where {given}) group by h having count(*) > 1
+            select h from (select hash({within}) as h from facts where {given}) group by h having count(*) > 1
             union
             select hash({keys}) as h from earlier_rows semi join facts using ({keys})
         """)
         database.execute(f"""
             create or replace temp table not_first as
             select part, row_number from (
-                select part, row_number, row_number() over (partition by {keys} order by month, row_number) as place
+                select part, row_number, row_number() over (partition by {within} order by month, row_number) as place
                 from (select * from facts union all by name select * from earlier)
-                where {given} and hash({keys}) in (select h from suspects)
+                where {given} and hash({within}) in (select h from suspects)
             ) where place > 1 and part >= 0
         """)
 
@@ -193,13 +243,13 @@ class TableCheck:
         self, pending: list[Pending], database: duckdb.DuckDBPyConnection
     ) -> tuple[pa.Table, dict[tuple[int, str], list[str]]]:
         """A row a failure (part, row_number, number of the rule), and a few bad values by part and rule."""
-        checker = Checker(self._suite)
+        checker = cache(lambda: Checker(self._table.name, self._suite.rules))
         numbers = {rule.name: number for number, rule in enumerate(self._suite.rules)}
         found = [_FAILURES.empty_table()]
         examples: dict[tuple[int, str], list[str]] = {}
         for frame in self._frames(pending, database):
             parts, row_numbers = frame.pop("_part").to_numpy(), frame.pop("_row").to_numpy()
-            for failure in checker.failures(frame):
+            for failure in checker().failures(frame):
                 name, at = failure.rule.name, failure.positions
                 rules = pa.repeat(pa.scalar(numbers[name], pa.int16()), len(at))
                 found.append(pa.table([parts[at], row_numbers[at], rules], schema=_FAILURES))
@@ -208,6 +258,7 @@ class TableCheck:
         return pa.concat_tables(found), examples
 
     def _frames(self, pending: list[Pending], database: duckdb.DuckDBPyConnection) -> Iterator[pd.DataFrame]:
+        """The rows that may fail, with what their rules look at."""
         bounds = [
             {"number": number, "since": part.facts["recorded_from"], "until": part.facts["recorded_before"]}
             for number, part in enumerate(pending)
@@ -226,29 +277,11 @@ class TableCheck:
             for _, table in flags
         ]
         frames = database.sql(
-            f"select facts.part as _part, facts.row_number as _row, {', '.join(columns)} "
-            f"from facts join bounds on bounds.number = facts.part {' '.join(joins)}"
+            f"select * from (select facts.part as _part, facts.row_number as _row, {', '.join(columns)} "
+            f"from facts join bounds on bounds.number = facts.part {' '.join(joins)}) "
+            f"where {suspicious(self._suite.rules)}"
         ).to_arrow_reader(_FRAME_ROWS)
         yield from chunked(frames, _FRAME_ROWS)
-
-    def _failing_totals(self, pending: list[Pending]) -> dict[tuple[int, str], dict[str, str]]:
-        """By part and rule, what the lake and the source add up to where they differ."""
-        rows = []
-        for partition in pending:
-            facts = partition.facts
-            row: dict[str, str | None] = {"rows": str(facts["rows"]), "source_rows": str(facts["source_rows"])}
-            for name in self._table.money_columns:
-                # a value that cannot be read is in quarantine, and in no total of the lake
-                comparable = name in facts["source_sums"] and name not in facts["wrong_types"]
-                row[name] = facts["sums"][name]
-                row[f"source_{name}"] = facts["source_sums"][name] if comparable else None
-            rows.append(row)
-        found = {}
-        for failure in Checker(self._totals).failures(pd.DataFrame(rows)):
-            lake, source = failure.rule.arguments["column_A"], failure.rule.arguments["column_B"]
-            for part in failure.positions:
-                found[part, failure.rule.name] = {"lake": rows[part][lake], "source": rows[part][source]}
-        return found
 
     def _write(
         self,
@@ -260,7 +293,7 @@ class TableCheck:
     ) -> pa.Table:
         """Fill the quarantine of a partition; returns its rows as the warehouse lists them."""
         rows = QUARANTINED.empty_table()
-        if any(result["rows_failed"] for result in results):
+        if any(result["rows_failed"] for result in results if result["severity"] == "fail"):
             file = quarantine.folder / Path(partition.file).name
             self._write_rows(number, database, file)
             rows = self._for_warehouse(partition, database, file)
@@ -268,7 +301,7 @@ class TableCheck:
             rows=rows.num_rows,
             checked=partition.facts["rows"],
             results=results,
-            suite_sha256=self._suite.sha256,
+            suite_sha256=self._suite_sha256,
             input_sha256=partition.facts["sha256"],
             fingerprint=partition.fingerprint,
         )
@@ -301,7 +334,7 @@ def _result(rule: Rule, rows: int, failed: int, examples: list[str] | None) -> d
     return {
         "expectation": rule.name,
         "column_name": rule.column,
-        "severity": "fail",
+        "severity": rule.severity,
         "success": not failed,
         "rows_checked": rows,
         "rows_failed": failed,
@@ -309,9 +342,10 @@ def _result(rule: Rule, rows: int, failed: int, examples: list[str] | None) -> d
     }
 
 
-def _total_result(rule: Rule, rows: int, difference: dict[str, str] | None) -> dict[str, Any]:
+def _total_result(rule: Rule, rows: int, difference: Total | None) -> dict[str, Any]:
     """A partition that does not tie to the source fails as a whole: no row of it is to blame."""
-    return {**_result(rule, rows, 0, None), "success": difference is None, "detail": difference or {}}
+    detail = {"lake": difference.lake, "source": difference.source} if difference else {}
+    return {**_result(rule, rows, 0, None), "success": difference is None, "detail": detail}
 
 
 def _unknown(reference: Reference) -> str:

@@ -14,14 +14,14 @@ from pipeline.basis import Basis
 from pipeline.engine.connection import open_connection
 from pipeline.errors import DataQualityError, GridgradeError, LakeError
 from pipeline.ingest.expectations import row_suite
-from pipeline.ingest.table_check import TableCheck, months_read
+from pipeline.ingest.table_check import TableCheck, differing, months_read
 from pipeline.ingest.validation_pages import Validated, write_pages
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
-from pipeline.source import SourceTable, contract
+from pipeline.source import contract
 from pipeline.warehouse.tables.data_quality import PartitionCheck, replace_validation
 
 Progress = Callable[[int, int, str], None]
@@ -49,17 +49,20 @@ def validate(
     known = KnownRecords(lake, policy, month, basis).known_in
     tables = [table for table in contract().values() if "recorded_at" in table.column_names and lake.facts(table.name)]
     suites = {table.name: row_suite(table, policy) for table in tables}
+    cohorts = policy.cohorts(month)
+    checks = [TableCheck(suite, lake, known, policy, cohorts) for suite in suites.values()]
+    differences = differing(total for check in checks for total in check.totals())
 
     def store(name: str, checks: list[PartitionCheck]) -> None:
         replace_validation(settings, month, name, checks, basis=basis)
 
-    def check(table: SourceTable) -> int:
+    def run(check: TableCheck) -> int:
         with database.cursor() as session:
-            return TableCheck(suites[table.name], lake, known, policy).run(session, store)
+            return check.run(session, store, differences)
 
     checked = 0
     with open_connection(settings, policy.timezone) as database, ThreadPoolExecutor(_AT_ONCE) as pool:
-        partitions = pool.map(check, tables)
+        partitions = pool.map(run, checks)
         for done, table in enumerate(tables):
             if progress:
                 progress(done, len(tables), table.name)
@@ -152,7 +155,13 @@ def _too_many_failures(name: str, months: Outcomes, settings: Settings, policy: 
             continue
         reasons: Counter[str] = Counter()
         for part in judged.values():
-            reasons.update({result["expectation"]: result["rows_failed"] for result in part["results"]})
+            reasons.update(
+                {
+                    result["expectation"]: result["rows_failed"]
+                    for result in part["results"]
+                    if result["severity"] == "fail"
+                }
+            )
         [(reason, often)] = reasons.most_common(1)
         when = recorded if len(judged) == 1 else f"{min(judged)} to {recorded}"
         return DataQualityError(

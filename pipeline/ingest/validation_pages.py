@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 
 from pipeline.errors import MonthError
-from pipeline.ingest.expectations import FIRST, WRONG_TYPES, Rule, Suite, total_suite
+from pipeline.ingest.expectations import FIRST, WRONG_TYPES, Rule, Suite, total_rules
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.month import RatingMonth
 from pipeline.pages.files import write
@@ -225,7 +225,7 @@ def _failed_rows(table: Validated, lake: Lake, database: duckdb.DuckDBPyConnecti
 
 
 def _rules(suite: Suite) -> list[Rule]:
-    return [*suite.rules, *total_suite(suite.table).rules]
+    return [*suite.rules, *total_rules(suite.table).values()]
 
 
 def _columns(rule: Rule, suite: Suite) -> list[str]:

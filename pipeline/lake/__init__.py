@@ -11,7 +11,6 @@ half of one, and a writer that dies leaves nothing but a folder in staging, whic
 """
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -25,10 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import LakeError, MonthError
-from pipeline.lake.staging import Staging, sync_folder
+from pipeline.lake import integrity
+from pipeline.lake.integrity import MANIFEST
+from pipeline.lake.staging import Staging, sync_file, sync_folder
 from pipeline.month import RatingMonth
+from pipeline.private import make_folder
 
-MANIFEST = "_manifest.json"
 QUARANTINE = "quarantine/"
 _BEGINNING = "_beginning"
 _DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
@@ -66,20 +67,21 @@ class Lake:
         return (self.path(table, **keys) / MANIFEST).is_file()
 
     def manifest(self, table: str, **keys: Any) -> dict[str, Any]:
-        """The manifest of a partition; LakeError when there is no such partition or it cannot be read."""
+        """The manifest of a partition; LakeError when there is no such partition, or it is damaged."""
         folder = self.path(table, **keys)
         try:
             stat = (folder / MANIFEST).stat()
-            return dict(_parsed(folder / MANIFEST, stat.st_ino, stat.st_mtime_ns))
+            return dict(_parsed(folder, self._within(folder), stat.st_ino, stat.st_mtime_ns))
         except FileNotFoundError:
             raise LakeError(f"the lake has no partition {folder}: run the step that writes {table} first") from None
         except (OSError, ValueError) as error:
             raise _lake_error(folder, "read", error) from error
 
     def files(self, table: str, **keys: Any) -> list[str]:
-        """The Parquet files of a partition in name order; LakeError when there is no such partition."""
-        folder = self.path(table, **keys)
-        return [str(folder / name) for name in self.manifest(table, **keys)["files"]]
+        """The Parquet files of a partition in name order; LakeError when there is none, or it is damaged."""
+        folder, manifest = self.path(table, **keys), self.manifest(table, **keys)
+        integrity.check(folder, manifest)
+        return [str(folder / name) for name in manifest["files"]]
 
     def facts(self, table: str) -> list[RatingMonth]:
         """The months a source table has partitions of, in chronological order."""
@@ -99,6 +101,11 @@ class Lake:
         for manifest in sorted(self.root.glob(f"*/rating_month=*/basis=*/{MANIFEST}")):
             table, month, basis = (part.rpartition("=")[2] for part in manifest.parts[-4:-1])
             yield table, RatingMonth.parse(month), basis
+
+    def copies(self, table: str) -> list[RatingMonth]:
+        """The months of a table that is kept by rating month alone, whichever basis readers see."""
+        found = self.path(table).glob(f"rating_month=*/{MANIFEST}")
+        return sorted(RatingMonth.parse(manifest.parent.name.removeprefix("rating_month=")) for manifest in found)
 
     def beginning(self, table: str) -> RatingMonth | None:
         """The first month that the lake has, or ever had, of a source table."""
@@ -149,7 +156,7 @@ class Lake:
         try:
             partition = Partition(staging.folder)
             yield partition
-            self._seal(partition)
+            self._seal(partition, self._within(target))
             self._move_into_place(staging, target, replace=table.startswith(QUARANTINE) or fact_key(table) not in keys)
         except Exception as error:
             if _is_disk_fault(error, staging.folder):
@@ -158,32 +165,45 @@ class Lake:
         finally:
             staging.close()
 
+    def partitions(self) -> Iterator[Path]:
+        """The folder of every partition, facts, quarantine and derived, in name order."""
+        for manifest in sorted(self.root.glob(f"**/{MANIFEST}")):
+            if ".staging" not in manifest.parts:
+                yield manifest.parent
+
+    def check(self, folder: Path) -> None:
+        """LakeError unless what the folder of a partition holds is what was written."""
+        try:
+            text = (folder / MANIFEST).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise integrity.damaged(folder, f"{MANIFEST} cannot be read: {error}") from None
+        integrity.check(folder, integrity.parse(folder, self._within(folder), text))
+
+    def _within(self, folder: Path) -> str:
+        return folder.relative_to(self.root).as_posix()
+
     @staticmethod
-    def _seal(partition: Partition) -> None:
+    def _seal(partition: Partition, within: str) -> None:
         if not partition.document:
             raise LakeError(f"{partition.folder}: a partition needs a manifest before it can be moved into place")
         files = sorted(partition.folder.glob("*.parquet"))
-        digest = hashlib.sha256()
         for path in files:
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-                os.fsync(file.fileno())
+            sync_file(path)
         document = {
             **partition.document,
             "files": [path.name for path in files],
-            "sha256": digest.hexdigest(),
+            "sha256": integrity.hash_files(files),
             "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         with (partition.folder / MANIFEST).open("w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, sort_keys=True)
+            json.dump(integrity.seal(document, within), file, indent=1, sort_keys=True)
             file.flush()
             os.fsync(file.fileno())
         sync_folder(partition.folder)
 
     @staticmethod
     def _move_into_place(staging: Staging, target: Path, *, replace: bool) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         if (target / MANIFEST).is_file() and not replace:
             return
         with suppress(FileNotFoundError):
@@ -198,9 +218,9 @@ class Lake:
 
 
 @lru_cache(maxsize=8192)
-def _parsed(path: Path, inode: int, written_ns: int) -> dict[str, Any]:
+def _parsed(folder: Path, within: str, inode: int, written_ns: int) -> dict[str, Any]:
     """A manifest, of which a step asks again and again; its file is never changed, only replaced by another."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    return integrity.parse(folder, within, (folder / MANIFEST).read_text(encoding="utf-8"))
 
 
 def _is_disk_fault(error: Exception, folder: Path) -> bool:

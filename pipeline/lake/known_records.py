@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -17,7 +17,15 @@ from pipeline.policy import Policy
 from pipeline.source import SourceTable, contract
 
 CUSTOMERS_AT_ONCE = 125_000
-_BILLING = ("bills", "payments")
+ACCOUNTS = ("bills", "payments", "account_balances")
+LAKE_BEGINS = pa.schema(
+    {
+        "records_begin": pa.date32(),
+        "register_begins": pa.date32(),
+        "register_known_before": pa.timestamp("us", "UTC"),
+    }
+)
+_REGISTER_BEGINS: dict[tuple[str, ...], date | None] = {}  # by what was read of the register
 
 
 class _Partition(NamedTuple):
@@ -85,7 +93,10 @@ class KnownRecords:
         return frozenset(table.name for table in optional if not self._months(table))
 
     def bind(self, engine: Engine, *, only: str | None = None, within: Range | None = None) -> str:
-        """Bind every source table, and ``families``, to views of the engine; returns the sha256 of what is bound.
+        """Bind every source table, ``quarantined``, ``families`` and ``lake_begins`` to views of the engine.
+
+        Returns the sha256 of what is bound. ``quarantined``: of each record that validation left out, table_name and
+        customer_id.
 
         ``only``: the name of a bound view of customer_id, to see the records of just these. ``within``: only customers
         of this range.
@@ -100,7 +111,16 @@ class KnownRecords:
                 only=only if by_customer else None,
                 within=within if by_customer else None,
             )
+        left_out = {
+            table.name: [
+                file for _, file in (part.files for part in self.inputs[table.name].values()) if file is not None
+            ]
+            for table in contract().values()
+            if "customer_id" in table.column_names
+        }
+        engine.bind_left_out("quarantined", left_out, only=only, within=within)
         engine.bind_table("families", families(self.policy))
+        engine.bind_table("lake_begins", self._lake_begins(engine))
         return self.inputs.sha256
 
     def ranges(self, engine: Engine) -> list[Range]:
@@ -123,7 +143,36 @@ class KnownRecords:
                 raise LakeError(f"the lake has no {table.name} of {month}: extract {month} first")
             return [self.customers_of]
         first = first_read(table, self.policy, self.month)
-        return [recorded for recorded in held if first <= recorded <= self.known_in]
+        read = [recorded for recorded in held if (first is None or first <= recorded) and recorded <= self.known_in]
+        if gaps := sorted(set(RatingMonth.span(read[0], read[-1])) - set(read)) if read else []:
+            folder = self.lake.path(table.name, **{fact_key(table.name): gaps[0]})
+            raise LakeError(f"the lake has lost {folder}: rate the month from its extraction on, which reads it anew")
+        return read
+
+    def _lake_begins(self, engine: Engine) -> pa.Table:
+        """``lake_begins`` of all customers, whichever of them are bound."""
+        recorded = [*self.inputs["bills"], *self.inputs["payments"]]
+        records_begin = min(recorded).first_day if recorded else None
+        register = self.inputs["arrears"]
+        balances = self.inputs["account_balances"]
+        if not register or any(self.lake.manifest("account_balances", recorded_month=m)["rows"] for m in balances):
+            return lake_begins(records_begin)
+        read = tuple(part.sha256 for part in register.values())
+        if read not in _REGISTER_BEGINS:
+            engine.bind_facts("register", {"as_of": "DATE"}, [part.files for part in register.values()])
+            [first] = engine.fetch(queries.compose("select min(as_of) as as_of from register"))["as_of"].to_pylist()
+            _REGISTER_BEGINS[read] = first
+        first = _REGISTER_BEGINS[read]
+        known_before = RatingMonth.of(first).cutoff(self.policy.timezone) if first else None
+        return lake_begins(records_begin, first, known_before)
+
+
+def lake_begins(
+    records_begin: date | None, register_begins: date | None = None, register_known_before: datetime | None = None
+) -> pa.Table:
+    """What sql/lake/facts/opening_balances.sql reads: the first day of the lake's bills and payments; and, where the
+    arrears register has to tell what was owed then, its first month end and the instant up to which that knew."""
+    return pa.table([[records_begin], [register_begins], [register_known_before]], schema=LAKE_BEGINS)
 
 
 def families(policy: Policy) -> pa.Table:
@@ -132,12 +181,10 @@ def families(policy: Policy) -> pa.Table:
     return pa.table(dict(zip(("segment", "family", "days_past_due"), zip(*rows, strict=True), strict=True)))
 
 
-def first_read(table: SourceTable, policy: Policy, month: RatingMonth) -> RatingMonth:
-    """The first recorded month of a table of facts that a rating reads."""
-    history = (
-        policy.index_parameters.bill_history_months + 2 if table.name in _BILLING else policy.extract.history_months
-    )
-    return month - history + 1
+def first_read(table: SourceTable, policy: Policy, month: RatingMonth) -> RatingMonth | None:
+    """The first recorded month of a table of facts that a rating reads; None: the first there is. A debt stays a debt
+    and an advance an advance, however old: of accounts everything counts that the lake holds."""
+    return None if table.name in ACCOUNTS else month - policy.extract.history_months + 1
 
 
 # A step asks for a dozen cohorts, and its Lake may see the facts as they were when first asked.

@@ -6,6 +6,8 @@ import shutil
 import uuid
 from pathlib import Path
 
+from pipeline.private import make_folder
+
 
 class Staging:
     """Two folders of one writer under ``.staging``, alive as long as the writer holds the lock on the file beside them.
@@ -15,7 +17,7 @@ class Staging:
     """
 
     def __init__(self, root: Path):
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root)
         self._sweep(root)
         name = uuid.uuid4().hex
         self.folder, self.aside = root / name, root / f"{name}.aside"
@@ -59,7 +61,16 @@ def _remove(lock_path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+    _sync(folder)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the file's bytes are on the disk."""
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -24,6 +24,7 @@ import psutil
 from pydantic import SecretStr
 
 from pipeline.local.airflow_client import ADMIN, AirflowApi, AirflowError
+from pipeline.private import make_folder, write_file
 from pipeline.resources import PACKAGE, ROOT
 from pipeline.settings import Settings
 
@@ -32,13 +33,19 @@ COMPONENTS = {
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "dag-processor": ("dag-processor",),
 }
+# Answers to questions on Airflow's page of required actions pass through it: only where people look at pages.
+TRIGGERER = {"triggerer": ("triggerer", "--skip-serve-logs")}
 START_SECONDS = 240
 STOP_SECONDS = 10
 
 
 @contextmanager
 def running(
-    settings: Settings, *, port: int | None = None, echo: Callable[[str], None] = lambda line: None
+    settings: Settings,
+    *,
+    port: int | None = None,
+    has_triggerer: bool = False,
+    echo: Callable[[str], None] = lambda line: None,
 ) -> Iterator[AirflowApi]:
     """Airflow, ready to run the project's DAGs; stopped when the block ends, also by an error.
 
@@ -53,7 +60,7 @@ def running(
         try:
             _migrate(folder, environment, logs, echo)
             echo("starting Airflow")
-            for name, command in COMPONENTS.items():
+            for name, command in (COMPONENTS | (TRIGGERER if has_triggerer else {})).items():
                 processes[name] = _start(command, environment, logs / f"{name}.log")
                 _remember(folder, processes)
             password = json.loads(password_file(settings).read_text())[ADMIN]
@@ -171,22 +178,15 @@ def _secrets(settings: Settings) -> dict[str, str]:
     if not kept.exists():
         fernet = urlsafe_b64encode(secrets.token_bytes(32)).decode()
         keys = {"fernet": fernet, "session": secrets.token_urlsafe(32), "tokens": secrets.token_urlsafe(64)}
-        _write_private(password_file(settings), json.dumps({ADMIN: secrets.token_urlsafe(12)}) + "\n")
-        _write_private(kept, json.dumps(keys))
+        write_file(password_file(settings), json.dumps({ADMIN: secrets.token_urlsafe(12)}) + "\n")
+        write_file(kept, json.dumps(keys))
     return json.loads(kept.read_text())
-
-
-def _write_private(path: Path, text: str) -> None:
-    partial = path.with_suffix(".partial")
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    partial.replace(path)
 
 
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     """One Airflow a home. The lock goes with the process that holds it."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     lock = os.open(folder / "in-use.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
@@ -221,7 +221,7 @@ def _migrate(folder: Path, environment: dict[str, str], logs: Path, echo: Callab
     if migrated.exists() and migrated.read_text() == current:
         return
     echo("preparing Airflow's database")
-    logs.mkdir(parents=True, exist_ok=True)
+    make_folder(logs)
     log = logs / "airflow-db-migrate.log"
     process = _start(("db", "migrate"), environment, log)
     try:

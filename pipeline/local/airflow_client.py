@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
-from urllib.request import Request, urlopen
+
+import httpx
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from pipeline.errors import ConfigError, GridgradeError
 
@@ -19,16 +21,23 @@ class AirflowError(GridgradeError):
     """Airflow did not start, refused a call, or a run did not end well."""
 
 
+class AirflowBusyError(AirflowError):
+    """Airflow failed at a call that can be made again: its scheduler held the rows that the call would change."""
+
+
 class AirflowApi:
     """The Airflow at ``url`` as the user admin; ``logs`` is its log folder.
 
-    ``check`` is called while something is waited for, and raises when it will never come.
+    ``check`` is called while something is waited for, and raises when it will never come. Make it when that Airflow
+    starts: what was queued before is an earlier one's.
     """
 
     def __init__(self, url: str, logs: Path, password: str, check: Callable[[], None] = lambda: None) -> None:
         self.url, self.logs = url, logs
         self.check = check
-        self._password, self._token = password, None
+        self._began = datetime.now(UTC)
+        self._password, self._token = password, ""
+        self._client = httpx.Client(base_url=url, timeout=60, trust_env=False)
 
     def wait_until_ready(self, seconds: float) -> None:
         """Wait for the scheduler and the project's DAGs.
@@ -41,7 +50,7 @@ class AirflowApi:
             self.check()
             try:
                 missing = self._missing()
-            except (OSError, AirflowError) as error:
+            except (httpx.TransportError, AirflowError) as error:
                 missing = str(error)
             if not missing:
                 return
@@ -63,12 +72,24 @@ class AirflowApi:
     def trigger(self, dag_id: str, month: str | None, **params) -> str:
         """Start a run of a month's partition (None: of a DAG without months), as a person would; returns its run id."""
         body = {"logical_date": None, "partition_key": month, "conf": params}
+        if month:
+            body["dag_run_id"] = f"manual__{month}__{datetime.now(UTC).isoformat()}"
         return self.call("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"]
 
     def give_up_unfinished(self) -> None:
         """Fail what an earlier Airflow of the same database left running: a DAG runs one month at a time, and waits."""
         for run in self.call("GET", "dags/~/dagRuns?state=queued&state=running&limit=1000")["dag_runs"]:
-            self.call("PATCH", _run_path(run["dag_id"], run["dag_run_id"]), {"state": "failed"})
+            if datetime.fromisoformat(run["queued_at"] or run["run_after"]) < self._began:
+                self._fail(run["dag_id"], run["dag_run_id"])
+
+    @retry(
+        retry=retry_if_exception_type(AirflowBusyError),
+        wait=wait_exponential(multiplier=0.5, max=8),
+        stop=stop_after_attempt(6),
+        reraise=True,
+    )
+    def _fail(self, dag_id: str, run_id: str) -> None:
+        self.call("PATCH", _run_path(dag_id, run_id), {"state": "failed"})
 
     def run_ids(self, dag_id: str, month: str) -> list[str]:
         """The runs of a month's partition, in chronological order."""
@@ -127,17 +148,12 @@ class AirflowApi:
         return self._request(method, f"/api/v2/{path}", body)
 
     def _request(self, method: str, path: str, body: dict | None) -> dict:
-        headers = {"Content-Type": "application/json"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            request = Request(self.url + path, data, headers, method=method)  # noqa: S310  always http, and our own
-            with urlopen(request, timeout=60) as answer:  # noqa: S310
-                return json.loads(answer.read() or b"null")
-        except HTTPError as error:
-            detail = error.read().decode(errors="replace")[:500]
-            raise AirflowError(f"Airflow refused {method} {path}: {error.code} {detail}") from None
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else None
+        answer = self._client.request(method, path, headers=headers, json=body)
+        if answer.is_success:
+            return answer.json() if answer.content else {}
+        refusal = f"Airflow refused {method} {path}: {answer.status_code} {answer.text[:500]}"
+        raise (AirflowBusyError if answer.is_server_error else AirflowError)(refusal)
 
 
 def _run_path(dag_id: str, run_id: str) -> str:

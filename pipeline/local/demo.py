@@ -9,52 +9,23 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import inspect, text
 
 from pipeline.database import connect
 from pipeline.errors import ConfigError
 from pipeline.local import airflow as local_airflow
 from pipeline.local.airflow_client import AirflowApi
-from pipeline.local.databases import with_databases
+from pipeline.local.databases import reader_address, with_databases
 from pipeline.month import RatingMonth
+from pipeline.report.report import file_name
 from pipeline.settings import Settings
+from pipeline.warehouse.statements import statement
 
 LAST_MONTH = RatingMonth(2026, 10)
 NOTIFY_AT = datetime(2026, 10, 16, 8, tzinfo=UTC)  # the notices are written as of this instant
 UI_PORT = 8080
+CONSOLE_PATH = "/plugin/gridgrade"
 RUN_SECONDS = 3600
-
-_GRADES = text("""
-select p.grade, sum(p.customers) as customers
-from report.portfolio_summary as p
-where p.rating_month = :month
-group by p.grade
-""")
-_ACTIONS = text("""
-select action_type, status, count(*) as actions, count(*) filter (where blocked_by is not null) as blocked
-from ops.service_actions
-group by action_type, status
-order by action_type, status
-""")
-_NOTICES = text("""
-select
-    n.outage_id,
-    to_char(n.starts_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as starts_at,
-    cast(min(n.hours_ahead) as float8) as hours_ahead,
-    count(*) as customers,
-    count(*) filter (where a.status in ('dispatched', 'acknowledged')) as notified
-from ops.outage_notices as n
-inner join ops.service_actions as a on a.action_id = n.action_id
-group by n.outage_id, n.starts_at
-order by n.starts_at, n.outage_id
-""")
-_REBATES = text("""
-select count(*) as customers, coalesce(sum(r.rebate), 0) as rebate
-from ops.arrears_rebates as r
-where r.rating_month = :month and r.rebate > 0
-""")
 
 
 def run(
@@ -68,10 +39,11 @@ def run(
     """Rate the last months of the sample utility; what came out, JSON-safe:
 
     ``{"months": {month: {"changed", "grades": {grade: customers}, "rebates", "rebate_amount"}}, "actions": [{type,
-    status, number}], "outage_notices": [{outage, start, hours ahead, customers, notified}], "data_docs", "logs",
+    status, number}], "outage_notices": [{outage, start, hours ahead, customers, notified}], "report", "console",
+    "warehouse", "data_docs", "logs",
     "home", "seconds"}``. ConfigError where the home holds something else, AirflowError with the failed task's own line.
     """
-    started = time.monotonic()
+    started, asked = time.monotonic(), settings
     settings = _own_databases(settings, echo)
     _prepare_sample(settings, customers, months_of_history, echo)
     _prepare_warehouse(settings, echo)
@@ -83,8 +55,11 @@ def run(
         echo("stopping Airflow")
     return {
         "months": outcome,
-        "actions": _rows(settings, _ACTIONS),
-        "outage_notices": _rows(settings, _NOTICES),
+        "actions": _rows(settings, "actions"),
+        "outage_notices": _rows(settings, "notices"),
+        "report": str(settings.reports_path / file_name(LAST_MONTH, "en")),
+        "console": f"http://localhost:{UI_PORT}{CONSOLE_PATH}",
+        "warehouse": reader_address(asked),
         "data_docs": str(settings.data_docs_path / "index.html"),
         "logs": str(settings.home / "logs"),
         "home": str(settings.home),
@@ -92,51 +67,18 @@ def run(
     }
 
 
-def show(summary: dict, console: Console) -> None:
-    """The outcome as a table, and where to look next."""
-    months = summary["months"]
-    grades = {grade: None for month in months.values() for grade in month["grades"]}
-    table = Table(title="Customers by grade, from Airflow's scheduler")
-    table.add_column("rating month")
-    for grade in grades:
-        table.add_column(grade, justify="right")
-    table.add_column("rebates proposed", justify="right")
-    table.add_column("publication")
-    for name, month in months.items():
-        counts = [f"{month['grades'].get(grade, 0):,}" for grade in grades]
-        rebates = f"{month['rebates']:,} ({month['rebate_amount']})"
-        table.add_row(name, *counts, rebates, "new" if month["changed"] else "unchanged")
-    console.print(table)
-    if not any(month["changed"] for month in months.values()):
-        console.print("Nothing changed: these months were published already, with the same content.")
-    actions = Table(title="Actions in the outbox")
-    for heading in ("type", "status", "actions"):
-        actions.add_column(heading, justify="right" if heading == "actions" else "left")
-    for row in summary["actions"]:
-        actions.add_row(row["action_type"], row["status"], f"{row['actions']:,}")
-    console.print(actions)
-    for row in summary["outage_notices"]:
-        console.print(
-            f"outage      {row['outage_id']} starts {row['starts_at']} UTC: "
-            f"{row['notified']} of {row['customers']} customers notified, {row['hours_ahead']:g} hours ahead",
-            soft_wrap=True,
-        )
-    console.print(f"validation  {summary['data_docs']}", soft_wrap=True)
-    console.print(f"task logs   {summary['logs']}", soft_wrap=True)
-    console.print("next        make up: Airflow's own pages, and the console under Gridgrade in them", soft_wrap=True)
-    console.print(f"            .venv/bin/gridgrade grades {next(reversed(months))}", soft_wrap=True)
-
-
 def up(settings: Settings, echo: Callable[[str], None] = print) -> None:
     """Airflow with its UI, until it is interrupted; the databases of the home run as long."""
+    address = reader_address(settings)
     settings = with_databases(settings)
     echo(f"billing system: {settings.source!r}")
     _prepare_warehouse(settings, echo)
     port = local_airflow.free_port(UI_PORT)
-    with local_airflow.running(settings, port=port, echo=echo) as airflow:
+    with local_airflow.running(settings, port=port, has_triggerer=True, echo=echo) as airflow:
         password = local_airflow.password_file(settings)
         echo(f"Airflow: {airflow.url}, user admin, password in {password}; Ctrl-C or make down stops it")
-        echo(f"the console: {airflow.url}/plugin/gridgrade")
+        echo(f"the console: {airflow.url}{CONSOLE_PATH}")
+        echo(f"the warehouse: {address}")
         while True:
             airflow.check()
             time.sleep(1)
@@ -216,9 +158,9 @@ def _notify_outages(airflow: AirflowApi, settings: Settings, echo: Callable[[str
     dispatch.dispatch(settings, policy)
 
 
-def _rows(settings: Settings, query) -> list[dict]:
+def _rows(settings: Settings, name: str) -> list[dict]:
     with connect(settings.warehouse).connect() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
+        return [dict(row) for row in connection.execute(text(statement(f"demo/{name}"))).mappings()]
 
 
 def _progress(tasks: dict[str, dict]) -> str:
@@ -236,9 +178,11 @@ def _published(month: RatingMonth, settings: Settings) -> dict:
     from pipeline.policy import Policy
 
     order = Policy.load(settings.policy).grades.names
+    of_month = {"month": month.first_day}
     with connect(settings.warehouse).connect() as connection:
-        counts: dict[str, int] = dict(connection.execute(_GRADES, {"month": month.first_day}).tuples().all())
-        rebates = connection.execute(_REBATES, {"month": month.first_day}).one()
+        counted = connection.execute(text(statement("demo/grades")), of_month)
+        counts = {grade: customers for grade, customers in counted}
+        rebates = connection.execute(text(statement("demo/rebates")), of_month).one()
     return {
         "grades": {grade: int(counts.get(grade, 0)) for grade in order},
         "rebates": rebates.customers,

@@ -31,6 +31,7 @@ from pipeline.local.postgres_roles import (
     make_passwords,
     read_passwords,
 )
+from pipeline.private import make_folder
 
 _joined: dict[Path, "EmbeddedPostgres"] = {}
 _joining = threading.Lock()
@@ -108,7 +109,7 @@ class EmbeddedPostgres:
 
 def _join(folder: Path) -> EmbeddedPostgres:
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder)
         with _starting(folder):
             in_use = os.open(folder / "in-use.lock", os.O_RDWR | os.O_CREAT, 0o600)
             try:

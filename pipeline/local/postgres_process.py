@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from pipeline.errors import ConfigError
+from pipeline.private import write_file
 
 WAY_OUT = "or set GRIDGRADE_SOURCE_URL and GRIDGRADE_WAREHOUSE_URL to use databases of your own"
 _START_SECONDS = 60
@@ -49,7 +50,7 @@ def initialise(folder: Path, superuser: str, password: str) -> None:
     modern = binaries.parent.name != "pginstall"
     locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if modern else []
     try:
-        write_private(password_file, password)
+        write_file(password_file, password)
         options = ["--username", superuser, "--pwfile", password_file.name, "--auth=scram-sha-256", "--no-instructions"]
         options += ["--encoding=UTF8", "--locale=C", *locale]
         _run(folder, partial, [str(binaries / "initdb"), "-D", partial.name, *options])
@@ -259,10 +260,3 @@ def _succeeds(command: list[str], **arguments) -> bool:
         return subprocess.run(command, capture_output=True, check=False, **arguments).returncode == 0
     except OSError:
         return False
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a new file that only its owner can read, in place of the one that may be there."""
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from pipeline.local.postgres_process import write_private
+from pipeline.private import write_file
 
 SUPERUSER, CIS, EXTRACT, PIPELINE, READER = (
     "postgres",
@@ -30,16 +30,21 @@ alter default privileges for role {CIS} grant select on tables to {EXTRACT};
 """
 
 
+def passwords_path(folder: Path) -> Path:
+    """The file of the cluster's folder that holds each role's password."""
+    return folder / "credentials.json"
+
+
 def make_passwords(folder: Path) -> dict[str, str]:
     """New passwords, one a role, kept in a file of the cluster's folder that only its owner can read."""
     passwords = {role: secrets.token_urlsafe(24) for role in (SUPERUSER, CIS, EXTRACT, PIPELINE, READER)}
-    write_private(folder / "credentials.json", json.dumps(passwords, indent=2))
+    write_file(passwords_path(folder), json.dumps(passwords, indent=2))
     return passwords
 
 
 def read_passwords(folder: Path) -> dict[str, str]:
     """The password of each role."""
-    return json.loads((folder / "credentials.json").read_text())
+    return json.loads(passwords_path(folder).read_text())
 
 
 def create_roles_and_databases(folder: Path, superuser: URL) -> None:

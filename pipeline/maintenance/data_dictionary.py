@@ -12,7 +12,7 @@ import sqlglot
 from pipeline.engine import queries
 from pipeline.policy import Policy
 from pipeline.policy.indices import Index
-from pipeline.settings import SQL
+from pipeline.resources import SQL
 from pipeline.source import contract
 from pipeline.warehouse.migrations import column_meaning
 

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import resources
-from pipeline.errors import ConfigError, GridgradeError, LakeError
+from pipeline.errors import ConfigError, GridgradeError, LakeError, SourceContractError
 from pipeline.policy import Policy
+from pipeline.private import is_open_to_others, make_folder
 from pipeline.settings import Settings
 from pipeline.source import SourceTable, contract
 
@@ -31,6 +32,7 @@ def examine(load_settings: Callable[[], Settings] = Settings.load) -> Iterator[F
         return
     if (folder := resources.project()) is not None:
         yield _look("project", partial(_project, folder))
+    yield _look("home", partial(_home, settings))
     yield _look("policy", partial(_policy, settings))
     yield _look("lake", partial(_lake, settings))
     for table in contract().values():
@@ -58,6 +60,15 @@ def _project(folder: Path) -> str:
     return f"{folder}: {', '.join(described) or 'no file of it is used yet'}"
 
 
+def _home(settings: Settings) -> str:
+    for folder in (settings.home, settings.lake_path):
+        if is_open_to_others(folder):
+            raise ConfigError(
+                f"other users of this machine can enter {folder}, which holds customers' records: chmod 700"
+            )
+    return str(settings.home)
+
+
 def _policy(settings: Settings) -> str:
     policy = Policy.load(settings.policy)
     return f"{settings.policy or 'the default'}, sha256 {policy.sha256[:12]}"
@@ -65,7 +76,7 @@ def _policy(settings: Settings) -> str:
 
 def _lake(settings: Settings) -> str:
     try:
-        settings.lake_path.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.lake_path)
         with tempfile.TemporaryFile(dir=settings.lake_path):
             return str(settings.lake_path)
     except OSError as error:
@@ -75,12 +86,32 @@ def _lake(settings: Settings) -> str:
 
 
 def _table(settings: Settings, table: SourceTable, open_source: Callable) -> str:
-    with open_source(settings.source) as source:
+    from pipeline.ingest.extract import count_undated
+    from pipeline.source.read.query_text import location
+
+    policy = Policy.load(settings.policy)
+    with open_source(settings.source, policy.timezone) as source:
         query = source.query(table)
-    if query is None:
-        return "absent, optional: its indices will be missing"
+        if query is None:
+            return "absent, optional: its indices will be missing"
+        if names := query.without_total:
+            raise SourceContractError(
+                f"{table.name}: the total of {names[0]} cannot be computed, it is not a number there: write "
+                f"cast({names[0]} as decimal(18, 2)) as {names[0]} in {location(table)}"
+            )
+        has_months = "recorded_at" in table.column_names
+        undated = count_undated(query, source, policy) if has_months else 0
+        source.require_cents(query)
+        twins = source.ids_in_two_cases(query) if table.snapshot else []
     absent = [column for column in table.column_names if column not in query.columns]
-    return f"without {', '.join(absent)}, optional" if absent else "as the contract says"
+    notes = [f"without {', '.join(absent)}, optional"] if absent else []
+    notes += (
+        [f"{', '.join(query.zoneless)} without a zone, taken as {source.default_time_zone}"] if query.zoneless else []
+    )
+    notes += [f"{undated:,} rows without a usable recorded_at are in no month"] if undated else []
+    notes += ["rows without a usable recorded_at cannot be counted in this query"] if undated is None else []
+    notes += [f"ids that differ only in case, such as {twins[0]}"] if twins else []
+    return "; ".join(notes) or "as the contract says"
 
 
 def _channel(settings: Settings, channel: str) -> str:
@@ -94,9 +125,9 @@ def _channel(settings: Settings, channel: str) -> str:
             raise ConfigError(f"{reason}: until then these actions wait, and nothing else does: {users}")
         return "not set up, and not used by the policy"
     if channel == "webhook":
-        where = configuration.usable_webhook(settings).where
+        where = configuration.usable_webhook(settings, policy.actions.channels.webhook).where
     else:
-        where = configuration.usable_mail_server(settings).where
+        where = configuration.usable_mail_server(settings, policy.actions.channels.email).where
     return f"{where}, used by {users or 'no type of the policy'}"
 
 

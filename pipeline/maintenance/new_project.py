@@ -13,11 +13,19 @@ from pipeline.policy.describe import schema
 ORIGINS = ("ccb", "sap-isu", "files")
 ORIGINALS = "originals.json"
 _TEMPLATES = resources.SQL / "templates"
-_FOLDERS = ("sql/extract", "sql/lake/indices", "sql/lake/measures", "letters")
+_FOLDERS = ("sql/extract", "sql/lake/indices", "sql/lake/measures", "letters", "cases")
 
 _POLICY = """\
 # What differs from the policy that comes with Gridgrade; gridgrade policy show --origin prints what is in force.
 # yaml-language-server: $schema=policy.schema.json
+#
+# An example: a measure of our own, of the query sql/lake/measures/plan_offer.sql. README.md says what it is made of.
+#
+# measures:
+#   plan_offer: {grades: [B, C], min_amount: 200}
+# actions:
+#   types:
+#     plan_offer: {approval: required, to: customer}
 {}
 """
 _README = """\
@@ -30,11 +38,16 @@ control; an upgrade of Gridgrade never touches it.
 |---|---|
 | `policy.yaml` | what differs from the default policy |
 | `sql/extract/<table>.sql` | how our billing system gives a source table |
-| `sql/lake/indices/`, `sql/lake/measures/` | indices of our own; measures that replace Gridgrade's of the same name |
-| `letters/` | letters in our words |
+| `sql/lake/indices/<group>.sql` | indices of our own, each with an entry under `indices` of the policy |
+| `sql/lake/measures/<type>.sql` | measures of our own, each with an entry under `measures` and `actions.types` |
+| `letters/<type>.<language>.txt` | letters in our words; `letters/payloads.yaml` has the fields of our own measures |
+| `cases/lake/measures/<type>/<case>.yaml` | test cases of our queries: small tables, and the rows that must come out |
 | `originals.json` | which files were copied; `gridgrade doctor` says when Gridgrade has changed one since |
 
-`gridgrade doctor` lists the files here that are used.
+A query at the path of one of Gridgrade's is used in its place. The chapters "Adding an index" and "Adding a measure" of
+Gridgrade's documentation (docs/policy.md, docs/actions.md) show every file of an example.
+
+`gridgrade doctor` lists the files here that are used; `gridgrade test` runs the cases and writes the letters.
 """
 
 

@@ -15,11 +15,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from pipeline.customers import accounts
 from pipeline.ingest import validation_pages
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.lake.known_records import first_read
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
+from pipeline.publishing import lake_copy
 from pipeline.settings import Settings
 from pipeline.source import contract
 from pipeline.warehouse import locks, publications, revisions
@@ -32,7 +34,7 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something to remove: its kind (``facts``, ``derived``, ``revision`` or ``pages``), its name, its size."""
+    """Something to remove: its name, its size. ``kind``: facts, derived, revision, copy or pages."""
 
     kind: str
     name: str
@@ -64,8 +66,9 @@ def leftovers(settings: Settings, policy: Policy) -> Iterator[Leftover]:
             return
         repeatable = months[-retention.repeatable_months :]
         yield from _facts(lake, policy, repeatable[0], _needed(connection, repeatable[0]))
-        yield from _derived(lake, months[-1] - retention.derived_months, retention.min_age_days)
+        yield from _derived(lake, months[-1], retention.derived_months, retention.min_age_days)
         yield from _revisions(settings, connection, retention.replaced_revisions)
+    yield from _copies(settings, lake)
     yield from _pages(settings.data_docs_path, months[-1] - retention.data_docs_months)
 
 
@@ -77,19 +80,19 @@ def _needed(connection: Connection, oldest: RatingMonth) -> set[tuple[str, str]]
 
 def _facts(lake: Lake, policy: Policy, oldest: RatingMonth, needed: set[tuple[str, str]]) -> Iterator[Leftover]:
     """What neither a rating of ``oldest`` or later reads, nor the oldest cohort that its model would learn from."""
-    label = policy.label
-    cohort = oldest - label.horizon_months - label.embargo_months - policy.training.cohorts + 1
+    cohort = policy.cohorts(oldest)[0]
     for table in contract().values():
-        first = oldest if table.snapshot else first_read(table, policy, cohort)
+        first = cohort if table.snapshot else first_read(table, policy, cohort)
         for month in lake.facts(table.name):
-            if month < first and (table.name, str(month)) not in needed:
+            if first is not None and month < first and (table.name, str(month)) not in needed:
                 keys: dict[str, RatingMonth | str] = {fact_key(table.name): month}
                 yield from _partition(lake, "facts", table.name, keys, policy.retention.min_age_days)
 
 
-def _derived(lake: Lake, last: RatingMonth, min_age_days: int) -> Iterator[Leftover]:
+def _derived(lake: Lake, newest: RatingMonth, kept_months: int, min_age_days: int) -> Iterator[Leftover]:
+    """Of the accounts only those of the newest month stay: they are large, and made again where they are needed."""
     for table, month, basis in lake.derived():
-        if month <= last:
+        if month <= newest - (1 if table in accounts.TABLES else kept_months):
             yield from _partition(lake, "derived", table, {"rating_month": month, "basis": basis}, min_age_days)
 
 
@@ -128,6 +131,14 @@ def _remove_rows(settings: Settings, publication: Publication) -> None:
     with transaction(settings) as connection:
         revisions.drop_rows(connection, publication)
         publications.record_removal(connection, publication.publication_id)
+
+
+def _copies(settings: Settings, lake: Lake) -> Iterator[Leftover]:
+    """Copies in the lake of what readers do not see any more: the policy has had none made since."""
+    for month in lake_copy.outdated(settings):
+        keys = {"rating_month": month}
+        remove = partial(lake.remove, lake_copy.COPY, **keys)
+        yield Leftover("copy", f"{lake_copy.COPY} {month}", _size(lake.path(lake_copy.COPY, **keys)), remove)
 
 
 def _pages(folder: Path, last: RatingMonth) -> Iterator[Leftover]:

@@ -48,16 +48,8 @@ def screen(
 
 
 def _counts(engine: Engine, table: str, column: str) -> pd.DataFrame:
-    query = queries.compose(f"""
-        select
-            coalesce(cast(t."{column.replace('"', '""')}" as varchar), 'unknown') as "group",
-            count(*) as customers,
-            sum(case when g.is_favourable then 1 else 0 end) as selected
-        from graded as g
-        left join {table} as t on cast(t.customer_id as varchar) = g.customer_id
-        group by 1
-        order by 1
-    """)
+    quoted = '"' + column.replace('"', '""') + '"'
+    query = queries.query("selected_by_group", table=table, column=quoted)
     return engine.fetch(query).to_pandas().set_index("group")
 
 

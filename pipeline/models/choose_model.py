@@ -29,7 +29,7 @@ def choose(
 ) -> dict[str, Any]:
     """``{"mode": "retrain" or "apply", "families": those to retrain, "why": the reason in words}``.
 
-    As told; in mode auto as policy ``retraining`` says: a family is retrained that has no model for the month, or none
+    As asked; in mode auto as policy ``retraining`` says: a family is retrained that has no model for the month, or none
     that can rate with today's indices, when the calendar says so, or when the month has drifted. A month that is
     published keeps its models.
     """

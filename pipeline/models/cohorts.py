@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from pipeline.basis import Basis
 from pipeline.customers.index_values import model_columns, write_indices
-from pipeline.customers.outcomes import write_outcomes
+from pipeline.customers.outcomes import cohort_snapshot, write_outcomes
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
@@ -36,14 +36,9 @@ ROLES = ("fit", "calibration", "test")
 
 
 def mature(lake: Lake, month: RatingMonth, policy: Policy) -> list[RatingMonth]:
-    """The newest cohorts whose label window had ended at the month's cut-off, less the embargo; oldest first."""
-    newest = month - policy.label.horizon_months - policy.label.embargo_months
+    """The cohorts that a model trained in that month learns from, in chronological order; none from before the lake."""
     known = lake.facts("bills")
-    return [
-        cohort
-        for cohort in RatingMonth.span(newest - policy.training.cohorts + 1, newest)
-        if known and cohort >= known[0]
-    ]
+    return [cohort for cohort in policy.cohorts(month) if known and cohort >= known[0]]
 
 
 def outcomes(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str = Basis.AS_KNOWN_THEN) -> list[dict]:
@@ -69,6 +64,7 @@ class Rows:
         self.counts = pd.DataFrame(columns=["cohort", "family", "role", "outcome", "customers"])
         self._engine, self._lake, self._policy, self._known, self._scratch = engine, lake, policy, known, scratch
         self._digest = hashlib.sha256()
+        self._snapshots: dict[RatingMonth, RatingMonth] = {}
 
     @property
     def input_sha256(self) -> str:
@@ -77,11 +73,10 @@ class Rows:
 
     def look_up(self, cohorts: list[RatingMonth], most: int | None) -> None:
         """What became of everybody, or in ``most`` rows of a plain sample of the customers, and who has which role."""
-        share = 1.0
+        self._share = 1.0
         if most is not None and cohorts:
             customers = self._lake.manifest("customers", snapshot_month=self._known)["rows"]
-            share = most / max(1, customers * len(cohorts))
-        self._only = bind_sample(self._engine, self._lake, self._known, share, f"pool {self._policy.training.seed} ")
+            self._share = most / max(1, customers * len(cohorts))
         apart = self._policy.training.out_of_time_cohorts
         late = set(cohorts[-apart:]) if 0 < apart < len(cohorts) else set()
         counts = [self._look_up(cohort, _role(cohort in late, bool(late))) for cohort in cohorts]
@@ -92,7 +87,7 @@ class Rows:
     def compute_indices(self, roles: Collection[str] = ROLES) -> None:
         """The indices of the rows of these roles that are drawn, as known at each cohort's own cut-off."""
         wanted = self.counts[self.counts["role"].isin(roles)]
-        shares = pa.Table.from_pylist(_shares(wanted, self._policy), _SHARES)
+        shares = pa.Table.from_pylist(_shares(wanted, self._policy), SHARES)
         for cohort in self.cohorts:
             if str(cohort) in set(wanted["cohort"]):
                 self._compute_indices(cohort, shares)
@@ -119,21 +114,22 @@ class Rows:
     def _look_up(self, cohort: RatingMonth, role: str) -> pd.DataFrame:
         folder = self._scratch / str(cohort)
         folder.mkdir()
+        snapshot = cohort_snapshot(self._engine, self._lake, self._policy, cohort, self._known)
+        self._snapshots[cohort] = snapshot
+        only = bind_sample(self._engine, self._lake, snapshot, self._share, f"pool {self._policy.training.seed} ")
         found = write_outcomes(
-            self._engine, self._lake, self._policy, cohort, folder, known_in=self._known, only=self._only
+            self._engine,
+            self._lake,
+            self._policy,
+            cohort,
+            folder,
+            known_in=self._known,
+            customers_of=snapshot,
+            only=only,
         )
         self._digest.update(f"{found.input_sha256} ".encode())
         self._engine.bind_files("outcomes", [str(file) for file in found.files])
-        with_role = queries.compose(f"""
-            select
-                customer_id,
-                family,
-                outcome,
-                cast(is_default as integer) as is_default,
-                {role} as role,
-                md5(:sample || customer_id) as place
-            from outcomes
-        """)
+        with_role = queries.query("cohort_roles", role=role)
         training = self._policy.training
         self._engine.write(
             with_role,
@@ -155,39 +151,16 @@ class Rows:
         folder = self._scratch / str(cohort)
         self._engine.bind_files("roles", [str(folder / "roles.parquet")])
         self._engine.bind_table("shares", shares)
-        drawn = queries.compose("""
-            select
-                r.customer_id,
-                r.role,
-                r.is_default,
-                r.place < s.plain as is_plain
-            from roles as r
-            inner join shares as s
-                on s.family = r.family
-                and s.role = r.role
-                and s.is_default = r.is_default
-            where r.place < s.drawn
-        """)
+        drawn = queries.query("drawn_rows")
         self._engine.write(drawn, {}, folder / "drawn.parquet")
         self._engine.bind_files("drawn", [str(folder / "drawn.parquet")])
-        known = KnownRecords(self._lake, self._policy, cohort, customers_of=self._known)
+        known = KnownRecords(self._lake, self._policy, cohort, customers_of=self._snapshots[cohort])
         names = self._policy.scored_in_some_family
         computed = write_indices(self._engine, known, folder, only="drawn", names=names)
         self._digest.update(f"{computed.input_sha256} ".encode())
         self._engine.bind_files("computed", [str(file) for file in computed.files])
-        rows = queries.compose(f"""
-            select
-                cast(:cohort as varchar) as cohort,
-                d.customer_id,
-                i.family,
-                d.role,
-                d.is_default,
-                d.is_plain,
-                {model_columns(names)},
-                {", ".join(f"i.{name}_band" for name in names)}
-            from drawn as d
-            inner join computed as i on i.customer_id = d.customer_id
-        """)
+        bands = ", ".join(f"i.{name}_band" for name in names)
+        rows = queries.query("training_rows", indices=model_columns(names), bands=bands)
         self._engine.write(rows, {"cohort": str(cohort)}, folder / "rows.parquet")
 
 
@@ -223,7 +196,7 @@ def _looked_up(
         yield rows
 
 
-_SHARES = pa.schema(
+SHARES = pa.schema(
     [
         ("family", pa.string()),
         ("role", pa.string()),

@@ -68,24 +68,12 @@ def counted(engine: Engine, policy: Policy, family: str, model: LogOddsModel) ->
         f"select '{name}' as name, {part.to_sql(name, queries.DIALECT)} as bin from scored"
         for name, part in bins.items()
     ]
-    query = queries.compose(f"""
-        with eligible as (
-            select {model_input(model)}
-            from indices as i
-            where i.family = :family
-                and i.bills >= :min_bills
-                and not i.is_in_default
-        ),
-        scored as (
-            select
-                *,
-                {model.to_sql(queries.DIALECT, "score")} as score
-            from eligible
-        )
-        select name, bin, count(*) as customers
-        from ({" union all ".join(branches)}) as placed
-        group by name, bin
-    """)
+    query = queries.query(
+        "customers_by_bin",
+        input=model_input(model),
+        score=model.to_sql(queries.DIALECT, "score"),
+        bins=" union all ".join(branches),
+    )
     counts = {name: [0] * len(part.counts) for name, part in bins.items()}
     for row in engine.fetch(query, {"family": family, "min_bills": policy.label.min_bills}).to_pylist():
         counts[row["name"]][row["bin"]] = row["customers"]

@@ -1,4 +1,4 @@
-"""Which registered model rates a family in a month: the one in force, or a challenger whose turn has come."""
+"""Which registered model rates a family in a month: the one in force, or a challenger that takes effect in it."""
 
 from typing import NamedTuple
 

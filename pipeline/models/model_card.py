@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from pipeline.pages import files
 from pipeline.policy import Policy
-from pipeline.scorecard import CardContext, model_card
 from pipeline.settings import Settings
 from pipeline.warehouse import model_registry
 from pipeline.warehouse.tables import monitoring_results
@@ -19,13 +19,14 @@ _ORIGINS = {
 def write(settings: Settings, policy: Policy, model: model_registry.Model) -> Path:
     """The card of a version under ``settings.model_cards_path``, in the place of an earlier one."""
     path = settings.model_cards_path / f"{model.version}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(card(settings, policy, model), encoding="utf-8")
+    files.write(card(settings, policy, model), path)
     return path
 
 
 def card(settings: Settings, policy: Policy, model: model_registry.Model) -> str:
     """HTML that needs nothing else. Indices are described as the policy describes them now."""
+    from pipeline.models.card.page import CardContext, html
+
     checks, _ = monitoring_results.of_version(settings, model.version)
     drift = [check for check in checks if check["compared_with"] == "training" and check["value"] is not None]
     label = policy.label
@@ -77,7 +78,7 @@ def card(settings: Settings, policy: Policy, model: model_registry.Model) -> str
         ],
         drift_month=f"{drift[0]['rating_month']:%Y-%m}" if drift else "",
     )
-    return model_card(model.parameters, model.metrics, context)
+    return html(model.parameters, model.metrics, context)
 
 
 def _in_force(model: model_registry.Model) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.customers.outcomes import write_outcomes
+from pipeline.customers.outcomes import cohort_snapshot, write_outcomes
 from pipeline.engine import open_engine, queries
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
@@ -51,21 +51,14 @@ def checks(
         folder = Path(scratch)
         _write_rated(settings, cohort, folder / "rated.parquet")
         share = policy.monitoring.max_customers / max(1, lake.manifest("customers", snapshot_month=known)["rows"])
-        only = bind_sample(engine, lake, known, share, f"matured {cohort} ")
-        outcomes = write_outcomes(engine, lake, policy, cohort, folder, known_in=known, only=only)
+        snapshot = cohort_snapshot(engine, lake, policy, cohort, known)
+        only = bind_sample(engine, lake, snapshot, share, f"matured {cohort} ")
+        outcomes = write_outcomes(
+            engine, lake, policy, cohort, folder, known_in=known, customers_of=snapshot, only=only
+        )
         engine.bind_files("rated", [str(folder / "rated.parquet")])
         engine.bind_files("outcomes", [str(file) for file in outcomes.files])
-        joined = queries.compose("""
-            select
-                r.model_version,
-                r.score,
-                r.default_probability,
-                o.is_default
-            from rated as r
-            inner join outcomes as o on o.customer_id = r.customer_id
-            where o.is_default is not null
-        """)
-        engine.write(joined, {}, folder / "rated_outcomes.parquet")
+        engine.write(queries.query("joined_outcomes"), {}, folder / "rated_outcomes.parquet")
         engine.bind_files("rated_outcomes", [str(folder / "rated_outcomes.parquet")])
         engine.bind_table("grade_bounds", _bounds(policy))
         discrimination = engine.fetch(queries.compose("select * from discrimination")).to_pylist()

@@ -38,28 +38,13 @@ def pairs(
 
 
 def _pairs(engine: Engine, policy: Policy, family: str, challenger: LogOddsModel) -> list[dict[str, Any]]:
-    query = queries.compose(f"""
-        with scored as (
-            select
-                customer_id,
-                is_in_default,
-                {challenger.to_sql(queries.DIALECT, "default_probability")} as default_probability
-            from (select i.customer_id, i.is_in_default, {drift.model_input(challenger)} from indices as i
-                where i.family = :family) as input
-        ),
-        both as (
-            select
-                {_grade_sql("g.default_probability", policy)} as champion_grade,
-                case when s.is_in_default then :worst else {_grade_sql("s.default_probability", policy)} end
-                    as challenger_grade
-            from scored as s
-            inner join grades as g on g.customer_id = s.customer_id
-        )
-        select champion_grade, challenger_grade, count(*) as customers
-        from both
-        group by champion_grade, challenger_grade
-        order by champion_grade, challenger_grade
-    """)
+    query = queries.query(
+        "shadow_grades",
+        input=drift.model_input(challenger),
+        probability=challenger.to_sql(queries.DIALECT, "default_probability"),
+        champion_grade=_grade_sql("g.default_probability", policy),
+        challenger_grade=_grade_sql("s.default_probability", policy),
+    )
     names = {f"grade_{place}": name for place, name in enumerate(policy.grades.names)}
     bounds = {f"cutoff_{place}": bound for place, bound in enumerate(policy.grades.cutoffs)}
     return engine.fetch(query, {"family": family, "worst": policy.grades.names[-1], **names, **bounds}).to_pylist()

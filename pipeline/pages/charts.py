@@ -5,9 +5,11 @@ given: figures come summed up from a query. Text of the rows is only ever text.
 """
 
 import itertools
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 import altair as alt
@@ -19,6 +21,7 @@ Row = Mapping[str, Any]
 SERIES = ("series-1", "series-2", "series-3", "series-4")
 TIMES = ("long-before", "before", "now")
 _DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
+_MARKS: Mapping[str, Any] = {"points": {"point": {"size": 26}}, "line": {}, "steps": {"interpolate": "step-after"}}
 _LABEL_PIXELS = 190
 _PERCENT, _NUMBER = ".3~%", ",.4~r"
 
@@ -28,9 +31,7 @@ def svg(chart: alt.TopLevelMixin, title: str, name: str) -> str:
 
     ``name`` sets its ids apart from those of other charts of the page. The same chart gives the same text.
     """
-    import vl_convert
-
-    drawn = vl_convert.vegalite_to_svg(chart.configure(**_config()).to_dict())
+    drawn = _drawn(json.dumps(chart.configure(**_config()).to_dict(validate=False)))
     head, _, rest = drawn.partition(">")
     size = dict(re.findall(r'\b(width|height)="([\d.]+)"', head))
     rest = re.sub(r' (?:font-family|style|aria-[\w-]+|role)="[^"]*"', "", rest)
@@ -45,6 +46,14 @@ def svg(chart: alt.TopLevelMixin, title: str, name: str) -> str:
         f'viewBox="0 0 {size["width"]} {size["height"]}" aria-label="{escape(title)}"><title>{escape(title)}</title>'
     )
     return opening + coloured(rest)
+
+
+@lru_cache(maxsize=128)
+def _drawn(specification: str) -> str:
+    """The first drawing of a process takes a second or two, which start V8; later ones a tenth."""
+    import vl_convert
+
+    return vl_convert.vegalite_to_svg(specification)
 
 
 def columns(
@@ -85,18 +94,26 @@ def bars(
     *,
     x_title: str | None,
     is_share: bool = False,
-    colour: str = "series-1",
+    series: str | None = None,
+    order: Sequence[str] = (),
     width: int = 420,
 ) -> alt.TopLevelMixin:
-    """Bars from left to right, one a row in the order of the rows."""
+    """Bars from left to right, one a row in the order of the rows; ``series``: what colours them, and its ``order``."""
     rows = _plain(rows)
+    colour: Any = alt.value(stand_in(SERIES[0]))
+    if series is not None:
+        shades = dict(zip(order, SERIES, strict=False))
+        named = [name for name in order if any(row[series] == name for row in rows)]
+        scale = alt.Scale(domain=named, range=[stand_in(shades[name]) for name in named])
+        colour = alt.Color(f"{series}:N", scale=scale, sort=named, title=None)
     axis = alt.Axis(format=_PERCENT if is_share else _NUMBER, tickCount=5)
     return (
         alt.Chart(alt.Data(values=rows))
-        .mark_bar(color=stand_in(colour), cornerRadiusEnd=1)
+        .mark_bar(cornerRadiusEnd=1)
         .encode(
             x=alt.X(f"{x}:Q", title=x_title, axis=axis),
             y=alt.Y(f"{y}:N", sort=_in_order(rows, y), title=None, axis=alt.Axis(ticks=False, grid=False)),
+            color=colour,
         )
         .properties(width=width, height=alt.Step(22))
     )
@@ -114,11 +131,14 @@ def lines(
     is_share: bool = False,
     x_is_share: bool = False,
     from_zero: bool = False,
+    mark: Literal["points", "line", "steps"] = "points",
+    label: str | None = None,
     facet: str | None = None,
     width: int = 620,
     height: int = 230,
 ) -> alt.TopLevelMixin:
-    """A line a series, with its points; ``facet``: a small chart of its own for each value of that field."""
+    """A line a series, with its points, without, or in steps that begin at theirs. ``label``: a text of each row, above
+    its point, where there is no ``facet``; ``facet``: a small chart of its own for each value of that field."""
     rows = _plain(rows)
     named = _in_order(rows, series)
     colour = alt.Scale(
@@ -134,22 +154,26 @@ def lines(
     else:
         axis = alt.Axis(format=_PERCENT if x_is_share else _NUMBER, tickCount=5)
         across = alt.X(f"{x}:Q", title=x_title, axis=axis)
+    up = alt.Y(
+        f"{y}:Q",
+        title=y_title,
+        scale=alt.Scale(zero=from_zero),
+        axis=alt.Axis(format=_PERCENT if is_share else _NUMBER, tickCount=5),
+    )
     chart = (
         alt.Chart(alt.Data(values=rows))
-        .mark_line(strokeWidth=2, point={"size": 26})
+        .mark_line(strokeWidth=2, **_MARKS[mark])
         .encode(
             x=across,
-            y=alt.Y(
-                f"{y}:Q",
-                title=y_title,
-                scale=alt.Scale(zero=from_zero),
-                axis=alt.Axis(format=_PERCENT if is_share else _NUMBER, tickCount=5),
-            ),
+            y=up,
             color=alt.Color(f"{series}:N", scale=colour, sort=named, title=None, legend=legend),
             strokeDash=alt.StrokeDash(f"{series}:N", scale=dash, sort=named, title=None, legend=legend),
         )
         .properties(width=width, height=height)
     )
+    if label is not None:
+        words = alt.Chart(alt.Data(values=rows)).mark_text(dy=-12, fontSize=11, color=stand_in("text"))
+        return (chart + words.encode(x=across, y=up, text=f"{label}:N")).properties(width=width, height=height)
     if facet is None:
         return chart
     small = [
@@ -286,6 +310,7 @@ def _config() -> dict[str, Any]:
             labelFontSize=12,
             labelLimit=_LABEL_PIXELS,
             symbolStrokeWidth=2,
+            columnPadding=20,
         ),
         "title": alt.TitleConfig(color=text, fontWeight="bold"),
     }

@@ -54,10 +54,13 @@ def coloured(svg: str) -> str:
     return _FOUND.sub(lambda found: f"var(--{_NAMES[found.group()]})", svg)
 
 
-def variables(dark: str = "@media screen and (prefers-color-scheme: dark) { :root") -> str:
-    """The colours as CSS. ``dark`` opens the rule that says when dark is meant; on paper it is light."""
+def variables(*dark: str) -> str:
+    """The colours as CSS. ``dark``: what opens each rule that says when dark is meant; without any, where the system
+    says so, but for paper."""
     light_rules, dark_rules = (
         " ".join(f"--{name}: {colours[which]};" for name, colours in COLOURS.items()) for which in (0, 1)
     )
-    close = " }" * dark.count("{")
-    return f":root {{ color-scheme: light; {light_rules} }}\n{dark} {{ color-scheme: dark; {dark_rules} }}{close}\n"
+    rules = [f":root {{ color-scheme: light; {light_rules} }}"]
+    for opening in dark or ("@media screen and (prefers-color-scheme: dark) { :root",):
+        rules.append(f"{opening} {{ color-scheme: dark; {dark_rules} }}{' }' * opening.count('{')}")
+    return "\n".join(rules) + "\n"

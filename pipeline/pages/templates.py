@@ -11,9 +11,12 @@ from pipeline.pages import palette
 
 @cache
 def environment(folder: Path) -> Environment:
-    """Templates of a folder. ``style`` in them is the style of every page, colours and all."""
+    """Templates of a folder, which may import ``parts.html`` of this one.
+
+    ``style`` in them is the style of every page, colours and all.
+    """
     made = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

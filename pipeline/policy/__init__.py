@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import ValidationError, field_validator, model_validator
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, first_fault
+from pipeline.month import RatingMonth
 from pipeline.policy.actions import Actions, Measures, Rebate
+from pipeline.policy.alerts import Alerts
 from pipeline.policy.base import Section
 from pipeline.policy.customers import Groups, LifeCycle
 from pipeline.policy.grades import GradeRules, Grades, RiskFactor, Sensitivity
@@ -31,14 +33,14 @@ from pipeline.policy.models import (
     Training,
 )
 from pipeline.policy.publication import Publish, Retention
-from pipeline.policy.records import Extract, Validation
+from pipeline.policy.records import Accounts, Extract, Validation
 
 DEFAULTS = Path(__file__).with_name("defaults")
-PARTS = ("records", "indices", "models", "grades", "customers", "publication", "actions")
+PARTS = ("records", "indices", "models", "grades", "customers", "publication", "actions", "alerts")
 # What the ratings of a month follow from. The rest says when a run starts, which model is promoted (a rating has the
 # hash of its models beside that of the policy), what stops a run, and what is done once a month is published.
 RATING_SECTIONS = {
-    *("timezone", "extract", "validation"),
+    *("timezone", "extract", "validation", "accounts"),
     *("families", "indices", "required_groups", "index_parameters"),
     *("label", "training", "scorecard", "expert"),
     *("grades", "grade_rules", "sensitivity"),
@@ -46,7 +48,7 @@ RATING_SECTIONS = {
 }
 _NOT_OF_RATING: dict[str, Any] = {
     "validation": {"quarantine_limit", "quarantine_limits", "allow_month_without_bills"},
-    "indices": {"__all__": {"meaning", "unit", "missing_when", "reason"}},
+    "indices": {"__all__": {"meaning", "unit", "zh", "missing_when", "reason"}},
 }
 
 
@@ -55,6 +57,7 @@ class Policy(Section):
     schedule: str
     extract: Extract
     validation: Validation
+    accounts: Accounts
 
     families: dict[str, tuple[str, ...]]
     indices: dict[str, Index]
@@ -83,19 +86,22 @@ class Policy(Section):
     rebate: Rebate
     actions: Actions
     measures: Measures
+    alerts: Alerts
 
     @classmethod
-    def load(cls, path: Path | None = None) -> "Policy":
-        """The default policy with the file at ``path`` merged over it; a file that cannot be used is a ConfigError."""
+    def load(cls, path: Path | None = None, *, over: dict[str, Any] | None = None) -> "Policy":
+        """The default policy with the file at ``path`` merged over it, and ``over`` over both.
+
+        ConfigError where a file, or what comes out, cannot be used.
+        """
         document: dict[str, Any] = {}
         for _, layer in layers(path):
             document = merged(document, layer)
+        document = merged(document, over or {})
         try:
             return cls(**document)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            what = first["msg"].removeprefix("Value error, ")
+            where, what = first_fault(error)
             raise ConfigError(": ".join(filter(None, [f"policy {path or DEFAULTS}", where, what]))) from None
 
     @field_validator("timezone")
@@ -129,9 +135,9 @@ class Policy(Section):
             raise ValueError(f"training: {', '.join(sorted(unknown))} is not among the indices")
         if self.fairness.favourable_grades >= len(self.grades.names):
             raise ValueError("fairness.favourable_grades: there have to be grades that are not favourable")
-        # What a cohort was billed in its year says how much debt is material: it must be in sight at the window's end.
-        if self.label.horizon_months + 12 > self.index_parameters.bill_history_months:
-            raise ValueError("label.horizon_months and a year must fit in index_parameters.bill_history_months")
+        # What a cohort was billed in its year says how much debt is material: it must be there at the window's end.
+        if self.label.horizon_months + 12 > self.extract.history_months:
+            raise ValueError("label.horizon_months and a year must fit in extract.history_months")
         codes = [index.code for index in self.indices.values()]
         if twice := sorted({code for code in codes if codes.count(code) > 1}):
             raise ValueError(f"indices: {', '.join(twice)} is the code of two indices")
@@ -164,9 +170,9 @@ class Policy(Section):
         for name, index in self.indices.items():
             if unknown := [family for family in index.families or () if family not in self.families]:
                 raise ValueError(f"indices.{name}.families: {', '.join(unknown)} is not among the families")
-            key = "extract.history_months" if index.needs else "index_parameters.bill_history_months"
-            reach = self.extract.history_months if index.needs else self.index_parameters.bill_history_months
+            reach = self.extract.history_months
             if index.window_months > reach:
+                key = "extract.history_months"
                 raise ValueError(f"indices.{name}.window_months: {index.window_months} reaches behind {key} ({reach})")
         return self
 
@@ -221,6 +227,12 @@ class Policy(Section):
         scored = {name for family in self.families for name in self.scored(family)}
         return tuple(name for name in self.indices if name in scored)
 
+    def cohorts(self, month: RatingMonth) -> list[RatingMonth]:
+        """The newest cohorts whose label window had ended at the month's cut-off, less the embargo, in chronological
+        order."""
+        newest = month - self.label.horizon_months - self.label.embargo_months
+        return list(RatingMonth.span(newest - self.training.cohorts + 1, newest))
+
     def expert_weights(self, family: str) -> dict[str, float]:
         """The weights of the family's expert scorecard by index."""
         weights = self.expert.weights
@@ -243,6 +255,8 @@ def _read(path: Path) -> dict[str, Any]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"policy {path} cannot be read: {error.strerror}; check GRIDGRADE_POLICY") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"policy {path} is not UTF-8: save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"policy {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):

@@ -3,12 +3,14 @@
 from datetime import date
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pipeline import resources
 from pipeline.errors import MonthError
 from pipeline.month import RatingMonth
 from pipeline.policy.base import Count, NotNegative, Positive, Section, Share
 
+NAME = r"^[a-z0-9_]+$"
 Language = Literal["en", "zh"]
 MailAddress = Annotated[str, Field(pattern=r"^[^\s@,;<>]+@[^\s@,;<>]+$")]
 
@@ -60,6 +62,8 @@ class ActionChannel(Section):
     """How a channel is used, and when it is given up."""
 
     timeout_seconds: Positive
+    deadline_seconds: Positive
+    hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9.:-]+$")], ...] = ()
     attempts: Annotated[int, Field(ge=1)]
     backoff_seconds: Positive
     max_backoff_seconds: Positive
@@ -81,7 +85,7 @@ class ActionType(Section):
     due_hours: Positive | None = None
     expires_hours: Positive | None = None
     to: Literal["customer"] | Annotated[tuple[MailAddress, ...], Field(min_length=1)] | None = None
-    template: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] | None = None
+    template: Annotated[str, Field(pattern=NAME)] | None = None
     language: Language | None = None
 
     @model_validator(mode="after")
@@ -98,8 +102,10 @@ class ActionType(Section):
 class Actions(Section):
     language: Language
     sender: dict[Language, Annotated[str, Field(min_length=1)]]
+    approval_step: bool
+    approval_days: Annotated[int, Field(ge=1)]
     channels: ActionChannels
-    types: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], ActionType]
+    types: dict[Annotated[str, Field(pattern=NAME)], ActionType]
 
     @model_validator(mode="after")
     def _a_person_decides_on_power(self) -> Self:
@@ -253,8 +259,25 @@ class ServiceLevels(Section):
         return self
 
 
+class OwnMeasure(BaseModel):
+    """A measure of the utility's own: the keys that ours have too, and numbers or texts that its query binds."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[Annotated[str, Field(pattern=NAME)], bool | int | float | str]
+
+    grades: GradeNames | None = None
+    value_groups: tuple[str, ...] | None = None
+    every_months: Months | None = None
+
+
 class Measures(Section):
-    """Who gets which service measure; None: nobody. defaults/actions.yaml says what each key means."""
+    """Who gets which service measure; None: nobody. defaults/actions.yaml says what each key means.
+
+    Any other name is a measure of the utility's own: of the query sql/lake/measures/<name>.sql.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[Annotated[str, Field(pattern=NAME)], OwnMeasure | None]
 
     min_debt: NotNegative
     account_manager: AccountManager | None = None
@@ -276,18 +299,32 @@ class Measures(Section):
     service_levels: ServiceLevels
 
     @model_validator(mode="after")
+    def _own_measures_have_a_query(self) -> Self:
+        for name in self.__pydantic_extra__:
+            if resources.file(resources.LAKE, f"measures/{name}.sql") is None:
+                raise ValueError(f"{name}: there is no query sql/lake/measures/{name}.sql for it in GRIDGRADE_PROJECT")
+        return self
+
+    @model_validator(mode="after")
     def _blocks_are_measures(self) -> Self:
-        if unknown := set(self.protection.blocks) - set(type(self).model_fields):
+        if unknown := set(self.protection.blocks) - {*type(self).model_fields, *self.__pydantic_extra__}:
             raise ValueError(f"protection.blocks: there is no measure {min(unknown)}")
         return self
 
+    def sections(self) -> dict[str, BaseModel]:
+        """Ours and the utility's own by name, without those that are taken away, in the policy's order."""
+        return {name: section for name, section in self if isinstance(section, BaseModel)}
+
     def graded(self) -> list[tuple[str, str]]:
         """Each measure that goes by grade, with each of its grades."""
-        held = ((name, getattr(self, name)) for name in type(self).model_fields)
-        return [(name, grade) for name, each in held for grade in getattr(each, "grades", ())]
+        return [
+            (name, grade) for name, each in self.sections().items() for grade in getattr(each, "grades", None) or ()
+        ]
 
     def value_groups(self) -> list[tuple[str, str]]:
         """Each measure that goes by the group of value, with each of its groups."""
         managed = [("account_manager", self.account_manager.value_group)] if self.account_manager else []
-        cared_for = self.relationship_task.value_groups if self.relationship_task else ()
-        return managed + [("relationship_task", group) for group in cared_for]
+        sections = self.sections().items()
+        return managed + [
+            (name, group) for name, each in sections for group in getattr(each, "value_groups", None) or ()
+        ]

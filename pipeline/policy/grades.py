@@ -53,15 +53,17 @@ class Sensitivity(Section):
 
 
 class GradePromotion(Section):
-    """How fast a grade may get better than the one published for the month before."""
+    """How fast a grade may get better than the one published last."""
 
     max_notches: Annotated[int, Field(ge=1)]
     buffer: Annotated[float, Field(ge=0, lt=1)]
 
 
 class NewCustomer(Section):
+    """Connected for fewer months: no grade better than the ceiling."""
+
     months: Annotated[int, Field(ge=1)]
-    grade: str
+    ceiling: str
 
 
 class UnpaidBalance(Section):
@@ -103,7 +105,7 @@ class GradeRules(Section):
     def named_grades(self) -> dict[str, str]:
         """Every grade that a rule names, by the key that names it."""
         named = {
-            "new_customer.grade": self.new_customer and self.new_customer.grade,
+            "new_customer.ceiling": self.new_customer and self.new_customer.ceiling,
             "unpaid_balance.ceiling": self.unpaid_balance and self.unpaid_balance.ceiling,
             "probation.ceiling": self.probation and self.probation.ceiling,
             **{f"vetoes.{name}.ceiling": veto and veto.ceiling for name, veto in self.vetoes},

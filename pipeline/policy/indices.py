@@ -16,6 +16,11 @@ class Texts(Section):
     zh: Line
 
 
+class Name(Section):
+    name: Line
+    unit: Line
+
+
 class Index(Section):
     """The definition of an index beside its query; defaults/indices.yaml says what each key means."""
 
@@ -23,7 +28,8 @@ class Index(Section):
     group: Line
     meaning: Line
     unit: Line
-    window_months: Count
+    zh: Name | None = None
+    window_months: Annotated[int, Field(ge=0, le=48)]  # queries keep a window's months as the bits of one number
     direction: Literal["+", "-", "none"]
     missing: Literal["median", "fallback"] | float
     missing_when: Line | None = None
@@ -113,7 +119,6 @@ class OutagePrior(Section):
 
 
 class IndexParameters(Section):
-    bill_history_months: Annotated[int, Field(ge=15, le=60)]
     min_bills_due: Count
     min_months_of_reads: Count
     delinquency_half_life_months: Positive

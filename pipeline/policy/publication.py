@@ -12,6 +12,7 @@ class Publish(Section):
     max_moved_share: Share
     min_rows_for_share_check: Count
     lock_timeout_seconds: Annotated[int, Field(ge=1)]
+    lake_copy: bool
 
 
 class Retention(Section):

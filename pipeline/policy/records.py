@@ -4,7 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.policy.base import Count, Positive, Section, Share
+from pipeline.policy.base import Count, NotNegative, Positive, Section, Share
+
+
+class Accounts(Section):
+    settlement_tolerance: NotNegative
+    max_register_difference: Annotated[float, Field(ge=0, le=1)]
 
 
 class Extract(Section):
@@ -13,11 +18,14 @@ class Extract(Section):
 
 class Validation(Section):
     max_amount: Positive
+    max_balance: Positive
     max_energy: Positive
     reference_grace_months: Count
     quarantine_limit: Share
     quarantine_limits: dict[str, Share]
+    undated_limit: Share
     allow_month_without_bills: bool
+    post_dated_payment_days: Count
 
     def limit(self, table: str) -> float:
         """Share of a table's rows that may fail before the run stops."""

@@ -6,74 +6,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.engine import Engine
-from pipeline.engine.queries import compose
+from pipeline.engine import Engine, queries
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.warehouse import revisions
+from pipeline.warehouse.monthly_tables import REASONS
 from pipeline.warehouse.publications import Publication
 
-_REASON_COLUMNS = tuple(f"reason_{place}" for place in range(1, 5))
+_REASON_COLUMNS = tuple(f"reason_{place}" for place in range(1, REASONS + 1))
 COLUMNS = ("customer_id", "segment", "grade", "score", "rating_basis", "grade_rule", *_REASON_COLUMNS)
 LARGEST = 20
-
-_JOINED = """
-    select
-        coalesce(a.customer_id, b.customer_id) as customer_id,
-        coalesce(a.segment, b.segment) as segment,
-        b.grade as grade_before,
-        a.grade as grade_after,
-        from_rank.rank - to_rank.rank as notches,
-        b.score as score_before,
-        a.score as score_after,
-        coalesce(b.grade_rule, b.rating_basis) as because_before,
-        coalesce(a.grade_rule, a.rating_basis) as because_after,
-        concat_ws(' ', b.reason_1, b.reason_2, b.reason_3, b.reason_4) as reasons_before,
-        concat_ws(' ', a.reason_1, a.reason_2, a.reason_3, a.reason_4) as reasons_after
-    from after as a
-    full join before as b on b.customer_id = a.customer_id
-    left join scale as from_rank on from_rank.grade = b.grade
-    left join scale as to_rank on to_rank.grade = a.grade
-"""
-
-_TOTALS = """
-    select
-        count(*) filter (where grade_before is not null and grade_after is not null) as customers,
-        count(*) filter (where grade_before <> grade_after) as moved,
-        count(*) filter (where notches > 0) as up,
-        count(*) filter (where notches < 0) as down,
-        count(*) filter (where score_before <> score_after) as rescored,
-        count(*) filter (where grade_before is null) as new,
-        count(*) filter (where grade_after is null) as gone
-    from compared
-"""
-
-_MIGRATION = """
-    select
-        grade_before as before,
-        grade_after as after,
-        count(*) as customers
-    from compared
-    group by grade_before, grade_after
-    order by grade_before, grade_after
-"""
-
-_REASONS = """
-    select
-        because_after as because,
-        count(*) as customers
-    from compared
-    where grade_before <> grade_after
-    group by because_after
-    order by customers desc, because
-"""
-
-_MOVES = """
-    select *
-    from compared
-    where grade_before is distinct from grade_after or score_before is distinct from score_after
-    order by abs(coalesce(notches, 0)) desc, abs(coalesce(score_after - score_before, 0)) desc, customer_id
-"""
 
 
 def bind_revision(engine: Engine, view: str, settings: Settings, published: Publication | None, folder: Path) -> None:
@@ -98,15 +40,15 @@ def difference(engine: Engine, policy: Policy, *, largest: int | None = LARGEST)
     """
     ranks = range(len(policy.grades.names))
     engine.bind_table("scale", pa.table({"grade": list(policy.grades.names), "rank": pa.array(ranks, pa.int64())}))
-    [totals] = _rows(engine, _TOTALS)
+    [totals] = _rows(engine, "moved_totals")
     share = totals["moved"] / totals["customers"] if totals["customers"] else 0.0
     return {
         "totals": totals | {"moved_share": share},
-        "migration": _rows(engine, _MIGRATION),
-        "reasons": _rows(engine, _REASONS),
-        "moves": _rows(engine, _MOVES if largest is None else f"{_MOVES} limit {int(largest)}"),
+        "migration": _rows(engine, "moved_between"),
+        "reasons": _rows(engine, "moved_by_reason"),
+        "moves": _rows(engine, "largest_moves", largest=largest),
     }
 
 
-def _rows(engine: Engine, query: str) -> list[dict[str, Any]]:
-    return engine.fetch(compose(f"with compared as ({_JOINED}) {query}")).to_pylist()
+def _rows(engine: Engine, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    return engine.fetch(queries.query(name), parameters).to_pylist()

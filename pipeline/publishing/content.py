@@ -20,7 +20,7 @@ from pipeline.publishing.content_hash import ContentHash
 from pipeline.publishing.fingerprint import Fingerprint
 from pipeline.warehouse import model_registry, publications
 from pipeline.warehouse.audit import Expected
-from pipeline.warehouse.monthly_tables import TABLES, is_number
+from pipeline.warehouse.monthly_tables import TABLES, is_number, sql_type
 from pipeline.warehouse.publications import Publication
 
 
@@ -38,7 +38,7 @@ class Content:
             engine.bind_files(partition, self.files[partition])
         held = self._fetch("select * from indices limit 0").column_names
         indices = [name for name in sorted(policy.indices) if name in held]
-        self._columns = {table.name: table.loaded(indices) for table in TABLES.values()}
+        self._columns = {table.name: table.columns(indices) for table in TABLES.values()}
         flagged = {name: policy.indices[name] for name in indices if f"{name}_missing" in held}
         self._missing_indices = f'{_missing_codes(flagged)} as "missing_indices"'
 
@@ -133,7 +133,7 @@ class Content:
     def batches(self, table: str) -> pa.RecordBatchReader:
         """The rows of one of tables.TABLES by its key, without rating_month and publication_id."""
         declared = TABLES[table]
-        selected = [f'cast("{name}" as {kind}) as "{name}"' for name, kind in self._columns[table].items()]
+        selected = [f'cast("{name}" as {sql_type(kind)}) as "{name}"' for name, kind in self._columns[table].items()]
         if declared.has_indices:
             selected.append(self._missing_indices)
         query = f"select {', '.join(selected)} from {declared.partition} order by {', '.join(declared.key)}"

@@ -1,21 +1,21 @@
-"""``gridgrade grades``: what is published for a month, as a table, CSV or JSON."""
+"""What is published for a month, as CSV, as JSON, or the first rows of it."""
 
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 import duckdb
-from rich.console import Console
-from rich.table import Table
+import pyarrow as pa
 
 from pipeline.errors import ConfigError, NotPublishedError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
+from pipeline.text import FORMULA, NUMBER
 from pipeline.warehouse import publications, revisions
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.migrations import migrate
 from pipeline.warehouse.publications import Publication
 
-SHOWN_ROWS = 20
 _COLUMNS = (
     *("customer_id", "segment", "region", "grade", "score", "default_probability", "previous_grade", "notch_change"),
     *("rating_basis", "model_grade", "grade_rule", "reason_1", "reason_2", "reason_3", "reason_4", "model_version"),
@@ -25,18 +25,28 @@ _COLUMNS = (
 def export_grades(
     settings: Settings, month: RatingMonth, output: str, target: Path | None, *, revision: int | None = None
 ) -> None:
-    """Write the published grades by customer_id, streamed: ``csv`` or ``json`` whole, ``table`` its first rows.
+    """Write the published grades by customer_id, streamed, as ``csv`` or ``json``.
 
     ``target`` None is standard output; ``revision`` None is what readers see.
     """
+    with _published(settings, month, revision) as (rows, _):
+        _copy(rows, output, target)
+
+
+def first_grades(
+    settings: Settings, month: RatingMonth, number: int, *, revision: int | None = None
+) -> tuple[list[dict], int]:
+    """The first grades by customer_id, and how many there are."""
+    with _published(settings, month, revision) as (rows, publication):
+        return list(islice((row for batch in rows for row in batch.to_pylist()), number)), publication.rows
+
+
+@contextmanager
+def _published(settings: Settings, month: RatingMonth, revision: int | None):
     migrate(settings)
     publication = _publication(settings, month, revision)
     with revisions.rows(settings, publication, "credit_grades", _COLUMNS, by="customer_id") as rows:
-        if output == "table":
-            shown = list(islice((row for batch in rows for row in batch.to_pylist()), SHOWN_ROWS))
-            _show(shown, publication.rows, month, target)
-        else:
-            _copy(rows, output, target)
+        yield rows, publication
 
 
 def _publication(settings: Settings, month: RatingMonth, revision: int | None) -> Publication:
@@ -57,38 +67,25 @@ def _copy(rows, output: str, target: Path | None) -> None:
     path = str(target or "/dev/stdout").replace("'", "''")
     try:
         with duckdb.connect() as database:
+            safe = _spreadsheet_safe(rows.schema) if output == "csv" else "*"
             database.register("rows", rows)
-            database.execute(f"copy rows to '{path}' ({options})")
+            database.execute(f"copy (select {safe} from rows) to '{path}' ({options})")
     except duckdb.IOException as error:
         if target is None and "Broken pipe" in str(error):
             return  # the reader, head say, has seen enough
         raise _unwritable(target, " ".join(str(error).split())) from None
 
 
-def _show(rows: list[dict], published: int, month: RatingMonth, target: Path | None) -> None:
-    table = Table("customer", "segment", "grade", "score", "default", "before", "basis", "reasons", title=f"{month}")
-    for row in rows:
-        reasons = [row[f"reason_{position}"] for position in range(1, 5)]
-        table.add_row(
-            row["customer_id"],
-            row["segment"],
-            row["grade"],
-            f"{row['score']:.0f}",
-            f"{row['default_probability']:.2%}",
-            row["previous_grade"] or "",
-            row["grade_rule"] or row["rating_basis"],
-            " ".join(reason for reason in reasons if reason),
-        )
-    if published > len(rows):
-        table.caption = f"{len(rows)} of {published:,} customers; --format csv gives all"
-    if target is None:
-        Console().print(table)
-    else:
-        try:
-            with target.open("w", encoding="utf-8") as file:
-                Console(file=file, width=120).print(table)
-        except OSError as error:
-            raise _unwritable(target, error.strerror) from None
+def _spreadsheet_safe(schema: pa.Schema) -> str:
+    """The columns, with an apostrophe before text that a spreadsheet would take for a formula."""
+    columns = []
+    for field in schema:
+        name = f'"{field.name}"'
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            is_formula = f"regexp_matches({name}, '{FORMULA}') and not regexp_matches({name}, '{NUMBER}')"
+            name = f"case when {is_formula} then chr(39) || {name} else {name} end as {name}"
+        columns.append(name)
+    return ", ".join(columns)
 
 
 def _unwritable(target: Path | None, reason: str | None) -> ConfigError:

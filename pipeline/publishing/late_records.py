@@ -16,6 +16,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse import publications, revisions
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.statements import statement
 
 
 def late_records(
@@ -69,23 +70,14 @@ def _changed_indices(
     """By customer, the codes of the indices that differ; only customers of whom any does."""
     tables = [revisions.staged_name("credit_indices", p.rating_month, p.revision) for p in (then, now)]
     held = connection.execute(
-        text(
-            "select attname from pg_attribute where attnum > 0 and not attisdropped "
-            "and attrelid = any(cast(:tables as regclass[])) group by attname having count(*) = 2"
-        ),
+        text(statement("publications/common_columns")),
         {"tables": [f"rating.{table}" for table in tables]},
     ).scalars()
     names = sorted(set(policy.indices) & set(held))
     if not names:
         return {}
     differs = "case when a.{0} is distinct from b.{0} then '{0}' end"
-    codes = ", ".join(differs.format(name) for name in names)
-    rows = connection.execute(
-        text(
-            "select customer_id, changed from ("
-            f"select a.customer_id, array_remove(array[{codes}], null) as changed "
-            f"from rating.{tables[0]} as b inner join rating.{tables[1]} as a on a.customer_id = b.customer_id"
-            ") as compared where cardinality(changed) > 0"
-        )
-    )
+    which = ", ".join(differs.format(name) for name in names)
+    query = statement("publications/changed_indices", names=which, before=tables[0], after=tables[1])
+    rows = connection.execute(text(query))
     return {customer: [policy.indices[name].code for name in changed] for customer, changed in rows}

@@ -20,6 +20,7 @@ from pipeline.lake import Lake
 from pipeline.models import model_card
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
+from pipeline.publishing import lake_copy
 from pipeline.publishing.comparison import bind_revision, difference
 from pipeline.publishing.content import Content, customers_by_grade
 from pipeline.settings import Settings
@@ -78,11 +79,14 @@ def publish(
                     publications.confirm(connection, published, made)
                     carry_over.mark_stale(connection, month)
                 stale = [str(publication.rating_month) for publication in publications.stale(connection)]
+        if policy.publish.lake_copy:
+            lake_copy.ensure(settings, published)
         for version in content.promotes:
             model_card.write(settings, policy, model_registry.model(settings, version))
     return _summary(content) | {
         "changed": changed,
         "revision": published.revision,
+        "moved": published.moved,
         "publication_id": str(published.publication_id),
         "is_latest_month": published.is_latest_month,
         "promoted": list(content.promotes),

@@ -21,7 +21,7 @@ def up_to_date(
     model_version: str | None = None,
 ) -> Publication | None:
     """What is published of the month, if it is up to date and everything that follows from it was decided; None where
-    a run has something to do, or where that cannot be told."""
+    a run has something to do, or where that is not known."""
     models = None if mode == "retrain" else _models_in_force(month, settings, policy, model_version)
     if models is None:
         return None

@@ -45,6 +45,7 @@ VIEWS = {
     ),
     "expected_loss": View(("rating_month", "segment", "region"), "expected_loss desc, segment, region"),
     "arrears_recovery": View(("rating_month",), "rating_month", months=24),
+    "arrears_reconciliation": View(("rating_month", "segment", "outcome"), "segment, outcome"),
     "customer_groups": View(("rating_month", "group_name"), "revenue desc, group_name"),
     "group_profiles": View(("rating_month", "aspect", "group_name"), "aspect, mean_revenue desc, group_name"),
     "life_cycle_curve": View(
@@ -115,6 +116,7 @@ def read(settings: Settings, month: RatingMonth) -> Figures:
         connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
             connection.execute(text("set local work_mem = '128MB'"))  # a month's customers are joined in memory
+            connection.execute(text("set local jit = off"))  # costs are overestimated: compiling would take longer
             for name, view in VIEWS.items():
                 rows[name] = _read(connection, name, view, month)
     cut = frozenset(name for name, found in rows.items() if len(found) > MAX_ROWS)

@@ -1,15 +1,12 @@
 """The monthly report as a page: no script, no request, and the same figures give the same bytes."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from pipeline.pages.templates import environment
 from pipeline.report import sections, sections_of_risk
 from pipeline.report.figures import Figures
-from pipeline.report.parts import Figure, Words
+from pipeline.report.parts import Figure, Words, words_in
 
 _FOLDER = Path(__file__).parent
 _SECTIONS = (
@@ -18,6 +15,7 @@ _SECTIONS = (
     sections.reliability,
     sections.loss,
     sections.recovery,
+    sections.reconciliation,
     sections.groups,
     sections.life_cycle,
     sections_of_risk.sensitivity,
@@ -39,7 +37,7 @@ _TILES = {  # column of month_summary: how it is written, and the column of its 
 
 def html(figures: Figures, language: str) -> str:
     """The whole page in a language of ``texts.yaml``."""
-    words = Words(texts()[language], language)
+    words = words_in(language)
     [publication] = figures["publications"]
     return (
         environment(_FOLDER)
@@ -66,8 +64,3 @@ def _tiles(figures: Figures, words: Words) -> list[dict[str, Any]]:
         }
         for column, (kind, change) in _TILES.items()
     ]
-
-
-@cache
-def texts() -> dict[str, Any]:
-    return yaml.safe_load((_FOLDER / "texts.yaml").read_text(encoding="utf-8"))

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import yaml
 from markupsafe import Markup
 
 from pipeline.report.figures import Row
@@ -136,3 +139,13 @@ class Words:
             for row in rows
         ]
         return Table(caption, heads, cells, named)
+
+
+def words_in(language: str) -> Words:
+    """The words of a language of ``texts.yaml``."""
+    return Words(_texts()[language], language)
+
+
+@cache
+def _texts() -> dict[str, Any]:
+    return yaml.safe_load(Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8"))

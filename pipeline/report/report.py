@@ -8,19 +8,21 @@ from pipeline.pages.files import write
 from pipeline.policy import Policy
 from pipeline.report import figures, page
 from pipeline.settings import Settings
+from pipeline.warehouse import locks
 
 LANGUAGES = ("en", "zh")
 
 
-def report(month: RatingMonth, settings: Settings, _policy: Policy) -> dict[str, Any]:
+def report(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
     """Write the report of a published month in every language, in the place of an earlier one.
 
     NotPublishedError where nothing is published for the month.
     """
-    found = read(settings, month)
     paths = [settings.reports_path / file_name(month, language) for language in LANGUAGES]
-    for path, language in zip(paths, LANGUAGES, strict=True):
-        write(page.html(found, language), path)
+    with locks.reporting(settings, month, policy.publish.lock_timeout_seconds):
+        found = read(settings, month)
+        for path, language in zip(paths, LANGUAGES, strict=True):
+            write(page.html(found, language), path)
     return {"month": str(month), "reports": [str(path) for path in paths]}
 
 

@@ -48,7 +48,7 @@ def grades(figures: Figures, words: Words) -> Section:
         for column, _ in _GRADE_COLUMNS
     ]
     name = "sections.grades"
-    said = words(f"{name}.said", months=", ".join(f"{month:%Y-%m}" for month in months))
+    description = words(f"{name}.alt", months=", ".join(f"{month:%Y-%m}" for month in months))
     drawn = charts.columns(
         [
             {"grade": row["grade"], "customers": row["customers"], "month": f"{row['rating_month']:%Y-%m}"}
@@ -62,8 +62,8 @@ def grades(figures: Figures, words: Words) -> Section:
         order=order,
         colours=charts.TIMES[-len(months) :],
     )
-    picture = Picture(charts.svg(drawn, said, "grades"), words(f"{name}.chart"))
-    return section(words, "grades", pictures=[picture], tables=[Table(said, heads, cells)])
+    picture = Picture(charts.svg(drawn, description, "grades"), words(f"{name}.chart"))
+    return section(words, "grades", pictures=[picture], tables=[Table(description, heads, cells)])
 
 
 _GRADE_COLUMNS = (("customers", "count"), ("share", "percent"))
@@ -78,7 +78,7 @@ def migration(figures: Figures, words: Words) -> Section:
     before = list(dict.fromkeys(row["from_state"] for row in rows))
     now = list(dict.fromkeys(row["to_state"] for row in sorted(rows, key=lambda row: row["to_ordinal"])))
     previous = f"{rows[0]['previous_month']:%Y-%m}"
-    said = words(f"{name}.said", previous=previous, month=str(figures.month))
+    description = words(f"{name}.alt", previous=previous, month=str(figures.month))
     drawn = charts.heat_map(
         [
             {"from": words.value(row["from_state"]), "to": words.value(row["to_state"]), "share": row["share"]}
@@ -106,12 +106,12 @@ def migration(figures: Figures, words: Words) -> Section:
         *((words.value(state), True) for state in now),
     ]
     table = Table(words.column("customers"), heads, cells)
-    picture = Picture(charts.svg(drawn, said, "migration"), words(f"{name}.chart"), table)
+    picture = Picture(charts.svg(drawn, description, "migration"), words(f"{name}.chart"), table)
     return section(words, "migration", pictures=[picture], lead=words(f"{name}.lead", previous=previous))
 
 
 def reliability(figures: Figures, words: Words) -> Section:
-    """Expected and observed default rates of the latest matured cohort by grade, and of all cohorts."""
+    """Expected and observed default rates by grade, of the latest cohort with known outcomes and of all cohorts."""
     rows = figures["reliability"]
     if not rows:
         return not_yet(words, "reliability")
@@ -142,7 +142,7 @@ def reliability(figures: Figures, words: Words) -> Section:
             for row in by_grade
         ]
         heads = [(words.column("grade"), False), *((words.column(column), True) for column in _RELIABILITY)]
-        table = Table(words(f"{name}.said", **filled), heads, cells)
+        table = Table(words(f"{name}.alt", **filled), heads, cells)
         svg = charts.svg(drawn, table.caption, f"reliability-{len(pictures)}")
         pictures.append(Picture(svg, words(f"{name}.chart", **filled), table))
     return section(words, "reliability", pictures=pictures, tables=_cohorts(rows, words))
@@ -182,7 +182,7 @@ def loss(figures: Figures, words: Words) -> Section:
     ]
     regions = sorted({str(row["region"]) for row in labelled})
     if len(regions) <= _MOST_REGIONS:
-        said = words(f"{name}.said")
+        description = words(f"{name}.alt")
         drawn = charts.heat_map(
             labelled,
             "region",
@@ -195,12 +195,12 @@ def loss(figures: Figures, words: Words) -> Section:
             x_order=regions,
             cell=(78, 30),
         )
-        picture = Picture(charts.svg(drawn, said, "loss"), words(f"{name}.chart"))
+        picture = Picture(charts.svg(drawn, description, "loss"), words(f"{name}.chart"))
     else:
-        said = words(f"{name}.said_bars")
+        description = words(f"{name}.alt_bars")
         most = [row | {"where": f"{row['segment']}, {row['region']}"} for row in labelled[:12]]
         drawn = charts.bars(most, "where", "loss", x_title=words.column("expected_loss"))
-        picture = Picture(charts.svg(drawn, said, "loss"), words(f"{name}.chart_bars"))
+        picture = Picture(charts.svg(drawn, description, "loss"), words(f"{name}.chart_bars"))
     kinds = {
         "customers": "count",
         "mean_default_probability": "rate",
@@ -243,8 +243,8 @@ def recovery(figures: Figures, words: Words) -> Section:
         drawn = charts.lines(
             points, "month", "value", "of", x_title=None, y_title=None, is_share=is_share, width=360, height=170
         )
-        said = words(f"{name}.{'said' if chart == 'chart' else 'turnover_said'}")
-        pictures.append(Picture(charts.svg(drawn, said, column), words(f"{name}.{chart}")))
+        description = words(f"{name}.{'alt' if chart == 'chart' else 'turnover_alt'}")
+        pictures.append(Picture(charts.svg(drawn, description, column), words(f"{name}.{chart}")))
     columns = {
         "rating_month": "month",
         **dict.fromkeys(("billed", "collected"), "money"),
@@ -254,6 +254,23 @@ def recovery(figures: Figures, words: Words) -> Section:
     }
     table = words.table(words(f"{name}.title"), rows[::-1], columns)
     return section(words, "recovery", pictures=pictures, tables=[table])
+
+
+def reconciliation(figures: Figures, words: Words) -> Section:
+    """What is overdue by the bills, against the arrears register, by segment and outcome."""
+    rows = figures["arrears_reconciliation"]
+    if not rows:
+        return not_yet(words, "reconciliation")
+    kinds = {"customers": "count", **dict.fromkeys(("overdue_by_bills", "overdue_by_register", "difference"), "money")}
+    cells = [
+        [words.value(row["segment"]) if row["segment"] else words("unknown"), words.value(row["outcome"])]
+        + [Figure(row, column, kind) for column, kind in kinds.items()]
+        for row in rows
+    ]
+    heads = [(words.column(column), False) for column in ("segment", "outcome")]
+    heads += [(words.column(column), True) for column in kinds]
+    table = Table(words("sections.reconciliation.title"), heads, cells, named=2)
+    return section(words, "reconciliation", tables=[table])
 
 
 def groups(figures: Figures, words: Words) -> Section:
@@ -280,7 +297,7 @@ def groups(figures: Figures, words: Words) -> Section:
         "mean_revenue": "money",
         "profile": "text",
     }
-    picture = Picture(charts.svg(drawn, words(f"{name}.said"), "groups"), words(f"{name}.chart"))
+    picture = Picture(charts.svg(drawn, words(f"{name}.alt"), "groups"), words(f"{name}.chart"))
     tables = [
         words.table(words(f"{name}.title"), rows, columns),
         words.table(words(f"{name}.profiles"), figures["group_profiles"], profiles, named=2),
@@ -328,8 +345,8 @@ def life_cycle(figures: Figures, words: Words) -> Section:
         **size,
     )
     pictures = [
-        Picture(charts.svg(curve, words(f"{name}.said"), "curve"), words(f"{name}.chart")),
-        Picture(charts.svg(stages, words(f"{name}.customers_said"), "stages"), words(f"{name}.customers")),
+        Picture(charts.svg(curve, words(f"{name}.alt"), "curve"), words(f"{name}.chart")),
+        Picture(charts.svg(stages, words(f"{name}.customers_alt"), "stages"), words(f"{name}.customers")),
     ]
     columns = {
         "life_cycle_stage": "word",

@@ -53,7 +53,7 @@ def sensitivity(figures: Figures, words: Words) -> Section:
         "rank_by_relative_change": "count",
         "grade_changes": "count",
     }
-    picture = Picture(charts.svg(drawn, words(f"{name}.said"), "sensitivity"), words(f"{name}.chart"))
+    picture = Picture(charts.svg(drawn, words(f"{name}.alt"), "sensitivity"), words(f"{name}.chart"))
     table = words.table(words(f"{name}.shocked", shock=shock), ranked, columns, named=2)
     return section(words, "sensitivity", pictures=[picture], tables=[table] if ranked else [])
 
@@ -106,9 +106,11 @@ def drift(figures: Figures, words: Words) -> Section:
             for subject in subjects
         ]
         heads = [(words.column("index_name"), False), *((f"{month:%Y-%m}", True) for month in months)]
-        said = words(f"{name}.said", family=words.value(family))
-        svg = charts.svg(drawn, said, f"drift-{len(pictures)}")
-        pictures.append(Picture(svg, words(f"{name}.chart", family=words.value(family)), Table(said, heads, cells)))
+        description = words(f"{name}.alt", family=words.value(family))
+        svg = charts.svg(drawn, description, f"drift-{len(pictures)}")
+        pictures.append(
+            Picture(svg, words(f"{name}.chart", family=words.value(family)), Table(description, heads, cells))
+        )
     return section(words, "drift", pictures=pictures)
 
 
@@ -122,7 +124,7 @@ def reasons(figures: Figures, words: Words) -> Section:
     if not rows:
         return not_yet(words, "reasons")
     name = "sections.reasons"
-    said = {row["code"]: row[f"reason_{words.language}"] or row["meaning"] or row["code"] for row in rows}
+    texts = {row["code"]: row[f"reason_{words.language}"] or row["meaning"] or row["code"] for row in rows}
     drawn = charts.bars(
         [{"reason": row["code"], "customers": row["customers"]} for row in rows],
         "reason",
@@ -132,11 +134,12 @@ def reasons(figures: Figures, words: Words) -> Section:
     )
     kinds = {"customers": "count", "share": "percent", "first_customers": "count"}
     cells = [
-        [row["code"], said[row["code"]], *(Figure(row, column, kind) for column, kind in kinds.items())] for row in rows
+        [row["code"], texts[row["code"]], *(Figure(row, column, kind) for column, kind in kinds.items())]
+        for row in rows
     ]
     heads = [(words.column("code"), False), (words.column("reason"), False)]
     table = Table(words(f"{name}.title"), [*heads, *((words.column(column), True) for column in kinds)], cells, named=2)
-    picture = Picture(charts.svg(drawn, words(f"{name}.said"), "reasons"), words(f"{name}.chart"))
+    picture = Picture(charts.svg(drawn, words(f"{name}.alt"), "reasons"), words(f"{name}.chart"))
     return section(words, "reasons", pictures=[picture], tables=[table])
 
 
@@ -187,7 +190,7 @@ def rebates(figures: Figures, words: Words) -> Section:
         "rebate_paid": "money",
         "clawback": "money",
     }
-    picture = Picture(charts.svg(drawn, words(f"{name}.said"), "rebates"), words(f"{name}.chart"))
+    picture = Picture(charts.svg(drawn, words(f"{name}.alt"), "rebates"), words(f"{name}.chart"))
     return section(
         words, "rebates", pictures=[picture], tables=[words.table(words(f"{name}.title"), rows[::-1], columns)]
     )

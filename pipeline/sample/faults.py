@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipeline.source import Between, InSet, NotBefore, SourceTable
 from pipeline.source import table as source_table
+from pipeline.source.contract import COUNTED_ONLY
 
 CLEAN = ("customers", "billing_closes")  # tables nothing is planted into
 _NOBODY = "nobody"
@@ -67,9 +68,11 @@ def faults(table: SourceTable) -> dict[str, Callable[[dict], None]]:
         made["null_in_required"] = _setting(free[-1], None)
     if table.money_columns:
         made["absurd_amount"] = _setting(table.money_columns[0], _ABSURD)
-    if table.name in ("bills", "payments"):
-        made["negative_amount"] = _setting("amount", Decimal("-13.37"), cancels_bill_id=None)
+    if table.name == "payments":
+        made["negative_amount"] = _setting("amount", Decimal("-13.37"))
     for reference in table.references:
+        if reference.name in COUNTED_ONLY:
+            continue
         made[f"unknown_{reference.column}"] = _setting(reference.column, _NOBODY)
     for check in table.checks:
         if isinstance(check, InSet):

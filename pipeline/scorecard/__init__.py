@@ -17,8 +17,8 @@ True
 
 The parts (IndexTransformer, WoeBins, FisherLDA, SplineCalibrator, Scorecard) work alone as well. Around them:
 ``evaluate`` gives a verdict; ``refuse_leaks``, ``contradicted_signs`` and ``adverse_impact`` say what a model must not
-be; ``psi`` and a model's frozen ``monitoring`` bins measure drift; ``to_sql`` scores in a database; ``model_card`` is
-for people. Whatever cannot be fitted, scored or read is a ModelFitError that names the column.
+be; ``psi`` and a model's frozen ``monitoring`` bins measure drift; ``to_sql`` scores in a database. Whatever cannot be
+fitted, scored or read is a ModelFitError that names the column.
 
 ``pipeline.scorecard.named_kmeans`` is not imported here: only who groups customers needs scikit-learn's clustering, and
 it takes a second to load.
@@ -33,7 +33,6 @@ from pipeline.scorecard.expert import ExpertScorecard
 from pipeline.scorecard.fisher import FisherLDA
 from pipeline.scorecard.grade_scale import GradeScale
 from pipeline.scorecard.metrics import Interval, auc, brier, default_rate_by_grade, ks
-from pipeline.scorecard.report.model_card import CardContext, model_card
 from pipeline.scorecard.scaling import Scorecard
 from pipeline.scorecard.screens import (
     adverse_impact,
@@ -50,7 +49,6 @@ from pipeline.scorecard.weight_of_evidence import WoeBins
 __all__ = [
     "Baseline",
     "Bins",
-    "CardContext",
     "CreditModel",
     "ExpertScorecard",
     "FisherLDA",
@@ -72,7 +70,6 @@ __all__ = [
     "default_rate_by_grade",
     "evaluate",
     "ks",
-    "model_card",
     "model_from_dict",
     "psi",
     "refuse_leaks",

@@ -7,13 +7,13 @@ import pandas as pd
 from scipy.special import betaincinv, logit
 from scipy.stats import binomtest
 
+from pipeline.scorecard import curves
 from pipeline.scorecard.calibration import logistic
 from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.grade_scale import GradeScale
 from pipeline.scorecard.labels import checked_labels
 from pipeline.scorecard.metrics import auc, brier, ks
-from pipeline.scorecard.report import curves
 from pipeline.scorecard.scaling import Scorecard
 
 _CERTAIN = 1e-12  # a probability closer to 0 or 1 than this is taken as this

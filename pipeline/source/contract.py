@@ -15,11 +15,14 @@ import sqlglot
 from sqlglot import exp
 
 from pipeline.errors import SourceContractError
-from pipeline.settings import SQL
+from pipeline.resources import SQL
 
 DDL = SQL / "contract"
 _FIRST = ("customers", "bills", "payments")
 _MONEY = "DECIMAL(18, 2)"
+COUNTED_ONLY = frozenset({"payments_bill_exists"})
+"""References that need not lead anywhere: such rows are counted and used, not refused. Money for an unknown bill is a
+credit of the customer."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from pipeline.errors import ConfigError, SourceContractError
+from pipeline.errors import ConfigError, SourceContractError, first_fault
 from pipeline.source.contract import SourceTable, contract
 
 OPTIONS = "load.yaml"
@@ -98,9 +98,8 @@ def stated_options(**options: str | None) -> LoadOptions:
     try:
         return LoadOptions.model_validate(options)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "--" + str(first["loc"][0]).replace("_", "-")
-        raise ConfigError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+        where, what = first_fault(error)
+        raise ConfigError(f"--{where.partition('.')[0].replace('_', '-')}: {what}") from None
 
 
 def options_of(folder: Path, stated: LoadOptions) -> Callable[[str], LoadOptions]:
@@ -114,9 +113,8 @@ def options_of(folder: Path, stated: LoadOptions) -> Callable[[str], LoadOptions
     try:
         written = _OptionsFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{path}: {name}: {first['msg'].removeprefix('Value error, ')}") from None
+        where, what = first_fault(error)
+        raise ConfigError(f"{path}: {where}: {what}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
     return lambda table: stated.over(written.tables.get(table, LoadOptions())).over(written)

@@ -6,7 +6,7 @@ would read, in any SQL database, and what arrives here is a few hundred small ro
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,10 +16,9 @@ from pipeline.errors import SourceContractError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from pipeline.source.contract import InSet, Reference, SourceTable, contract
-from pipeline.source.read import BEGINNING, BillingSystem, ExtractQuery
+from pipeline.source.read import BEGINNING, END, BillingSystem, ExtractQuery
 
-_END = datetime(9000, 1, 1, tzinfo=UTC)
-_ALL: dict[str, Any] = {"recorded_from": BEGINNING, "recorded_before": _END}
+_ALL: dict[str, Any] = {"recorded_from": BEGINNING, "recorded_before": END}
 _YEARS = 10
 """Rows are counted by month in so many years, those with the most rows; in others by year."""
 _MONTHS = 20 * 12
@@ -38,7 +37,7 @@ def profile(settings: Settings, timezone: str, progress: Progress | None = None)
     Months are those of ``timezone``, as the lake cuts them. SourceUnavailableError where the source is away.
     """
     found = []
-    with BillingSystem(settings.source) as source:
+    with BillingSystem(settings.source, timezone) as source:
         queries: dict[str, ExtractQuery | None] = {}
         refusals: dict[str, str] = {}
         for table in contract().values():
@@ -139,7 +138,7 @@ class _Profile:
         year = str(sa.extract("year", sa.literal_column(instant)).compile(dialect=self._dialect))
         by_year = self._source.values(self._query, f"{year}, count(*)", f"group by {year}", 10_000, **_ALL)
         counts = Counter({None if key is None else int(key): rows for key, rows in by_year})
-        usual = [key for key in counts if key is not None and 1900 < key < 9000]
+        usual = [key for key in counts if key is not None and 1900 < key < 9999]
         usual = sorted(sorted(usual, key=lambda key: -counts[key])[:_YEARS])
         rows: dict[RatingMonth, int] = {}
         for each in usual:
@@ -222,7 +221,7 @@ class _Profile:
         try:
             counted = f"count(*), count(distinct {column})"
             [(rows, ids)] = self._source.values(self._query, counted, alone, **_ALL)
-            examples = self._source.values(self._query, column, alone, _EXAMPLES, **_ALL) if rows else []
+            examples = self._source.values(self._query, f"distinct {column}", alone, _EXAMPLES, **_ALL) if rows else []
         except SourceContractError as error:
             return found | {"detail": f"not compared: {error}"}
         return found | {"rows": rows, "ids": ids, "examples": [_text(value) for (value,) in examples]}

@@ -8,21 +8,23 @@ from pipeline.engine.connection import open_connection
 from pipeline.settings import Settings
 from pipeline.source.contract import table
 from pipeline.source.read import BillingSystem
+from pipeline.source.read.arrow_rows import trimmed
 
 
-def recorded(name: str, since: datetime, before: datetime, settings: Settings) -> pa.Table | None:
+def recorded(name: str, since: datetime, before: datetime, settings: Settings, time_zone: str) -> pa.Table | None:
     """The rows of a table by its extract query, recorded from ``since`` to before ``before``, in the contract's types.
 
-    A value that cannot be read is null. None where the billing system has no such table. Errors: those of
-    ``BillingSystem``.
+    Instants without a zone are of ``time_zone``. A value that cannot be read is null. None where the billing system has
+    no such table. Errors: those of ``BillingSystem``.
     """
     contracted = table(name)
-    with BillingSystem(settings.source) as source, open_connection(settings) as database:
+    with BillingSystem(settings.source, time_zone) as source, open_connection(settings) as database:
         query = source.query(contracted)
         if query is None:
             return None
         with source.reading(query, recorded_from=since, recorded_before=before) as reading:
-            database.register("incoming", reading.batches)
+            batches, _ = trimmed(reading.batches, contracted.column_names)
+            database.register("incoming", batches)
             present = {name: name if name in query.columns else "null" for name in contracted.column_names}
             columns = (f"try_cast({present[c.name]} as {c.sql_type}) as {c.name}" for c in contracted.columns)
             return database.sql(f"select {', '.join(columns)} from incoming").to_arrow_table()

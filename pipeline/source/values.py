@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from pipeline.settings import SQL
+from pipeline.resources import SQL
 from pipeline.source.contract import Column, SourceTable
 from pipeline.source.csv_text import LINE
 from pipeline.source.dialect import LoadOptions
@@ -18,6 +18,9 @@ WAYS_OUT = {
     "thousands": "may be a number in thousands: write it without separators, or state --decimal . or --decimal ,",
     "early": "lies before 1900: write the year with four digits, or state --date-format with %y",
     "nul": "holds a NUL character, which no database keeps: remove it",
+    "lines": "holds as many delimiters as a line, and line ends: close the quote in front of it",
+    "formula": "is a spreadsheet's formula: export the column as text",
+    "nothing": "is how an export may write that there is no value: leave it empty, or correct it",
     "exponent": "was an id before a spreadsheet shortened it: export the column as text",
 }
 """The reasons of sql/load/values.sql, and what to do."""
@@ -49,7 +52,10 @@ def typed_query(
     """
     place = {name: number for number, name in enumerate(names)}
     present = [column for column in table.columns if column.name in place]
-    readers = {column.name: _Reader(column, schema.field(f"c{place[column.name]}").type, options) for column in present}
+    readers = {
+        column.name: _Reader(column, schema.field(f"c{place[column.name]}").type, options, len(names))
+        for column in present
+    }
     trimmed = [f'load_trimmed({_raw(schema, place[name], readers[name])}) as "{name}"' for name in readers]
     kept = [
         f'{_raw(schema, place[name], reader)} as "{name}:raw"' for name, reader in readers.items() if reader.is_text
@@ -87,12 +93,12 @@ def _null(column: Column) -> str:
 class _Reader:
     """SQL that reads a column, over its trimmed text, and that says what is wrong with it."""
 
-    def __init__(self, column: Column, arriving: pa.DataType, options: LoadOptions):
+    def __init__(self, column: Column, arriving: pa.DataType, options: LoadOptions, width: int):
         value, read, kind = f'"{column.name}"', f'"{column.name}:read"', column.sql_type
         self.is_text = kind == "VARCHAR"
         if self.is_text:
             self.read = f'case when {value} is not null then "{column.name}:raw" end'
-            wrong = f"load_text_wrong({value}, {column.name.endswith('_id')})"
+            wrong = f"load_text_wrong({value}, {column.name.endswith('_id')}, {width})"
         elif kind == "DATE":
             iso = f"load_iso_date({value})"
             self.read = f"coalesce({iso}, load_stated_date({value}, $format))" if options.date_format else iso

@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 
-from pipeline.database import connect
+from pipeline.database import connect, libpq_uri
 from pipeline.errors import SourceUnavailableError
 from pipeline.source.contract import SourceTable, contract, table
 
@@ -73,28 +73,30 @@ def _replace_postgresql(url: URL, batches: Iterable[tuple[str, pa.RecordBatch]])
     from sqlalchemy.dialects import postgresql
 
     rows: Counter[str] = Counter()
-    with _clear_errors(url, dbapi.Error):
-        uri = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with dbapi.connect(uri) as connection, connection.cursor() as cursor:
-            for name, batch in batches:
-                loading = name + _LOADING
-                if name not in rows:
-                    empty = _definition(table(name), loading)
-                    cursor.execute(f"drop table if exists {loading}")
-                    cursor.execute(str(CreateTable(empty).compile(dialect=postgresql.dialect())))
-                rows[name] += batch.num_rows
-                if batch.num_rows:
-                    cursor.adbc_ingest(loading, batch, mode="append")
-            for name in rows:
-                recorded = table(name).recorded_column
-                cursor.execute(f"create index {name}{_LOADING}_recorded on {name}{_LOADING} using brin ({recorded})")
-            for name in contract():
-                cursor.execute(f"drop table if exists {name}")
-            for name in rows:
-                cursor.execute(f"alter table {name}{_LOADING} rename to {name}")
-                cursor.execute(f"alter index {name}{_LOADING}_recorded rename to {name}_recorded")
-                cursor.execute(f"analyze {name}")
-            connection.commit()
+    with (
+        _clear_errors(url, dbapi.Error),
+        dbapi.connect(libpq_uri(url)) as connection,
+        connection.cursor() as cursor,
+    ):
+        for name, batch in batches:
+            loading = name + _LOADING
+            if name not in rows:
+                empty = _definition(table(name), loading)
+                cursor.execute(f"drop table if exists {loading}")
+                cursor.execute(str(CreateTable(empty).compile(dialect=postgresql.dialect())))
+            rows[name] += batch.num_rows
+            if batch.num_rows:
+                cursor.adbc_ingest(loading, batch, mode="append")
+        for name in rows:
+            recorded = table(name).recorded_column
+            cursor.execute(f"create index {name}{_LOADING}_recorded on {name}{_LOADING} using brin ({recorded})")
+        for name in contract():
+            cursor.execute(f"drop table if exists {name}")
+        for name in rows:
+            cursor.execute(f"alter table {name}{_LOADING} rename to {name}")
+            cursor.execute(f"alter index {name}{_LOADING}_recorded rename to {name}_recorded")
+            cursor.execute(f"analyze {name}")
+        connection.commit()
     return dict(rows)
 
 

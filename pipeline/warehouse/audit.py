@@ -112,7 +112,7 @@ def _ties(connection: Connection, staged: Mapping[str, str], expected: Expected)
     counted = connection.execute(
         text(f"select grade, count(*) from rating.{staged['credit_grades']} where grade is not null group by grade")
     )
-    loaded: dict[str, int] = dict(counted.tuples().all())
+    loaded = {grade: customers for grade, customers in counted}
     for grade in sorted(loaded.keys() | expected.grades.keys()):
         if loaded.get(grade, 0) != expected.grades.get(grade, 0):
             yield f"{loaded.get(grade, 0)} customers have grade {grade}, in the lake {expected.grades.get(grade, 0)}"

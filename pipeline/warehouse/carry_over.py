@@ -1,7 +1,7 @@
 """What is carried over to a month from the months published before it, and which months are stale.
 
-A rating carries over the grades published for the month before, and the centroids of the customer groups of the last
-month that has some. When a month is published anew, the later months that carried over what has changed are marked
+A rating carries over the grades of the last month published before it, and the centroids of the customer groups of the
+last month that has some. When a month is published anew, the later months that carried over what has changed are marked
 stale in the same transaction. The mark is removed once they are rated again, or once what they carried over is back.
 """
 
@@ -19,7 +19,7 @@ def carried_over(connection: Connection, month: RatingMonth) -> dict[str, str]:
     """The hash of the grades and of the centroids that a rating of the month would carry over now; empty where there
     are none."""
     return {
-        GRADES: publications.carried_sha256(connection, month - 1),
+        GRADES: publications.carried_sha256(connection, month),
         CENTROIDS: group_centroids.sha256(group_centroids.centroids_before(connection, month)),
     }
 
@@ -28,7 +28,7 @@ def mark_stale(connection: Connection, month: RatingMonth) -> list[RatingMonth]:
     """Mark the month and the next published one as stale or not, now that the month is published or confirmed. Returns
     the later months that are stale.
 
-    The next month carries over its grades, and the next published one its centroids.
+    The next published one carries over its grades and its centroids.
     """
     found = []
     for later in _published(connection, month):

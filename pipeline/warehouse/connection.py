@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from pipeline.database import connect
+from pipeline.database import connect, libpq_uri
 from pipeline.errors import ConfigError, WarehouseUnavailableError
 from pipeline.settings import Settings
 
@@ -54,7 +54,7 @@ def bulk_transaction(settings: Settings) -> Iterator["BulkConnection"]:
 
     url = warehouse_url(settings)
     try:
-        with dbapi.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
+        with dbapi.connect(libpq_uri(url)) as connection:
             yield connection
             connection.commit()
     except dbapi.OperationalError as error:

@@ -20,8 +20,9 @@ from pipeline.warehouse.statements import statement
 
 PUBLISHING = 7_269_462
 RATING = 7_269_463
+REPORTING = 7_269_464
 _ANY_MONTH = 0
-_DOING = {PUBLISHING: "publishing", RATING: "rating"}
+_DOING = {PUBLISHING: "publishing", RATING: "rating", REPORTING: "reporting"}
 
 
 @contextmanager
@@ -36,6 +37,14 @@ def rating(
     with _session(settings, who) as connection:
         _take(connection, RATING, _ANY_MONTH, timeout_seconds, "the lake is being cleaned", is_shared=True)
         take(connection, RATING, month, timeout_seconds, is_shared=is_shared)
+        yield
+
+
+@contextmanager
+def reporting(settings: Settings, month: RatingMonth, timeout_seconds: float) -> Iterator[None]:
+    """One report of a month at a time, or the page that read the older figures could be written last."""
+    with _session(settings, f"gridgrade report {month}") as connection:
+        take(connection, REPORTING, month, timeout_seconds)
         yield
 
 

@@ -11,24 +11,16 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.engine.reflection import ObjectKind
 
-from pipeline.settings import SQL, Settings
+from pipeline.errors import WarehouseUnavailableError
+from pipeline.resources import SQL
+from pipeline.settings import Settings
 from pipeline.warehouse.connection import driver_connection, transaction
 
 # The key of the advisory lock that serializes migrations. Any number would do.
 _LOCK = 7_269_461
-
-_SAID = """
-select
-    c.relname,
-    a.attname,
-    col_description(c.oid, a.attnum)
-from pg_class as c
-inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
-where c.relnamespace = to_regnamespace('report')
-    and c.relkind = 'v'
-"""
 
 
 def migrate(settings: Settings) -> list[str]:
@@ -61,7 +53,12 @@ def run_file(connection: Connection, path: Path) -> None:
 
 def _pending(connection: Connection) -> list[str]:
     last = _last(connection)
-    migrations = [name for name in _migrations() if last is None or name > last]
+    known = _migrations()
+    if last is not None and last > max(known):
+        raise WarehouseUnavailableError(
+            f"the warehouse was migrated by a newer gridgrade ({last}, this one knows {max(known)}): install that one"
+        )
+    migrations = [name for name in known if last is None or name > last]
     return migrations + [f"report.{name}" for name in sorted(_changed_views(connection, known=last is not None))]
 
 
@@ -129,12 +126,14 @@ def column_meaning(view: str, column: str) -> str | None:
 
 def _comment_columns(connection: Connection) -> None:
     """Bring the comments of the views' columns up to date."""
-    for view, column, said in connection.execute(text(_SAID)).all():
-        wanted = column_meaning(view, column)
-        if wanted is not None and wanted != said:
-            quoted = wanted.replace("'", "''")
-            statement = f'comment on column report."{view}"."{column}" is \'{quoted}\''
-            driver_connection(connection).execute(statement)
+    views = inspect(connection).get_multi_columns(schema="report", kind=ObjectKind.VIEW)
+    for (_, view), columns in views.items():
+        for column in columns:
+            wanted = column_meaning(view, column["name"])
+            if wanted is not None and wanted != column["comment"]:
+                quoted = wanted.replace("'", "''")
+                statement = f'comment on column report."{view}"."{column["name"]}" is \'{quoted}\''
+                driver_connection(connection).execute(statement)
 
 
 @cache

@@ -132,6 +132,19 @@ def in_force(settings: Settings, month: RatingMonth, known_before: datetime | No
         return [_override(row) for row in rows]
 
 
+def by_customer(decided: Sequence[Override], policy: Policy) -> dict[str, dict[str, Override]]:
+    """What holds of these, oldest first, by customer and kind: the override entered last, and of all vetoes the one
+    that allows least."""
+    found: dict[str, dict[str, Override]] = {}
+    rank = policy.grades.names.index
+    for one in decided:
+        chosen = found.setdefault(one.customer_id, {})
+        held = chosen.get(one.kind)
+        if one.kind == OVERRIDE or held is None or rank(one.grade) > rank(held.grade):
+            chosen[one.kind] = one
+    return found
+
+
 def is_unknown(settings: Settings, customer_id: str) -> bool:
     """Whether months are published, and the latest has no such customer."""
     query = text(

@@ -122,9 +122,8 @@ def _publication(row: Row) -> Publication:
 
 @dataclass(frozen=True)
 class Carried:
-    """What the next month carries over: the grades as a stream of (customer_id, grade), and their hash.
-
-    Of a month that is not published: no publication, no rows, and an empty hash.
+    """What a month carries over from the last one published before it: the grades as a stream of (customer_id, grade),
+    and their hash. Where none is published before it: no publication, no rows, and an empty hash.
     """
 
     publication_id: str | None
@@ -134,23 +133,26 @@ class Carried:
 
 @contextmanager
 def carried(settings: Settings, month: RatingMonth) -> Iterator[Carried]:
-    """The published grades of a month for the next one to carry over; all of one revision."""
+    """The grades of the last month published before this one, for this one to carry over; all of one revision."""
     with bulk_transaction(settings) as connection, connection.cursor() as cursor:
         cursor.execute("lock table rating.credit_grades in access share mode")  # no swap until the stream is read
-        cursor.execute(f"select cast(publication_id as text), {_CARRIED} = $1", [month.first_day])
-        publication_id, sha256 = cursor.fetchone() or (None, "")
-        cursor.execute("select customer_id, grade from rating.credit_grades where rating_month = $1", [month.first_day])
+        cursor.execute(f"select cast(publication_id as text), rating_month, {_CARRIED.format('$1')}", [month.first_day])
+        publication_id, carrying, sha256 = cursor.fetchone() or (None, None, "")
+        cursor.execute("select customer_id, grade from rating.credit_grades where rating_month = $1", [carrying])
         yield Carried(publication_id, sha256, cursor.fetch_record_batch())
 
 
 def carried_sha256(connection: Connection, month: RatingMonth) -> str:
     """The hash alone."""
-    query = text(f"select {_CARRIED} = :month")
+    query = text(f"select {_CARRIED.format(':month')}")
     return connection.execute(query, {"month": month.first_day}).scalar() or ""
 
 
 # A publication older than that hash says what it carries by all that it holds.
-_CARRIED = "coalesce(carried_sha256, content_sha256) from ops.publications where superseded_at is null and rating_month"
+_CARRIED = (
+    "coalesce(carried_sha256, content_sha256) from ops.publications "
+    "where superseded_at is null and rating_month < {} order by rating_month desc limit 1"
+)
 
 
 def customers_by_grade(connection: Connection, month: RatingMonth) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from functools import cache
 
 from pipeline.errors import ConfigError
-from pipeline.settings import SQL
+from pipeline.resources import SQL
 
 
 def statement(name: str, **fragments: str) -> str:

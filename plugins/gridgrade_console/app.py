@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DBAPIError
 
@@ -16,6 +16,7 @@ from gridgrade_console import security
 from gridgrade_console.pages import actions, customers, models, months, portfolio
 from gridgrade_console.render import FOLDER, TEMPLATES
 from pipeline import errors
+from pipeline.console import pictures
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def create_app() -> FastAPI:
     )
     for page in (portfolio, customers, actions, models, months):
         app.include_router(page.router)
+    app.add_api_route("/palette.css", _palette)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     app.add_exception_handler(errors.GridgradeError, _refused)
     for kind in (HTTPException, 404, 405):  # the latter two are also of routes that are not there
@@ -47,7 +49,7 @@ def create_app() -> FastAPI:
     app.add_exception_handler(RequestValidationError, _wrong_request)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_middleware(Headers)
-    threading.Thread(target=_warm_up, name="gridgrade-console-imports", daemon=True).start()
+    threading.Thread(target=_warm_up, name="gridgrade-console-warm-up", daemon=True).start()
     return app
 
 
@@ -69,8 +71,14 @@ class Headers:
 
 
 def _warm_up() -> None:
-    """What explaining a customer imports takes seconds: it is there before the first person asks."""
+    """What draws charts and what explains a customer take seconds to load: they are there before a person asks."""
+    pictures.warm_up()
     import pipeline.grading.explain.explanation  # noqa: F401
+
+
+def _palette() -> Response:
+    """The colours of charts."""
+    return Response(pictures.PALETTE, media_type="text/css")
 
 
 def _refused(request: Request, error: Exception) -> HTMLResponse:

@@ -4,8 +4,8 @@
 create table payments (
     payment_id text not null,
     customer_id text not null,
-    bill_id text, -- null: goes to the customer's oldest open bill
-    paid_on date not null,
+    bill_id text, -- null, or no live bill: goes to the customer's oldest open bill
+    paid_on date not null, -- the value date, from which on the money counts; it may lie after recorded_at
     amount numeric(18, 2) not null, -- above zero, in a reversal too
     reverses_payment_id text,
     channel text,

@@ -5,6 +5,8 @@ select
     bill_id,
     customer_id,
     billing_month,
+    period_start,
+    period_end,
     issued_on,
     due_on,
     amount,

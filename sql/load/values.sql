@@ -5,10 +5,21 @@
 create or replace temp macro load_trimmed(text) as
     nullif(trim(text, ' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(12288)), '');
 
-create or replace temp macro load_text_wrong(value, is_id) as
+create or replace temp macro load_count_of(value, character) as length(value) - length(replace(value, character, ''));
+
+-- width: the number of columns. A quote that is not closed takes whole lines into one value, with their delimiters.
+create or replace temp macro load_text_wrong(value, is_id, width) as
     case
         when contains(value, chr(0)) then 'nul'
+        when (contains(value, chr(10)) or contains(value, chr(13)))
+            and width - 1 <= greatest(
+                load_count_of(value, ','), load_count_of(value, ';'), load_count_of(value, chr(9)), load_count_of(value, '|')
+            )
+            then 'lines'
         when is_id and regexp_full_match(value, '[0-9]([.,][0-9]+)?[Ee][+][0-9]+') then 'exponent'
+        when is_id and starts_with(value, '=') then 'formula'
+        when is_id and regexp_full_match(value, '[(<[]?(NULL|null|Null)[])>]?|\\N|None|NaN|nan|#(N/A|REF!|VALUE!|NAME\?|DIV/0!)')
+            then 'nothing'
     end;
 
 -- decimal: the stated decimal separator, null where none is. The other separator may then part thousands.

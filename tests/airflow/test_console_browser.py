@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.local.airflow import free_port
-from tests.support.browser import FLAGS
+from tests.support.browser import FLAGS, log_in
 from tests.support.console import EVIL, PASSWORDS, chromium
 from tests.support.environment import variables
 
@@ -23,6 +23,7 @@ pytestmark = [
 ]
 
 WAIT_MS = 60_000
+STROKE = "selector => getComputedStyle(document.querySelector(selector)).stroke"
 PAGES = {
     "portfolio": "",
     "customers": "customers?q=C0000",
@@ -73,11 +74,8 @@ def login(browser, server) -> dict:
     """What a browser holds after the form of Airflow's own login."""
     context = browser.new_context(base_url=server)
     page = context.new_page()
-    page.goto("/", timeout=WAIT_MS)
-    page.fill("input[name=username]", "ann", timeout=WAIT_MS)
-    page.fill("input[name=password]", PASSWORDS["ann"])
-    page.keyboard.press("Enter")
-    page.wait_for_selector("a[href$='/plugin/gridgrade']", timeout=WAIT_MS)
+    page.set_default_timeout(WAIT_MS)
+    log_in(page, "/", "ann", PASSWORDS["ann"])
     state = context.storage_state()
     context.close()
     return state
@@ -127,6 +125,9 @@ def test_find_a_customer_and_read_why(page):
     cells = table.locator("td.n:nth-child(6)").all_inner_texts()
     *parts, score = [float(cell.replace("−", "-").replace(",", "")) for cell in cells]
     assert sum(parts) == pytest.approx(score, abs=0.01 * len(parts))
+    chart = page.get_by_role("img", name="Score, with the grade of each month")
+    assert chart.is_visible()
+    assert page.evaluate(STROKE, "svg.chart path[stroke^='var(--series-1)']") == "rgb(11, 90, 157)"
 
 
 def test_approve_an_action_and_see_it_in_the_outbox_with_the_persons_name(page):
@@ -251,11 +252,13 @@ def test_every_page_has_contrast_labels_and_headings(browser, server, login, axe
     assert not faults
 
 
-def test_the_theme_that_airflow_was_told_wins(browser, server, login):
+def test_the_theme_set_in_airflow_wins(browser, server, login):
     context = browser.new_context(base_url=f"{server}/gridgrade/", storage_state=login, color_scheme="light")
     context.add_init_script("localStorage.setItem('theme', 'dark')")
     page = context.new_page()
-    page.goto("months", timeout=WAIT_MS)
+    page.goto("models", timeout=WAIT_MS)
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    line = page.evaluate(STROKE, "svg.chart path[stroke^='var(--series-1)']")
     context.close()
     assert dark == "rgb(22, 29, 45)"
+    assert line == "rgb(109, 179, 238)"

@@ -141,7 +141,7 @@ def test_channels_are_connections_too(connections, monkeypatch):
         configuration.webhook(gridgrade_run.current_settings()),
         configuration.mail_server(gridgrade_run.current_settings()),
     )
-    assert (webhook.url, webhook.secret) == ("https://crm.example/actions", b"0123456789abcdef")
+    assert (webhook.url, webhook.secrets) == ("https://crm.example/actions", (b"0123456789abcdef",))
     assert (mail.host, mail.port, mail.tls, mail.login) == ("mail.example", 587, "starttls", ("u@x", "p/w"))
     assert mail.sender.addr_spec == "environment@utility.example"
     extra = json.dumps({"from_email": "power@utility.example"})

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,9 +18,9 @@ import yaml
 from pipeline.local.airflow import clean_environment, end_processes, free_port, require_alive
 from pipeline.local.airflow_client import AirflowApi
 from pipeline.month import RatingMonth
-from pipeline.settings import PROJECT
+from pipeline.resources import ROOT
 
-FILE = PROJECT / "docker-compose.yaml"
+FILE = ROOT / "docker-compose.yaml"
 ROLES = ("pipeline", "reader", "console")  # as docker-compose.yaml makes them
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(:\?[^}]*)?\}")
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY$|CLI_AUTH")
@@ -90,21 +91,28 @@ def test_every_variable_is_asked_for_and_explained():
     """No default, so that a missing one stops ``docker compose up``; and .env.example names each, and no value."""
     used = VARIABLE.findall(FILE.read_text())
     assert all(refusal for _, refusal in used)
-    lines = [line for line in (PROJECT / ".env.example").read_text().splitlines() if line and line[0] != "#"]
+    lines = [line for line in (ROOT / ".env.example").read_text().splitlines() if line and line[0] != "#"]
     assert sorted(lines) == sorted({f"{name}=" for name, _ in used})
 
 
-def test_what_is_mounted_from_the_checkout_is_read_only(compose):
+def test_nothing_is_mounted_but_the_utility_s_own_folder_read_only(compose):
     mounts = {mount for service in compose["services"].values() for mount in service.get("volumes", ())}
-    assert {mount for mount in mounts if mount.startswith(".")} == {
-        "./dags:/opt/gridgrade/dags:ro",
-        "./plugins:/opt/gridgrade/plugins:ro",
-        "./sql:/opt/gridgrade/sql:ro",
-    }
+    [own] = [mount for mount in mounts if mount.split(":")[0] not in compose["volumes"]]
+    assert own.startswith("${GRIDGRADE_PROJECT:?")
+    assert own.endswith(":/srv/gridgrade:ro")
+
+
+def test_the_image_holds_the_wheel_of_this_version(compose):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wheel = f"gridgrade-{project['version']}-py3-none-any.whl"
+    image = compose["services"]["worker"]["build"]["dockerfile_inline"]
+    assert f"COPY dist/{wheel} " in image
+    assert f"--no-deps {wheel}" in image
+    assert compose["services"]["worker"]["image"] == f"gridgrade:{project['version']}"
 
 
 def test_the_image_is_of_the_airflow_that_is_locked(compose):
-    locked = re.search(r"^apache-airflow==(\S+)", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)[1]
+    locked = re.search(r"^apache-airflow==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)[1]
     assert f"FROM apache/airflow:slim-{locked}-python3" in compose["services"]["worker"]["build"]["dockerfile_inline"]
 
 
@@ -136,8 +144,9 @@ class Native:
             ("localhost:8974", f"127.0.0.1:{self.health}"),
             ("redis-server - ", f"redis-server - --port {self.redis} --bind 127.0.0.1 --dir '{self.folder}' "),
             ("redis-cli ", f"redis-cli -p {self.redis} "),
-            ("/opt/gridgrade", str(PROJECT)),
+            ("/opt/gridgrade", str(ROOT)),
             ("/var/lib/gridgrade", str(self.folder / "home")),
+            ("/srv/gridgrade", self.variables["GRIDGRADE_PROJECT"]),
         ):
             value = value.replace(there, here)
         return value
@@ -207,6 +216,7 @@ class Native:
 def native(compose, tmp_path):
     """All services, healthy, over a small sample utility."""
     from pipeline.local.postgres import EmbeddedPostgres
+    from pipeline.maintenance.new_project import create as create_project
     from pipeline.sample.utility import Utility
     from pipeline.source.write import replace_tables
 
@@ -223,6 +233,8 @@ def native(compose, tmp_path):
     names = {name for name, _ in VARIABLE.findall(FILE.read_text())}
     variables = {name: f"{name.lower().replace('_', '')}0123456789abcdefABCDEF0123456789" for name in names}
     variables["AIRFLOW_FERNET_KEY"] = "a" * 43 + "="
+    create_project(tmp_path / "project")
+    variables["GRIDGRADE_PROJECT"] = str(tmp_path / "project")
     variables["GRIDGRADE_SOURCE_URL"] = postgres.source_reader.render_as_string(hide_password=False)
     services = Native(compose, tmp_path, variables, postgres, postgres_bin)
     try:

@@ -30,10 +30,11 @@ from pipeline.ingest import validate
 from pipeline.cycle import rate_month
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.settings import PROJECT, Settings
+from pipeline.resources import ROOT
+from pipeline.settings import Settings
 
 asked = json.loads(ASKED)
-package, calls = str(PROJECT / "pipeline"), Counter()
+package, calls = str(ROOT / "pipeline"), Counter()
 
 def called(frame, event, argument):
     \"\"\"Kill the process at the given call of the given function of the pipeline.\"\"\"

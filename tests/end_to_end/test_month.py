@@ -52,7 +52,7 @@ def policy():
 
 @pytest.fixture
 def gridgrade(gridgrade, policy, monkeypatch, tmp_path):
-    """The command under that policy, unless it is told another file."""
+    """The command under that policy, unless it is given another file."""
     (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy.model_dump(mode="json")))
     monkeypatch.setenv("GRIDGRADE_POLICY", str(tmp_path / "policy.yaml"))
     return gridgrade
@@ -160,13 +160,14 @@ def test_a_month_again_is_a_no_op(rated, policy):
     assert published(rated.settings, LAST) == before
 
 
-def test_a_month_whose_models_pass_a_limit_is_published_and_the_command_fails(gridgrade, rated, monkeypatch):
-    monkeypatch.delenv("GRIDGRADE_POLICY")
+def test_a_month_whose_models_pass_a_limit_is_published_and_the_command_fails(gridgrade, rated, monkeypatch, tmp_path):
+    (tmp_path / "strict.yaml").write_text("monitoring: {max_psi: 0.001}")
+    monkeypatch.setenv("GRIDGRADE_POLICY", str(tmp_path / "strict.yaml"))
     code, out, err = gridgrade("rate", str(LAST), settings=rated.settings)
     assert code == 1
     assert "unchanged, revision 1" in " ".join(out.split())
     assert err.startswith(f"gridgrade: published, but past a limit of policy monitoring: {LAST}: residential-{TRAINED}")
-    assert "csi of consumption_trend" in err
+    assert "psi of score" in err
     assert err.count("\n") == 1
 
 
@@ -260,7 +261,8 @@ def test_runs_at_once_of_a_month_and_of_the_one_before_leave_one_result_of_each(
 ):
     strict = tmp_path / "strict.yaml"
     strict.write_text(
-        "grades: {cutoffs: [0.001, 0.005, 0.015, 0.04, 0.12]}\npublish: {max_grade_share_change: 1}\n"
+        "grades: {cutoffs: [0.001, 0.005, 0.015, 0.04, 0.12]}\n"
+        "publish: {max_grade_share_change: 1, lock_timeout_seconds: 3600}\n"
         "monitoring: {max_psi: 5}"
     )
     with databases(tmp_path / "home", like=rated.settings) as settings:

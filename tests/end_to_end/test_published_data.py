@@ -14,8 +14,8 @@ from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
+from pipeline.resources import ROOT
 from pipeline.scorecard import CreditModel, FisherLDA, auc
-from pipeline.settings import PROJECT
 from pipeline.source.load import load_folder
 from pipeline.warehouse import model_registry
 from tests.support.published_data import shared_data
@@ -30,7 +30,7 @@ def cards() -> Path:
 
 @pytest.fixture(scope="module")
 def card_policy() -> Policy:
-    return Policy.load(PROJECT / "docs" / "examples" / "card-policy.yaml")
+    return Policy.load(ROOT / "docs" / "examples" / "card-policy.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipeline.settings import PROJECT
+from pipeline.resources import ROOT
 from tests.support.project_code import imports, python_files
 
 PIN = re.compile(
@@ -73,12 +73,12 @@ def undeclared(project: dict, sources: dict[str, str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def lock() -> str:
-    return (PROJECT / "requirements.txt").read_text()
+    return (ROOT / "requirements.txt").read_text()
 
 
 @pytest.fixture(scope="module")
 def project() -> dict:
-    return tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def test_the_lock_answers_pyproject(project, lock):
@@ -86,7 +86,7 @@ def test_the_lock_answers_pyproject(project, lock):
 
 
 def test_what_is_imported_is_asked_for(project):
-    sources = {name: (PROJECT / name).read_text() for name in python_files("dags", "pipeline", "plugins")}
+    sources = {name: (ROOT / name).read_text() for name in python_files("dags", "pipeline", "plugins")}
     assert len(sources) > 100
     assert not undeclared(project, sources)
 
@@ -130,3 +130,13 @@ def test_what_is_installed_is_what_is_locked(lock):
 
 def test_the_header_says_how_it_was_made(lock):
     assert "make lock" in lock[:200]
+
+
+def test_every_locked_package_is_listed_with_its_licence():
+    rows = [line.split("|")[1:4] for line in (ROOT / "docs" / "licences.md").read_text().splitlines()[2:]]
+    assert all(licence.strip() for _, _, licence in rows)
+    listed = {(canonicalize_name(name.strip()), version.strip()) for name, version, _ in rows}
+    pins = list(PIN.finditer((ROOT / "requirements.txt").read_text()))
+    assert listed <= {(canonicalize_name(pin["name"]), pin["version"]) for pin in pins}, "make licences"
+    everywhere = {canonicalize_name(pin["name"]) for pin in pins if not pin["marker"]}
+    assert everywhere - {name for name, _ in listed} <= {"prettytable", "wcwidth"}, "make licences"  # its own tools

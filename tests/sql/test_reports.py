@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from pipeline.month import RatingMonth
-from pipeline.settings import SQL
+from pipeline.resources import SQL
 
 AUGUST, OCTOBER, NOVEMBER = RatingMonth(2026, 8), RatingMonth(2026, 10), RatingMonth(2026, 11)
 # Customer: grade, and default where that is what made it. Nothing is published for September.

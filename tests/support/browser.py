@@ -13,6 +13,15 @@ FLAGS = (
 _WAIT_MS = 120_000
 
 
+def log_in(page, url: str, name: str, password: str) -> None:
+    """Through the form of Airflow's own login, to where the console stands in its navigation."""
+    page.goto(url)
+    page.fill("input[name=username]", name)
+    page.fill("input[name=password]", password)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("a[href$='/plugin/gridgrade']")
+
+
 @contextmanager
 def offline_page() -> Iterator:
     """A page of a browser without a network; a request that is not for a file, or a dialog, fails the test."""

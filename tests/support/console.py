@@ -13,6 +13,7 @@ from pipeline.month import RatingMonth
 from pipeline.publishing.publish import publish
 from pipeline.settings import Settings
 from pipeline.warehouse import model_registry
+from pipeline.warehouse.tables import monitoring_results
 from tests.support.records.indices import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
 
 SEPTEMBER = RatingMonth(2026, 9)
@@ -47,10 +48,18 @@ select
 from generate_series(1, 120) as n
 """
 
+_MONEY = """
+insert into ops.receivables (rating_month, segment, billed, collected, receivable, overdue, publication_id)
+select p.rating_month, 'residential', 1000, 900 + extract(month from p.rating_month), 300, 40, p.publication_id
+from ops.publications as p
+where p.superseded_at is null
+"""
+
 
 @pytest.fixture(scope="session")
 def console_warehouse(databases, policy, tmp_path_factory) -> Iterator[Settings]:
-    """September 2026, and October in two revisions; customers with evil ids; a challenger; 120 proposed actions."""
+    """September 2026, and October in two revisions; customers with evil ids; a challenger; 120 proposed actions; money
+    and monitoring."""
     with databases(tmp_path_factory.mktemp("console")) as settings:
         for family, version in MODELS.items():
             register(settings, family, version, expert(policy, family))
@@ -67,11 +76,36 @@ def console_warehouse(databases, policy, tmp_path_factory) -> Iterator[Settings]
             write_indices(settings, pa.Table.from_pylist(rows), month)
             grade(month, settings, policy, **BASIS, models=MODELS)
             publish(month, settings, policy, **BASIS, run_id="test", run_kind="command", accept_moves=True)
+            monitoring_results.replace(settings, month, _measured(month), [])
         payload = json.dumps(_payload())
         url = settings.warehouse.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(url) as connection:
             connection.execute(_ACTIONS, {"evil": EVIL["script"], "reason": ACTION_REASON, "payload": payload})
+            connection.execute(_MONEY)
         yield settings
+
+
+def _measured(month: RatingMonth) -> list[dict]:
+    usual = {"customers": 20, "status": "pass", "basis": "as_known_then"}
+    outcomes = {"compared_with": "outcomes", "compared_month": (month - 6).first_day, "defaults": 1}
+    measures = (
+        {"measure": "psi", "subject": "score", "compared_with": "training", "value": 0.02, "limit_value": 0.25},
+        {"measure": "auc", "subject": "score", "value": 0.7, **outcomes},
+        {
+            "measure": "calibration",
+            "subject": "A",
+            "value": 0.05,
+            "low": 0.01,
+            "high": 0.2,
+            "expected": 0.04,
+            **outcomes,
+        },
+    )
+    return [
+        usual | {"segment": family, "version": version} | measure | {"value": measure["value"] + month.month / 100}
+        for family, version in MODELS.items()
+        for measure in measures
+    ]
 
 
 def _payload() -> dict:

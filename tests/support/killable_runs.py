@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.settings import PROJECT
+from pipeline.resources import ROOT
 
 
 class Forks:
@@ -21,7 +21,7 @@ class Forks:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GRIDGRADE_")}
         self._server = subprocess.Popen(
             [sys.executable, "-P", str(Path(__file__)), *preload],
-            env=inherited | {"PYTHONPATH": str(PROJECT)},
+            env=inherited | {"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

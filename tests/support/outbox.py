@@ -27,7 +27,7 @@ QUICK = {"timeout_seconds": 0.5, "backoff_seconds": 60, "max_backoff_seconds": 6
 
 
 class House:
-    """``policy`` sends what its types say; ``settings`` know the receivers that ``at`` was told of."""
+    """``policy`` sends what its types say; ``settings`` know the receivers that ``at`` was given."""
 
     def __init__(self, settings, policy: Policy, connections: tuple | None = None):
         self.settings, self.policy = settings, policy

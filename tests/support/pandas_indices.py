@@ -25,8 +25,9 @@ def indices(tables: dict[str, pd.DataFrame], month: RatingMonth, policy: Policy)
     closed = customers["closed_on"]
     rated = customers[(customers["connected_on"] < as_of) & (closed.isna() | (closed >= as_of))]
     rated = rated.set_index("customer_id").sort_index()
-    bills = live_bills(tables["bills"], as_of, parameters.bill_history_months)
-    status = bill_status(bills, tables["bills"], received(tables, as_of), as_of, parameters.bill_history_months)
+    bills = live_bills(tables["bills"], as_of)
+    tolerance = round(policy.accounts.settlement_tolerance * 100)
+    status = bill_status(bills, received(tables, bills, as_of), tolerance)
     result = pd.DataFrame(index=rated.index)
     for columns in (
         payment(status, tables.get("arrears"), as_of, since, parameters),
@@ -56,96 +57,86 @@ def indices(tables: dict[str, pd.DataFrame], month: RatingMonth, policy: Policy)
     return result.reindex(columns=list(policy.indices))
 
 
-def live_bills(bills: pd.DataFrame, as_of: pd.Timestamp, history_months: int) -> pd.DataFrame:
+def live_bills(bills: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     issued = bills[bills["issued_on"] < as_of]
     cancelled = issued["cancels_bill_id"].dropna()
-    start = as_of - pd.DateOffset(months=history_months)
     asks = (issued["amount"] > 0) | issued["cancels_bill_id"].isna()
-    live = issued[(issued["due_on"] >= start) & asks & ~issued["bill_id"].isin(cancelled)]
-    return live.assign(cents=_integer(live["amount"], 100), wh=_integer(live["kwh"], 1000))
+    live = issued[asks & ~issued["bill_id"].isin(cancelled)]
+    covered = (live["period_end"] - live["period_start"]) // DAY
+    months = (covered / 30.4375).round().clip(upper=12).where(covered > 45, 1).astype("int64")
+    return live.assign(cents=_integer(live["amount"], 100), wh=_integer(live["kwh"], 1000), months=months)
 
 
-def received(tables: dict[str, pd.DataFrame], as_of: pd.Timestamp) -> pd.DataFrame:
-    bills, payments = tables["bills"], tables["payments"]
-    cancelled = bills.loc[bills["issued_on"] < as_of, "cancels_bill_id"].dropna()
+def received(tables: dict[str, pd.DataFrame], bills: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Payments less what was taken back; bill_id is null unless a live bill of the customer asks for money."""
+    payments = tables["payments"]
     dated = payments[payments["paid_on"] < as_of]
     dated = dated.assign(cents=_integer(dated["amount"], 100))
     takes_back = dated["reverses_payment_id"].notna()
     taken = dated[takes_back].groupby("reverses_payment_id")["cents"].sum()
     money = dated[~takes_back].copy()
     money["cents"] -= money["payment_id"].map(taken).fillna(0).astype("int64")
-    money["bill_id"] = money["bill_id"].mask(money["bill_id"].isin(cancelled))
+    asking = bills[bills["cents"] > 0].set_index("bill_id")["customer_id"]
+    money["bill_id"] = money["bill_id"].where(money["bill_id"].map(asking) == money["customer_id"])
     return money[money["cents"] > 0]
 
 
-def bill_status(
-    bills: pd.DataFrame, all_bills: pd.DataFrame, money: pd.DataFrame, as_of: pd.Timestamp, history_months: int
-) -> pd.DataFrame:
-    """Bills that ask for money, with paid, paid_by_due (cents) and settled_on."""
+def bill_status(bills: pd.DataFrame, money: pd.DataFrame, tolerance: int) -> pd.DataFrame:
+    """Bills that ask for money, with paid, unpaid, paid_by_due, became_overdue (cents) and settled_on. Accounts begin
+    at nothing here, and no credit ends within the tolerance of a bill's end: both are so in the sample utility."""
+    notes = bills[bills["cents"] < 0]
     bills = bills[bills["cents"] > 0]
-    named = money[money["bill_id"].notna()].merge(
-        bills[["bill_id", "due_on", "cents"]], on="bill_id", suffixes=("", "_billed")
-    )
+    named = money[money["bill_id"].notna()].merge(bills[["bill_id", "cents"]], on="bill_id", suffixes=("", "_billed"))
     named = named.sort_values(["bill_id", "paid_on", "payment_id"])
     named["so_far"] = named.groupby("bill_id")["cents"].cumsum()
-    named["in_time"] = named["cents"].where(named["paid_on"] <= named["due_on"], 0)
-    named["complete_on"] = named["paid_on"].where(named["so_far"] >= named["cents_billed"])
-    direct = named.groupby("bill_id").agg(
-        received=("cents", "sum"),
-        received_in_time=("in_time", "sum"),
-        last_paid_on=("paid_on", "max"),
-        complete_on=("complete_on", "min"),
+    over = (named["so_far"] - named["cents_billed"]).clip(lower=0)
+    over = np.minimum(over, named["cents"])
+    names = ["customer_id", "payment_id", "paid_on", "cents"]
+    credits = pd.concat(
+        [
+            money[money["bill_id"].isna()][names],
+            named.assign(cents=over)[names],
+            notes.assign(payment_id=notes["bill_id"], paid_on=notes["issued_on"], cents=-notes["cents"])[names],
+        ],
+        ignore_index=True,
     )
-    status = bills.merge(direct, left_on="bill_id", right_index=True, how="left")
-    for column in ("received", "received_in_time"):
+    direct = named.assign(cents=named["cents"] - over)
+    received_by_bill = direct.groupby("bill_id")["cents"].sum()
+    open_cents = bills["cents"] - bills["bill_id"].map(received_by_bill).fillna(0).astype("int64")
+    owing = bills.assign(open=open_cents)[open_cents > tolerance]
+    parts = pd.concat([direct[["bill_id", "paid_on", "cents"]], lined_up(owing, credits[credits["cents"] > 0])])
+    parts = parts[parts["cents"] > 0].merge(
+        bills[["bill_id", "due_on", "cents"]], on="bill_id", suffixes=("", "_billed")
+    )
+    parts = parts.sort_values(["bill_id", "paid_on"])
+    parts["so_far"] = parts.groupby("bill_id")["cents"].cumsum()
+    parts["in_time"] = parts["cents"].where(parts["paid_on"] <= parts["due_on"], 0)
+    parts["complete_on"] = parts["paid_on"].where(parts["cents_billed"] - parts["so_far"] <= tolerance)
+    by_bill = parts.groupby("bill_id").agg(
+        paid=("cents", "sum"), paid_by_due=("in_time", "sum"), settled_on=("complete_on", "min")
+    )
+    status = bills.merge(by_bill, left_on="bill_id", right_index=True, how="left")
+    for column in ("paid", "paid_by_due"):
         status[column] = status[column].fillna(0).astype("int64")
-    credited = credit(status, all_bills, money, as_of, history_months)
-    status = status.merge(credited, left_on="bill_id", right_index=True, how="left")
-    for column in ("credit", "credit_in_time"):
-        status[column] = status[column].fillna(0).astype("int64")
-    status["paid"] = status["received"].clip(upper=status["cents"]) + status["credit"]
-    status["paid_by_due"] = (status["received_in_time"] + status["credit_in_time"]).clip(upper=status["cents"])
-    by_credit = status[["last_paid_on", "credit_on"]].max(axis=1).where(status["paid"] >= status["cents"])
-    status["settled_on"] = status["complete_on"].fillna(by_credit)
+    status["unpaid"] = (status["cents"] - status["paid"]).where(status["settled_on"].isna(), 0)
+    missing = status["cents"] - status["paid_by_due"]
+    status["became_overdue"] = missing.where(missing > tolerance, 0)
     return status
 
 
-def credit(
-    status: pd.DataFrame, all_bills: pd.DataFrame, money: pd.DataFrame, as_of: pd.Timestamp, history_months: int
-) -> pd.DataFrame:
-    """What money without a bill of its own pays, oldest bill first: credit, credit_in_time (cents), credit_on."""
-    unnamed = money[money["bill_id"].isna()][["customer_id", "payment_id", "paid_on", "cents"]]
-    over = status[status["received"] > status["cents"]]
-    over = pd.DataFrame(
-        {
-            "customer_id": over["customer_id"],
-            "payment_id": over["bill_id"],
-            "paid_on": over["last_paid_on"],
-            "cents": over["received"] - over["cents"],
-        }
-    )
-    credits = pd.concat([unnamed, over], ignore_index=True)
-    start = as_of - pd.DateOffset(months=history_months)
-    in_sight = all_bills[(all_bills["issued_on"] < as_of) & (all_bills["due_on"] >= start)]
-    in_sight = in_sight[in_sight["customer_id"].isin(credits["customer_id"])]
-    first = in_sight.groupby("customer_id")["issued_on"].min()
-    credits = credits[credits["paid_on"] >= credits["customer_id"].map(first)]
+def lined_up(owing: pd.DataFrame, credits: pd.DataFrame) -> pd.DataFrame:
+    """Which credit pays which bill, oldest first: bill_id, paid_on, cents."""
     credits = credits.sort_values(["customer_id", "paid_on", "payment_id"])
     credits["to"] = credits.groupby("customer_id")["cents"].cumsum()
-    owing = status[(status["received"] < status["cents"]) & status["customer_id"].isin(credits["customer_id"])]
+    owing = owing[owing["customer_id"].isin(credits["customer_id"])]
     owing = owing.sort_values(["customer_id", "due_on", "issued_on", "bill_id"])
-    owing = owing.assign(open=owing["cents"] - owing["received"])
-    owing["to"] = owing.groupby("customer_id")["open"].cumsum()
-    pairs = owing[["customer_id", "bill_id", "due_on", "open", "to"]].merge(
+    owing = owing.assign(to=owing.groupby("customer_id")["open"].cumsum())
+    pairs = owing[["customer_id", "bill_id", "open", "to"]].merge(
         credits[["customer_id", "paid_on", "cents", "to"]], on="customer_id", suffixes=("", "_credit")
     )
     starts = np.maximum(pairs["to"] - pairs["open"], pairs["to_credit"] - pairs["cents"])
-    pairs["credit"] = np.minimum(pairs["to"], pairs["to_credit"]) - starts
-    pairs = pairs[pairs["credit"] > 0]
-    pairs["credit_in_time"] = pairs["credit"].where(pairs["paid_on"] <= pairs["due_on"], 0)
-    return pairs.groupby("bill_id").agg(
-        credit=("credit", "sum"), credit_in_time=("credit_in_time", "sum"), credit_on=("paid_on", "max")
-    )
+    pairs["cents"] = np.minimum(pairs["to"], pairs["to_credit"]) - starts
+    return pairs.loc[pairs["cents"] > 0, ["bill_id", "paid_on", "cents"]]
 
 
 def payment(
@@ -163,22 +154,25 @@ def payment(
         {
             "customer_id": status["customer_id"],
             "bills_due": due,
+            "months_due": status["months"].where(due, 0),
             "on_time": due & (status["settled_on"] <= status["due_on"]),
             "cents_days": (status["cents"] * days_late).where(weighed, 0).astype("int64"),
             "cents_due": status["cents"].where(weighed, 0),
             "bill_days_past_due": days_late.where(reached),
-            "overdue": (status["cents"] - status["paid"]).where(past, 0),
+            "overdue": status["unpaid"].where(past, 0),
             "billed": status["cents"].where(billed, 0),
-            "became_overdue": (status["cents"] - status["paid_by_due"]).where(recent, 0),
-            "recovered": (status["paid"] - status["paid_by_due"]).where(recent, 0),
+            "became_overdue": status["became_overdue"].where(recent, 0),
+            "recovered": (status["became_overdue"] - status["unpaid"]).where(
+                recent & (status["became_overdue"] > 0), 0
+            ),
         }
     ).groupby("customer_id")
     sums = facts.sum()
-    months = status[billed].groupby("customer_id")["billing_month"].nunique().reindex(sums.index)
+    months = by_month(status[billed]).groupby("customer_id")["month"].nunique().reindex(sums.index)
     measured = pd.DataFrame(
         {
             "on_time_payment_rate": (sums["on_time"] / sums["bills_due"]).where(
-                sums["bills_due"] >= parameters.min_bills_due
+                sums[["bills_due", "months_due"]].max(axis=1) >= parameters.min_bills_due
             ),
             "amount_weighted_days_late": (sums["cents_days"] / sums["cents_due"]).where(sums["cents_due"] > 0),
             "arrears_ratio": (sums["overdue"] * months / sums["billed"]).where(sums["billed"] > 0),
@@ -190,7 +184,9 @@ def payment(
         return measured
     register = arrears[(arrears["as_of"] >= since["max_days_past_due"]) & (arrears["as_of"] < as_of)]
     register = register.sort_values("recorded_at").drop_duplicates(["customer_id", "as_of"], keep="last")
-    by_register = register.groupby("customer_id")["days_past_due"].max()
+    first_bill = status.groupby("customer_id")["issued_on"].min()
+    alone = ~(register["customer_id"].map(first_bill) <= register["as_of"])
+    by_register = register[alone].groupby("customer_id")["days_past_due"].max()
     by_bills = measured.pop("max_days_past_due")
     return measured.join(
         pd.concat([by_bills, by_register], axis=1).max(axis=1).rename("max_days_past_due"), how="outer"
@@ -218,27 +214,42 @@ def _decayed(rows, day: str, weight: pd.Series, half_life: float, as_of, since: 
 
 
 def consumption(bills: pd.DataFrame, as_of: pd.Timestamp, since: Since, parameters) -> pd.DataFrame:
-    year, trend = as_of - pd.DateOffset(months=12), since["consumption_trend"]
-    reads = bills[bills["kwh"].notna() & ~bills["is_estimated"].astype(bool)]
-    reads = reads[reads["billing_month"] >= min(since["avg_monthly_kwh"], trend, since["consumption_volatility"])]
-    monthly = reads.groupby(["customer_id", "billing_month"])["wh"].sum().astype("float64").reset_index()
+    year, trend = number(as_of) - 12, number(since["consumption_trend"])
+    reads = bills[bills["kwh"].notna() & ~bills["is_estimated"].astype(bool) & (bills["billing_month"] < as_of)]
+    spread = by_month(reads)
+    spread["wh"] = np.floor(spread["wh"] / spread["months"] + 0.5)
+    monthly = spread.groupby(["customer_id", "month"])["wh"].sum().astype("float64").reset_index()
     monthly["wh"] /= 1000
 
     def part(chosen: pd.Series):
         return monthly[chosen].groupby("customer_id")["wh"]
 
-    month = monthly["billing_month"]
-    mean = part(month >= since["avg_monthly_kwh"]).mean()
-    now, before = part(month >= trend + pd.DateOffset(months=12)), part((month >= trend) & (month < year))
-    within = part(month >= since["consumption_volatility"])
-    enough = (within.size() >= parameters.min_months_of_reads) & (within.sum() > 0)
+    recent = reads[reads["billing_month"] >= since["avg_monthly_kwh"]]
+    months = by_month(recent).groupby("customer_id")["month"].nunique()
+    mean = recent.groupby("customer_id")["wh"].sum() / 1000 / months
+    now, before = part(monthly["month"] >= trend + 12), part((monthly["month"] >= trend) & (monthly["month"] < year))
+    varied = since["consumption_volatility"]
+    within = part(monthly["month"] >= number(varied))
+    several = reads[reads["billing_month"] >= varied].groupby("customer_id").size().reindex(within.size().index) > 1
+    enough = several & (within.size() >= parameters.min_months_of_reads) & (within.sum() > 0)
     return pd.DataFrame(
         {
-            "avg_monthly_kwh": np.log1p(mean),
+            "avg_monthly_kwh": np.log1p(mean.clip(lower=0)),
             "consumption_trend": (now.mean() / before.mean().where(before.mean() > 0) - 1).clip(-1, 3),
             "consumption_volatility": (within.std() / within.mean()).where(enough),
         }
     )
+
+
+def by_month(bills: pd.DataFrame) -> pd.DataFrame:
+    """A row for each ``month`` that a bill covers, as a number."""
+    spread = bills.loc[bills.index.repeat(bills["months"])]
+    billed = spread["billing_month"].dt
+    return spread.assign(month=billed.year * 12 + billed.month - spread.groupby(level=0).cumcount())
+
+
+def number(day: pd.Timestamp) -> int:
+    return day.year * 12 + day.month
 
 
 def power_factor(rated: pd.DataFrame, bills: pd.DataFrame, as_of: pd.Timestamp, since: Since, parameters) -> pd.Series:
@@ -261,13 +272,14 @@ def power_factor(rated: pd.DataFrame, bills: pd.DataFrame, as_of: pd.Timestamp, 
 
 def finance(rows: pd.DataFrame, as_of: pd.Timestamp, since: Since, parameters) -> pd.DataFrame:
     valid = as_of - pd.DateOffset(months=parameters.statement_validity_months)
-    rows = rows[(rows["published_on"] >= valid) & (rows["published_on"] < as_of)]
+    rows = rows[rows["published_on"] < as_of]
     rows = rows.sort_values(["period_end", "published_on", "recorded_at", "statement_id"])
     rows = rows.drop_duplicates(["customer_id", "period_end"], keep="last")
     loans = rows[rows["period_end"] >= since["loan_repayment_on_schedule_rate"]]
     loans = loans[loans["loans_due"].notna() & loans["loans_repaid_on_schedule"].notna()]
     cents = loans[["loans_due", "loans_repaid_on_schedule"]].apply(_integer, scale=100)
     repaid = cents.groupby(loans["customer_id"]).sum()
+    rows = rows[rows["published_on"] >= valid]
     last = rows.drop_duplicates("customer_id", keep="last").set_index("customer_id")
     money = last[[name for name in rows if name.startswith(("total_", "current_", "net_", "average_"))]].astype(
         "float64"

@@ -5,27 +5,27 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.settings import PROJECT
+from pipeline.resources import ROOT
 
 
 def project_files() -> list[Path]:
     """What is committed or about to be; all files where there is no git."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT,
+        cwd=ROOT,
         capture_output=True,
         check=False,
     )
     if listed.returncode == 0:
-        found = [PROJECT / name for name in listed.stdout.decode().split("\0") if name]
+        found = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
     else:
         hidden = {".venv", ".gridgrade", ".git", "__pycache__"}
-        found = [path for path in PROJECT.rglob("*") if not hidden & set(path.relative_to(PROJECT).parts)]
+        found = [path for path in ROOT.rglob("*") if not hidden & set(path.relative_to(ROOT).parts)]
     return sorted(path for path in found if path.is_file())
 
 
 def python_files(*folders: str) -> list[str]:
-    names = [str(path.relative_to(PROJECT)) for path in project_files() if path.suffix == ".py"]
+    names = [str(path.relative_to(ROOT)) for path in project_files() if path.suffix == ".py"]
     return [name for name in names if name.split("/")[0] in folders]
 
 

@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from aiosmtpd.smtp import SMTP, AuthResult
@@ -14,8 +15,8 @@ STALL_SECONDS = 1.5
 
 
 class WebhookReceiver:
-    """``script`` holds what to do with the next requests: a status, (status, Retry-After), "stall", "drop" or "twice";
-    once it is empty, 200. ``received`` are (headers, document); ``done`` the keys it acted on, each once."""
+    """``script`` holds what to do with the next requests: a status, (status, Retry-After), "stall", "drop", "drip" or
+    "twice"; once it is empty, 200. ``received`` are (headers, document); ``done`` the keys it acted on, each once."""
 
     def __init__(self):
         self.script, self.received, self.done = deque(), [], set()
@@ -58,6 +59,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
+        if what == "drip":
+            self._drip()
+            return
         code, retry_after = what if isinstance(what, tuple) else (what, None)
         for _ in range(2 if what == "twice" else 1):
             self.send_response(200 if what == "twice" else code)
@@ -67,6 +71,15 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header("Location", receiver.url + "/elsewhere")
             self.send_header("Content-Length", "0")
             self.end_headers()
+
+    def _drip(self):
+        """An answer whose headers never end, a byte every now and then."""
+        with suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Endless: ")
+            for _ in range(600):
+                self.wfile.write(b"x")
+                time.sleep(0.1)
+        self.close_connection = True
 
     def log_message(self, *_):
         pass

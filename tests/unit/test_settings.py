@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.settings import PROJECT, Settings
+from pipeline.resources import ROOT
+from pipeline.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +17,7 @@ def _clean_environment(monkeypatch):
 
 def test_with_nothing_set_everything_lies_in_the_checkout():
     settings = Settings.load()
-    assert settings.home == PROJECT / ".gridgrade"
+    assert settings.home == ROOT / ".gridgrade"
     for path in (settings.lake_path, settings.data_docs_path, settings.scratch_path):
         assert path.parent == settings.home
     assert (settings.source_url, settings.warehouse_url, settings.policy, settings.threads) == (None, None, None, None)
@@ -50,7 +51,7 @@ def test_a_postgresql_address_is_read_by_psycopg_whatever_it_calls_itself():
     assert Settings.load(source_url="sqlite:///x.db").source.drivername == "sqlite"
 
 
-def test_no_password_is_shown():
+def test_no_password_is_printed():
     settings = Settings.load(source_url="postgresql://u:s3cret@h/db", warehouse_url="postgresql://u:s3cret@h/wh")
     assert "s3cret" not in f"{settings!r} {settings} {settings.model_dump()} {settings.source!r} {settings.warehouse}"
 

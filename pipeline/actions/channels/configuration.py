@@ -11,22 +11,28 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import SecretStr
 
 from pipeline.errors import ConfigError
+from pipeline.policy.actions import ActionChannel
 from pipeline.settings import Settings
 
 _STANDARD_SECRET = "whsec_"  # noqa: S105  how Standard Webhooks marks a secret in base64
 _SHORTEST_SECRET = 16
 
-Found = TypeVar("Found")
-
 
 @dataclass(frozen=True)
 class Webhook:
-    """A webhook. ``login`` is the user part of the URL; ``where`` is the address without secrets, for messages."""
+    """A webhook. ``login`` is the user part of the URL; ``where`` is the address without secrets, for messages.
+
+    ``secrets`` sign: two while a receiver changes from one to the other.
+    """
 
     url: str = field(repr=False)
     login: tuple[str, str] | None = field(repr=False)
-    secret: bytes = field(repr=False)
+    secrets: tuple[bytes, ...] = field(repr=False)
     where: str
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,9 @@ class MailServer:
         return f"{self.host}:{self.port}"
 
 
+Found = TypeVar("Found", Webhook, MailServer)
+
+
 def webhook(settings: Settings) -> Webhook | None:
     """The webhook of the settings, None where it is not set up; ConfigError where the setting is invalid."""
     if settings.webhook_url is None or settings.webhook_secret is None:
@@ -54,7 +63,7 @@ def webhook(settings: Settings) -> Webhook | None:
             "GRIDGRADE_WEBHOOK_URL is not https: actions name customers, so only this machine gets them so"
         )
     where = url.netloc.rpartition("@")[2]
-    return Webhook(url._replace(netloc=where).geturl(), _login(url), _key(settings.webhook_secret), where)
+    return Webhook(url._replace(netloc=where).geturl(), _login(url), _keys(settings.webhook_secret), where)
 
 
 def mail_server(settings: Settings) -> MailServer | None:
@@ -78,19 +87,21 @@ def mail_server(settings: Settings) -> MailServer | None:
     return MailServer(url.hostname or "", url.port or (465 if is_implicit else 587), tls, _login(url), sender)
 
 
-def usable_webhook(settings: Settings) -> Webhook:
-    """``webhook``; ConfigError where it is not set up."""
-    return _usable(webhook(settings), settings, "webhook")
+def usable_webhook(settings: Settings, use: ActionChannel) -> Webhook:
+    """``webhook``; ConfigError where it is not set up, or is none of the policy's hosts."""
+    return _usable(webhook(settings), settings, "webhook", use)
 
 
-def usable_mail_server(settings: Settings) -> MailServer:
-    """``mail_server``; ConfigError where it is not set up."""
-    return _usable(mail_server(settings), settings, "email")
+def usable_mail_server(settings: Settings, use: ActionChannel) -> MailServer:
+    """``mail_server``; ConfigError where it is not set up, or is none of the policy's hosts."""
+    return _usable(mail_server(settings), settings, "email", use)
 
 
-def _usable(found: Found | None, settings: Settings, channel: str) -> Found:
+def _usable(found: Found | None, settings: Settings, channel: str, use: ActionChannel) -> Found:
     if found is None:
         raise ConfigError(missing(settings, channel) or f"the channel {channel} is not set up")
+    if use.hosts and found.host.lower() not in use.hosts:
+        raise ConfigError(f"{found.host} is not among the hosts of policy actions.channels.{channel}")
     return found
 
 
@@ -116,9 +127,13 @@ def _login(url: SplitResult) -> tuple[str, str] | None:
     return (unquote(url.username), unquote(url.password or "")) if url.username else None
 
 
-def _key(secret: SecretStr) -> bytes:
-    """The signing key. As in Standard Webhooks, ``whsec_`` precedes base64; any other text is the key itself."""
-    text = secret.get_secret_value()
+def _keys(secret: SecretStr) -> tuple[bytes, ...]:
+    """The signing keys, with a space between them."""
+    return tuple(_key(text) for text in secret.get_secret_value().split() or [""])
+
+
+def _key(text: str) -> bytes:
+    """As in Standard Webhooks, ``whsec_`` precedes base64; any other text is the key itself."""
     try:
         key = base64.b64decode(text.removeprefix(_STANDARD_SECRET), validate=True)
     except binascii.Error:

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -81,6 +82,18 @@ class Letters:
         page = f"{name}.html"
         html = self._render(page, fields) if page in self._environment.list_templates() else None
         return Letter(language, subject.strip(), text.strip() + "\n", html)
+
+    def write_sample(self, action_type: str, language: Language | None = None) -> Letter:
+        """A letter with the documented payload of its type, to nobody."""
+        return self.write(
+            action_type,
+            action_id=str(UUID(int=0)),
+            customer_id="C00000001",
+            month=RatingMonth(2026, 10),
+            reason="a sample",
+            payload=sample(action_type),
+            language=language,
+        )
 
     def write_for(self, action: Claimed) -> Letter:
         """The letter of a claimed action."""

@@ -8,12 +8,14 @@ alone: its words often hold the recipient's address.
 import smtplib
 import socket
 import ssl
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from threading import Timer
 from typing import Any
 
 from pipeline.actions.channels import configuration
@@ -30,7 +32,7 @@ class MailChannel:
     def __init__(
         self, server: configuration.MailServer, use: ActionChannel, policy: Policy, letters: Letters, contacts: Contacts
     ):
-        self._server, self._timeout, self._types = server, use.timeout_seconds, policy.actions.types
+        self._server, self._use, self._types = server, use, policy.actions.types
         self._letters, self._contacts = letters, contacts
         self._smtp: smtplib.SMTP | None = None
 
@@ -48,17 +50,34 @@ class MailChannel:
             message = composed(action, self._letters.write_for(action), self._server.sender, recipients)
         except ActionError as error:
             return Outcome("refused", str(error))
-        try:
-            smtp = self._connected()
-        except (smtplib.SMTPException, OSError) as error:
-            self._drop()
-            return Outcome("not_now", _no_connection(error))
-        try:
-            smtp.send_message(message)
-        except (smtplib.SMTPException, OSError) as error:
-            self._drop()
-            return _judged(error)
+        with self._deadline():
+            try:
+                smtp = self._connected()
+            except (smtplib.SMTPException, OSError) as error:
+                self._drop()
+                return Outcome("not_now", _no_connection(error))
+            try:
+                smtp.send_message(message)
+            except (smtplib.SMTPException, OSError) as error:
+                self._drop()
+                return _judged(error)
         return DELIVERED
+
+    @contextmanager
+    def _deadline(self) -> Iterator[None]:
+        """Break the connection off where an attempt outlasts its deadline: smtplib's timeout is that of each read."""
+        timer = Timer(self._use.deadline_seconds, self._break_off)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _break_off(self) -> None:
+        if self._smtp is not None and self._smtp.sock is not None:
+            with suppress(OSError):
+                self._smtp.sock.shutdown(socket.SHUT_RDWR)
 
     def _recipients(self, action: Claimed) -> list[Address]:
         to = self._types[action.action_type].to
@@ -72,22 +91,39 @@ class MailChannel:
                 if self._smtp.noop()[0] == 250:
                     return self._smtp
             self._drop()
-        place: dict[str, Any] = {"host": self._server.host, "port": self._server.port, "timeout": self._timeout}
-        name = socket.gethostname()
-        if self._server.tls == "implicit":
-            self._smtp = smtplib.SMTP_SSL(**place, local_hostname=name, context=ssl.create_default_context())
-        else:
-            self._smtp = smtplib.SMTP(**place, local_hostname=name)
+        is_implicit = self._server.tls == "implicit"
+        smtp = _known_from_the_start(smtplib.SMTP_SSL if is_implicit else smtplib.SMTP, self._remember)(
+            host=self._server.host,
+            port=self._server.port,
+            timeout=self._use.timeout_seconds,
+            local_hostname=socket.gethostname(),
+            **({"context": ssl.create_default_context()} if is_implicit else {}),
+        )
         if self._server.tls == "starttls":
-            self._smtp.starttls(context=ssl.create_default_context())
+            smtp.starttls(context=ssl.create_default_context())
         if self._server.login:
-            self._smtp.login(*self._server.login)
-        return self._smtp
+            smtp.login(*self._server.login)
+        return smtp
+
+    def _remember(self, smtp: smtplib.SMTP) -> None:
+        self._smtp = smtp
 
     def _drop(self) -> None:
         if self._smtp is not None:
             self._smtp.close()
             self._smtp = None
+
+
+def _known_from_the_start(kind: type[smtplib.SMTP], remember: Callable[[smtplib.SMTP], None]) -> Callable[..., Any]:
+    """The class, of which an object is remembered before the server's greeting is read: that has a deadline too."""
+
+    class Known(kind):  # type: ignore[valid-type,misc]
+        def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+            self.sock = super()._get_socket(host, port, timeout)
+            remember(self)
+            return self.sock
+
+    return Known
 
 
 def composed(action: Claimed, letter: Letter, sender: Address, recipients: list[Address]) -> EmailMessage:

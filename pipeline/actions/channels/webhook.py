@@ -1,16 +1,19 @@
 """The HTTP webhook: one POST an action, signed as Standard Webhooks has it (standardwebhooks.com).
 
 The receiver sees Idempotency-Key (the action's id) and refuses to do the same twice. ``webhook-signature`` is ``v1,``
-and the base64 of HMAC-SHA256 over ``id.timestamp.body``. TLS is verified, redirects are not followed, the answer's body
-is not read.
+and the base64 of HMAC-SHA256 over ``id.timestamp.body``, once for each secret. TLS is verified, redirects are not
+followed, no proxy of the environment is used, the answer's body is not read, and no attempt outlasts its deadline.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 import logging
+import ssl
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -25,39 +28,52 @@ from pipeline.policy.actions import ActionChannel
 
 # Busy, too early, still working on the first one: these refuse nothing.
 _NOT_NOW = (408, 409, 425, 429)
+_DIGITS = 9  # of the seconds that a receiver asks for: what is longer is bounded anyway
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the whole address of every request
 
 
 class WebhookChannel:
     def __init__(self, webhook: configuration.Webhook, use: ActionChannel, letters: Letters):
-        self._webhook, self._letters, self._timeout = webhook, letters, use.timeout_seconds
-        self._client = httpx.Client(
+        self._webhook, self._letters, self._use = webhook, letters, use
+        self._client = httpx.AsyncClient(
             auth=webhook.login,
             timeout=use.timeout_seconds,
             follow_redirects=False,
-            verify=webhook.url.startswith("https:"),  # what is not is on this machine, and has no certificate
+            trust_env=False,
+            # What is not encrypted is on this machine, and has no certificate.
+            verify=ssl.create_default_context() if webhook.url.startswith("https:") else False,
         )
+        self._runner = asyncio.Runner()
 
     def close(self) -> None:
-        self._client.close()
+        self._runner.run(self._client.aclose())
+        self._runner.close()
 
     def send(self, action: Claimed) -> Outcome:
         try:
             content = body(action, self._letters.write_for(action))
         except ActionError as error:
             return Outcome("refused", str(error))
-        headers = signed_headers(str(action.action_id), int(time.time()), content, self._webhook.secret)
+        headers = signed_headers(str(action.action_id), int(time.time()), content, self._webhook.secrets)
         try:
-            # Left unread, the answer closes its connection: what a receiver adds to it is never taken for the next one.
-            with self._client.stream("POST", self._webhook.url, content=content, headers=headers) as response:
-                return _judged(response)
+            return self._runner.run(self._post(content, headers))
         except httpx.TimeoutException:
-            return Outcome("not_now", f"no answer within {self._timeout:g} s")
+            return Outcome("not_now", f"no answer within {self._use.timeout_seconds:g} s")
+        except TimeoutError:
+            return Outcome("not_now", f"no whole answer within {self._use.deadline_seconds:g} s")
         except httpx.ConnectError as error:
             return Outcome("not_now", f"cannot be reached: {error}")
         except httpx.TransportError:
             return Outcome("not_now", "the connection broke off")
+
+    async def _post(self, content: bytes, headers: dict[str, str]) -> Outcome:
+        """Left unread, the answer closes its connection: what a receiver adds is never taken for the next answer."""
+        async with (
+            asyncio.timeout(self._use.deadline_seconds),
+            self._client.stream("POST", self._webhook.url, content=content, headers=headers) as response,
+        ):
+            return _judged(response)
 
 
 def body(action: Claimed, letter: Letter) -> bytes:
@@ -75,17 +91,18 @@ def body(action: Claimed, letter: Letter) -> bytes:
     return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-def signed_headers(action_id: str, timestamp: int, content: bytes, secret: bytes) -> dict[str, str]:
-    """The headers by which the receiver checks sender, time and integrity."""
+def signed_headers(action_id: str, timestamp: int, content: bytes, secrets: Sequence[bytes]) -> dict[str, str]:
+    """The headers by which the receiver checks sender, time and integrity: one signature for each secret."""
     signed = b".".join((action_id.encode(), str(timestamp).encode(), content))
-    signature = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
+    digests = (hmac.new(secret, signed, hashlib.sha256).digest() for secret in secrets)
+    signatures = " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
     return {
         "Content-Type": "application/json",
         "Idempotency-Key": action_id,
         "User-Agent": "gridgrade",
         "webhook-id": action_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{signature}",
+        "webhook-signature": signatures,
     }
 
 
@@ -101,12 +118,11 @@ def _judged(response: httpx.Response) -> Outcome:
 
 
 def _retry_after(header: str | None) -> float | None:
-    """Seconds, from a number of them or from an HTTP date."""
-    if header is None:
-        return None
-    if header.strip().isdigit():
-        return float(header)
+    """Seconds, from a number of them or from an HTTP date; None for whatever else a receiver may write."""
+    text = (header or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:_DIGITS])
     try:
-        return (parsedate_to_datetime(header).astimezone(UTC) - datetime.now(UTC)).total_seconds()
-    except ValueError:
+        return (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -1,14 +1,15 @@
 """Step ``decide_actions``: writes the service measures of a published month into the outbox.
 
-A service measure is a query of sql/lake/measures/, an entry under the policy's ``measures`` and one under
-``actions.types``.
-The same month again decides the same: an action is made once, and withdrawn when it is no longer due.
+A service measure is a query of sql/lake/measures/ (see ``measure_queries``), an entry under the policy's ``measures``
+and one under ``actions.types``. The same month again decides the same: an action is made once, and withdrawn when it is
+no longer due.
 """
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from pipeline.actions.measures import measure_queries
 from pipeline.actions.measures.decision_inputs import DecisionInputs
 from pipeline.actions.outbox import propose
 from pipeline.engine import open_engine
@@ -24,17 +25,10 @@ from pipeline.warehouse.statements import statement
 if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Cursor
 
-# In the order of docs/rating.md: services first, then measures against debtors.
-MEASURES = (
-    *("account_manager", "onsite_service", "grid_support_review", "relationship_task", "retention", "emergency_supply"),
-    *("responsibility_notice", "visit", "inspection", "collection", "habitual_default_followup"),
-    *("late_fee", "disconnection_proposal"),
-)
-# A late fee stays due after its month. Any other action is withdrawn once the latest month no longer has it.
-_DUE_FOR_EVER = ("late_fee",)
-
-
 _NOBODY = "select cast(null as text[]) as reference, '' as customer_id, '' as reason, jsonb '{}' as payload where false"
+
+# What ops.validation_results calls the check of the arrears register against the bills.
+_RECONCILES = "arrears register agrees with bills"
 
 _COUNTED = "select count(*), count(blocked_by) from decided"
 
@@ -43,9 +37,10 @@ def decide_actions(month: RatingMonth, settings: Settings, policy: Policy) -> di
     """Propose the measures that follow from a published month, and withdraw those that no longer do.
 
     Everything is written in one transaction; the same again changes nothing. Writes ops.service_actions,
-    ops.account_managers, ops.receivables and ops.service_levels. Returns how many actions each measure has
-    (``decided``), how many of them a protection blocks (``blocked``), and ``changed``, the actions that were written.
-    MonthError where nothing is published, WarehouseUnavailableError where it was published anew meanwhile.
+    ops.account_managers, ops.receivables, ops.service_levels, and how bills and arrears register compare. Returns how
+    many actions each measure has (``decided``), how many of them a protection blocks (``blocked``), and ``changed``,
+    the actions that were written. MonthError where nothing is published, WarehouseUnavailableError where it was
+    published anew meanwhile.
     """
     publication = propose.published(month, settings)
     with (
@@ -59,7 +54,7 @@ def decide_actions(month: RatingMonth, settings: Settings, policy: Policy) -> di
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
             propose.take_lock(cursor)
             _check_current(cursor, publication)
-            found = {name: _decide(cursor, publication, policy, facts, name) for name in MEASURES}
+            found = {name: _decide(cursor, publication, policy, facts, name) for name in measure_queries.names(policy)}
             _write_figures(cursor, publication, policy, facts)
     return {
         "month": str(month),
@@ -74,14 +69,14 @@ def _decide(
 ) -> tuple[int, int, int]:
     """Decide one service measure; the numbers of actions that are due, blocked and changed."""
     month = publication.rating_month.first_day
-    if getattr(policy.measures, name) is None:
+    if name not in policy.measures.sections():
         changed = propose.propose(cursor, publication, name, _NOBODY)
     else:
         with ingested(cursor, "measured", facts.due(name)):
             changed = propose.propose(cursor, publication, name, statement("measures/actions"))
     cursor.execute(_COUNTED)
     decided, blocked = cursor.fetchone()
-    looks_back = publication.is_latest_month and name not in _DUE_FOR_EVER
+    looks_back = publication.is_latest_month and measure_queries.STAYS_DUE not in measure_queries.properties(name)
     since = RatingMonth(1900, 1).first_day if looks_back else month
     which, reason = statement("measures/no_longer_due"), f"no longer due in {publication.rating_month}"
     changed += propose.withdraw(cursor, which, [name, since, month], reason)
@@ -106,10 +101,25 @@ def _write_figures(cursor: "Cursor", publication: Publication, policy: Policy, f
             "select * from service_levels order by all",
             [publication_id, levels],
         ),
+        (
+            "arrears_reconciliation",
+            "enter_reconciliation",
+            "select * from reconciled_by_segment order by segment, outcome",
+            [publication_id],
+        ),
+        (
+            "arrears_differences",
+            "enter_differences",
+            "select * from compared where outcome <> 'agree' order by customer_id",
+            [publication_id],
+        ),
     ):
         cursor.execute(f"delete from ops.{table} where rating_month = $1", [month])
         with ingested(cursor, "fresh", facts.batches(rows)):
             cursor.execute(statement(f"measures/{enter}"), [month, *parameters])
+    cursor.execute(statement("measures/remove_reconciliation_check"), [month, _RECONCILES])
+    limit = policy.accounts.max_register_difference
+    cursor.execute(statement("measures/enter_reconciliation_check"), [month, publication.basis, _RECONCILES, limit])
 
 
 def _check_current(cursor: "Cursor", publication: Publication) -> None:

@@ -4,7 +4,7 @@ The queries of sql/lake/measures/ read these views and the source tables as the 
 needs the bills of all customers is computed in ranges of customers and kept in a scratch folder.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.actions.measures import measure_queries
+from pipeline.basis import Basis
 from pipeline.customers import parameters as rating_parameters
+from pipeline.customers.accounts import Accounts
 from pipeline.engine import Engine, queries
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
@@ -27,23 +30,14 @@ if TYPE_CHECKING:
 # Views computed in ranges of customers, with the query of each.
 _OF_BILLS = {
     "in_arrears": "select * from debts order by customer_id",
-    "late_fees": "select * from late_fee order by customer_id",
     "money": "select * from month_receivables",
 }
-_LATE_FEE = "late_fee"
-
+# The view of a measure that is computed so too, by the measure's name.
+_COMPUTED = "computed_{}"
 
 _HAS_TREND = """
 select count(*) from information_schema.columns
 where table_schema = 'rating' and table_name = 'credit_indices' and column_name = 'consumption_trend'
-"""
-
-
-_DUE = """
-select m.*, {blocked_by} as blocked_by
-from {measure} as m
-{protections}
-order by m.customer_id
 """
 
 
@@ -55,7 +49,7 @@ class DecisionInputs:
         month = publication.rating_month
         self._known = KnownRecords(lake, policy, month, publication.basis)
         self._month = month
-        self.parameters = rating_parameters.parameters(policy, month) | parameters(policy, month)
+        self.parameters = rating_parameters.parameters(policy, month) | parameters(policy, month, publication.basis)
 
     def bind_published(self, cursor: "Cursor") -> None:
         """Bind ``rated``, one row per rated customer, and ``managed_before``, who had which manager a month before."""
@@ -75,38 +69,45 @@ class DecisionInputs:
         """Bind the policy's tables, debts, managers and protections, and the source tables."""
         for name, table in policy_tables(self._policy, self._month).items():
             self._engine.bind_table(name, table)
-        parts: dict[str, list[str]] = {name: [] for name in _OF_BILLS}
+        computed = _OF_BILLS | {
+            _COMPUTED.format(name): f"select * from {name} order by customer_id"
+            for name in measure_queries.names(self._policy)
+            if name in self._policy.measures.sections() and _is_in_ranges(name)
+        }
+        parts: dict[str, list[str]] = {name: [] for name in computed}
+        accounts = Accounts.of(self._engine, self._known)
         for number, within in enumerate(self._known.ranges(self._engine)):
             self._known.bind(self._engine, within=within)
-            for name, query in _OF_BILLS.items():
-                if name != "late_fees" or self._policy.measures.late_fee:
-                    parts[name].append(self._written(f"{name}-{number:04d}", query))
+            accounts.bind(self._engine, within)
+            for name, text in computed.items():
+                parts[name].append(self._written(f"{name}-{number:04d}", text, accounts.files))
         for name, files in parts.items():
-            if files:
-                self._engine.bind_files(name, files)
+            self._engine.bind_files(name, files)
         self._known.bind(self._engine)
-        for name, query in (("managers", "manager_assignments"), ("protected", "protections")):
+        of_all = {"managers": "manager_assignments", "protected": "protections", "compared": "arrears_compared"}
+        for name, query in of_all.items():
             path = self._written(name, f"select * from {query} order by customer_id")
             self._engine.bind_files(name, [path])
 
     def due(self, action_type: str) -> pa.RecordBatchReader:
         """The actions due: customer_id, subject (with the customer it identifies the action), reason, blocked_by and
         the fields of the payload."""
+        measure = _COMPUTED.format(action_type) if _is_in_ranges(action_type) else action_type
         is_guarded = action_type in self._policy.measures.protection.blocks
-        query = _DUE.format(
-            measure="late_fees" if action_type == _LATE_FEE else action_type,
-            blocked_by="p.blocked_by" if is_guarded else "cast(null as varchar)",
-            protections="left join protected as p on p.customer_id = m.customer_id" if is_guarded else "",
-        )
-        return self.batches(query)
+        query = queries.query("due_actions", measure=measure)
+        return self._engine.batches(query, self.parameters | {"is_guarded": is_guarded})
 
     def batches(self, text: str) -> pa.RecordBatchReader:
         return self._engine.batches(queries.compose(text), self.parameters)
 
-    def _written(self, name: str, text: str) -> str:
+    def _written(self, name: str, text: str, given: Collection[str] = ()) -> str:
         path = self._scratch / f"{name}.parquet"
-        self._engine.write(queries.compose(text), self.parameters, path)
+        self._engine.write(queries.compose(text, given), self.parameters, path)
         return str(path)
+
+
+def _is_in_ranges(name: str) -> bool:
+    return measure_queries.IN_RANGES in measure_queries.properties(name)
 
 
 def period(month: RatingMonth, months: int) -> RatingMonth:
@@ -114,24 +115,28 @@ def period(month: RatingMonth, months: int) -> RatingMonth:
     return month - (month - RatingMonth(1900, 1)) % months
 
 
-def parameters(policy: Policy, month: RatingMonth) -> dict[str, Any]:
-    """What the queries of measures bind beside ``measure.parameters``: <measure>_<key of the policy>, and the period
-    of a measure that is due every so many months."""
+def parameters(policy: Policy, month: RatingMonth, basis: str = Basis.AS_KNOWN_THEN) -> dict[str, Any]:
+    """What the queries of measures bind beside the parameters of a rating.
+
+    <measure>_<key of the policy> for numbers and texts; <measure>_period, the first month of the current period of a
+    measure that is due every so many months; and booked_from, from when on the month came to know what it knows (None:
+    as known now).
+    """
     measures = policy.measures
     bound: dict[str, Any] = {
         "month": str(month),
+        "booked_from": (month - 1).cutoff(policy.timezone) if basis == Basis.AS_KNOWN_THEN else None,
         "decline": policy.life_cycle.decline,
         "min_debt": measures.min_debt,
         "plans_since": (month + 1 - measures.protection.plan_months).first_day,
         "large_from_kva": measures.service_levels.large_from_kva,
         "managed_level": measures.service_levels.levels.index(measures.service_levels.managed),
     }
-    for name in type(measures).model_fields:
-        section = getattr(measures, name)
-        for key, value in section or () if not isinstance(section, float) else ():
-            if key == "every_months":
+    for name, section in measures.sections().items():
+        for key, value in section:
+            if key == "every_months" and value is not None:
                 bound[f"{name}_period"] = str(period(month, value))
-            elif isinstance(value, int | float):
+            elif isinstance(value, int | float | str):
                 bound[f"{name}_{key}"] = value
     return bound
 

@@ -39,7 +39,7 @@ def notify_outages(at: datetime, settings: Settings, policy: Policy, *, run_kind
     publication, because = _followed(at, settings)
     if publication is None:
         return counts | {"because": because}
-    rows = recent.recorded("outages", at - timedelta(days=terms.look_back_days), at, settings)
+    rows = recent.recorded("outages", at - timedelta(days=terms.look_back_days), at, settings, policy.timezone)
     if rows is None or not rows.num_rows:
         return counts | {"because": "the billing system shows no outages"}
     with open_engine(settings) as engine:
@@ -62,7 +62,8 @@ def escalate_repairs(at: datetime, settings: Settings, policy: Policy, *, run_ki
     publication, because = _followed(at, settings)
     if publication is None or terms is None:
         return counts | {"because": because or "the policy has no repair_priority"}
-    rows = recent.recorded("service_contacts", at - timedelta(hours=terms.look_back_hours), at, settings)
+    since = at - timedelta(hours=terms.look_back_hours)
+    rows = recent.recorded("service_contacts", since, at, settings, policy.timezone)
     if rows is None:
         return counts | {"because": "the billing system has no service_contacts"}
     with open_engine(settings) as engine:

@@ -114,6 +114,13 @@ def acts_as(connection: Connection, actor: str, note: str = "") -> None:
     )
 
 
+def proposed(settings: Settings, month: RatingMonth) -> dict[str, int]:
+    """How many actions of a month are proposed, by type, the most first."""
+    with transaction(settings) as connection:
+        counted = connection.execute(text(statement("outbox/proposed")), {"month": month.first_day})
+        return {row.action_type: row.actions for row in counted}
+
+
 def listed(
     settings: Settings, *, month: RatingMonth | None = None, action_type: str | None = None, status: str | None = None
 ) -> Iterator[Mapping[str, Any]]:

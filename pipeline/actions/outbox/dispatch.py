@@ -43,9 +43,11 @@ def open_channels(settings: Settings, policy: Policy) -> Iterator[tuple[dict[str
                 if reason:
                     reasons[name] = reason
                 elif name == "webhook":
-                    usable[name] = WebhookChannel(configuration.usable_webhook(settings), use.webhook, letters)
+                    usable[name] = WebhookChannel(
+                        configuration.usable_webhook(settings, use.webhook), use.webhook, letters
+                    )
                 else:
-                    server = configuration.usable_mail_server(settings)
+                    server = configuration.usable_mail_server(settings, use.email)
                     usable[name] = MailChannel(server, use.email, policy, letters, contacts)
             except ConfigError as error:
                 reasons[name] = str(error)

@@ -91,33 +91,49 @@ def grant(cursor: "Cursor", publication: Publication, campaign: Campaign, rebate
         )
         removed = propose.written(cursor, statement("rebates/remove", stands=_stands()), [name])
         proposed = propose.propose(cursor, publication, REBATE, statement("rebates/actions"), [name, campaign.terms()])
-        return withdrawn + removed + proposed + propose.written(cursor, statement("rebates/enter"), [name, month])
+        return (
+            withdrawn
+            + removed
+            + proposed
+            + propose.written(cursor, statement("rebates/enter"), [name, month, campaign.terms()])
+        )
 
 
-def reversed_grants(
-    cursor: "Cursor", month: RatingMonth, reversals: pa.RecordBatchReader
+def affected_grants(
+    cursor: "Cursor", month: RatingMonth, learnt: pa.RecordBatchReader
 ) -> Iterator[tuple[Campaign, pa.Array]]:
-    """Campaigns that ended before ``month``, each with the ids of the customers who got a rebate and of whom
-    ``reversals`` (customer_id, paid_on) has a payment made in its window."""
-    with ingested(cursor, "reversed", reversals):
-        cursor.execute(statement("rebates/grants_reversed"), [month.first_day])
+    """Campaigns that ended before ``month``, each with the ids of the customers who were in arrears when it began and
+    of whom ``learnt`` (customer_id, paid_on) has a payment made in its window."""
+    with ingested(cursor, "learnt", learnt):
+        cursor.execute(statement("rebates/grants_affected"), [month.first_day])
         found = cursor.fetchall()
     for (name, terms), rows in groupby(found, key=lambda row: row[:2]):
         yield Campaign.on_terms(name, terms), pa.array([row[2] for row in rows], pa.string())
 
 
-def claw_back(cursor: "Cursor", publication: Publication, campaign: Campaign, rebates: pa.RecordBatchReader) -> int:
-    """Take back what was granted above ``rebates`` (customer_id, rebate), less what earlier months took back.
+def settle(cursor: "Cursor", publication: Publication, campaign: Campaign, rebates: pa.RecordBatchReader) -> int:
+    """Bring what was granted to ``rebates`` (customer_id, opening_arrears, repaid, rebate): take back what was granted
+    above it, and add what payments booked later have earned beside it, as far as the budget goes; in both less what
+    earlier months did.
 
-    One action a month, so that a second reversal is a second action. Where a later month has taken back already, it
-    knew of this reversal too. The clawback of a rebate that was never proposed is suppressed as that was. Returns how
-    many rows of ledger and outbox changed.
+    One action a month, so that a second reversal is a second action. Where a later month has done so already, it knew
+    of this too. What follows from a rebate that was never proposed is suppressed as that was. Returns how many rows of
+    ledger and outbox changed.
     """
     month = publication.rating_month
+    named = [campaign.name, month.first_day, str(month)]
+    budget = None if campaign.budget is None else str(campaign.budget)
     with ingested(cursor, "computed", rebates):
-        actions = statement("rebates/clawback_actions")
-        proposed = propose.propose(cursor, publication, CLAWBACK, actions, [campaign.name, month.first_day, str(month)])
-        return proposed + propose.written(cursor, statement("rebates/enter_clawbacks"))
+        settled = {"settled_before": statement("rebates/settled_before")}
+        late, back = (statement(f"rebates/{name}", **settled) for name in ("late_actions", "clawback_actions"))
+        changed = propose.propose(cursor, publication, REBATE, late, [*named, campaign.terms(), budget])
+        changed += propose.written(cursor, _enter("late_rebate", REBATE))
+        changed += propose.propose(cursor, publication, CLAWBACK, back, named)
+        return changed + propose.written(cursor, _enter("clawback", CLAWBACK))
+
+
+def _enter(column: str, action_type: str) -> str:
+    return statement("rebates/enter_settled", column=column, action_type=action_type)
 
 
 def summary(cursor: "Cursor", month: RatingMonth) -> dict[str, Any]:

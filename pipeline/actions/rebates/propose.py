@@ -4,7 +4,7 @@ Reads the lake as the month's publication knew it; writes ops.arrears_rebates an
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ import pyarrow as pa
 from pipeline.actions.outbox import propose
 from pipeline.actions.rebates import ledger
 from pipeline.actions.rebates.ledger import Campaign
+from pipeline.customers.accounts import Accounts
 from pipeline.customers.parameters import parameters
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.lake import Lake
@@ -25,6 +26,7 @@ from pipeline.policy.actions import Campaign as CampaignTerms
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import bulk_transaction
 
+PERHAPS_OVERDUE = "perhaps_overdue"
 OVERDUE = "overdue_at_start"
 STANDING = "standing"
 AFFECTED = "affected"
@@ -54,18 +56,22 @@ def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> d
         changed = 0
         for campaign in campaigns:
             engine.bind_table(STANDING, ledger.standing(cursor, campaign))
-            computing.look_at_start(campaign, (known.bind(engine, within=within) for within in ranges))
+            accounts = Accounts.of(engine, known)
+            known.bind(engine)
+            computing.narrow(campaign, accounts)
+            narrowed = (known.bind(engine, only=PERHAPS_OVERDUE, within=within) for within in ranges)
+            computing.look_at_start(campaign, narrowed)
             known.bind(engine, only=OVERDUE)  # few customers are in arrears, and only their bills matter
             changed += ledger.grant(cursor, publication, campaign, computing.grants(campaign))
         known.bind(engine)
-        reversals = engine.batches(queries.compose("select * from reversals"), computing.recorded(month, month))
-        for campaign, customers in ledger.reversed_grants(cursor, month, reversals):
+        learnt = engine.batches(queries.compose("select * from learnt_later"), computing.recorded(month, month))
+        for campaign, customers in ledger.affected_grants(cursor, month, learnt):
             engine.bind_table(AFFECTED, pa.table({"customer_id": customers}))
             ended = KnownRecords(lake, policy, campaign.last_month, known_in=known.known_in)
             ended.bind(engine, only=AFFECTED)
             computing.apply_reversals(campaign, month)
             computing.look_at_start(campaign, [None])
-            changed += ledger.claw_back(cursor, publication, campaign, computing.rebates_of_affected(campaign))
+            changed += ledger.settle(cursor, publication, campaign, computing.rebates_of_affected(campaign))
         held = ledger.summary(cursor, month)
     return {
         "month": str(month),
@@ -100,6 +106,12 @@ class Computing:
     def __init__(self, engine: Engine, policy: Policy, scratch: Path):
         self._engine, self._policy, self._scratch = engine, policy, scratch
 
+    def narrow(self, campaign: Campaign, accounts: Accounts) -> None:
+        """Bind the customers who may have had bills overdue when the campaign began."""
+        accounts.bind(self._engine)
+        perhaps = self.written("select * from perhaps_overdue_at_start", self.parameters(campaign), accounts.files)
+        self._engine.bind_files(PERHAPS_OVERDUE, [perhaps])
+
     def look_at_start(self, campaign: Campaign, bound: Iterable) -> None:
         """Bind the bills overdue when the campaign began, from one range of customers ``bound`` after the other.
 
@@ -116,10 +128,11 @@ class Computing:
         return self._engine.batches(query, self.parameters(campaign))
 
     def recorded(self, first: RatingMonth, last: RatingMonth) -> dict[str, Any]:
-        """What the query of reversals binds for those that became known from one month to another."""
+        """What the query learnt_later binds for what became known from one month to another."""
         return {
             "recorded_from": (first - 1).cutoff(self._policy.timezone),
             "recorded_before": last.cutoff(self._policy.timezone),
+            "month_start": first.first_day,
             "as_of": (last + 1).first_day,
         }
 
@@ -130,7 +143,8 @@ class Computing:
         self._engine.bind_files("payments", [self.written("select * from payments_of_ended_campaign", parameters)])
 
     def rebates_of_affected(self, campaign: Campaign) -> pa.RecordBatchReader:
-        """customer_id and rebate of every customer of the view ``affected``; 0 for one no longer in arrears."""
+        """customer_id, opening_arrears, repaid and rebate of every customer of the view ``affected``; 0 for one no
+        longer in arrears."""
         query = queries.compose("select * from rebates_of_affected order by customer_id")
         return self._engine.batches(query, self.parameters(campaign))
 
@@ -141,8 +155,8 @@ class Computing:
         window = {"window_start": campaign.first_month.first_day}
         return parameters(self._policy, campaign.last_month) | window | terms
 
-    def written(self, text: str, parameters: dict[str, Any]) -> str:
-        """The result of a query as a file that lasts as long as the scratch folder."""
+    def written(self, text: str, parameters: dict[str, Any], given: Collection[str] = ()) -> str:
+        """The result of a query as a file that lasts as long as the scratch folder; ``given``: see ``compose``."""
         path = self._scratch / f"{uuid.uuid4()}.parquet"
-        self._engine.write(queries.compose(text), parameters, path)
+        self._engine.write(queries.compose(text, given), parameters, path)
         return str(path)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pipeline.actions.rebates.ledger import Campaign
 from pipeline.actions.rebates.propose import AFFECTED, OVERDUE, STANDING, Computing, exact_terms
 from pipeline.engine import Engine, open_engine, queries
-from pipeline.errors import ConfigError, MonthError
+from pipeline.errors import ConfigError, MonthError, first_fault
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
@@ -164,8 +164,8 @@ def _valid(document: dict[str, Any]) -> CampaignTerms:
     try:
         return CampaignTerms(**document)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{first['loc'][0]}: {first['msg']}") from None
+        where, what = first_fault(error)
+        raise ConfigError(f"{where}: {what}") from None
 
 
 def _length(campaign: CampaignTerms) -> int:

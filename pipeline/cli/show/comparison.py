@@ -2,48 +2,46 @@
 
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from pipeline.cli.console import print_table, say
 
 SHOWN = 20
 
 
 def show_difference(found: dict[str, Any]) -> None:
     """Totals, who moves from which grade to which, and the largest moves with their reasons."""
-    console, totals = Console(), found["totals"]
+    totals = found["totals"]
     if totals["customers"]:
-        console.print(
+        say(
             f"{found['month']}: of {totals['customers']:,} customers {totals['moved']:,} move "
             f"({totals['moved_share']:.1%}; {totals['up']:,} up, {totals['down']:,} down), {totals['rescored']:,} have "
-            f"another score; {totals['new']:,} are new, {totals['gone']:,} gone",
-            soft_wrap=True,
+            f"another score; {totals['new']:,} are new, {totals['gone']:,} gone"
         )
-        _show_migration(console, found)
-        _show_moves(console, found)
+        _show_migration(found)
+        _show_moves(found)
     else:
-        console.print(f"{found['month']}: nothing is published to compare with, {totals['new']:,} customers are new")
+        say(f"{found['month']}: nothing is published to compare with, {totals['new']:,} customers are new")
     if stops := found.get("stops"):
-        console.print(f"publishing would stop: {stops}", soft_wrap=True)
+        say(f"publishing would stop: {stops}")
 
 
-def _show_migration(console: Console, found: dict[str, Any]) -> None:
+def _show_migration(found: dict[str, Any]) -> None:
     counts = {(row["before"], row["after"]): row["customers"] for row in found["migration"]}
     grades = sorted({grade for pair in counts for grade in pair if grade}, key=lambda grade: (grade[0], -len(grade)))
-    table = Table("before \\ after", *grades, "gone", title="Customers by grade")
+    rows = []
     for before in [*grades, None]:
-        row = [counts.get((before, after), 0) for after in [*grades, None]]
+        row = [counts.get((before, after)) for after in [*grades, None]]
         if any(row):
-            table.add_row(before or "new", *(f"{count:,}" if count else "" for count in row))
-    console.print(table)
+            rows.append((before or "new", *row))
+    print_table(("before \\ after", *grades, "gone"), rows, title="Customers by grade")
 
 
-def _show_moves(console: Console, found: dict[str, Any]) -> None:
+def _show_moves(found: dict[str, Any]) -> None:
     moves = found["moves"][:SHOWN]
     if not moves:
         return
-    table = Table("customer", "segment", "grade", "score", "because", "reasons", "indices", title="Largest moves")
-    for move in moves:
-        table.add_row(
+    headings = ("customer", "segment", "grade", "score", "because", "reasons", "indices")
+    rows = [
+        (
             move["customer_id"],
             move["segment"],
             _change(move["grade_before"], move["grade_after"]),
@@ -52,9 +50,10 @@ def _show_moves(console: Console, found: dict[str, Any]) -> None:
             _change(move["reasons_before"], move["reasons_after"]),
             " ".join(move.get("indices", [])),
         )
-    if not any(move.get("indices") for move in moves):
-        table.columns.pop()
-    console.print(table)
+        for move in moves
+    ]
+    width = len(headings) if any(row[-1] for row in rows) else len(headings) - 1
+    print_table(headings[:width], [row[:width] for row in rows], title="Largest moves")
 
 
 def _points(score: float | None) -> str | None:

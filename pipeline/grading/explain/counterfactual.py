@@ -1,4 +1,7 @@
-"""The least change of what a customer can act on that the model answers with the next grade.
+"""The least change of what a customer can act on that gives the next grade at the next month's rating.
+
+The next grade is the one above what is published, and the change has to give it by the rules too: the probability stays
+below its bound less the promotion's buffer. A rule that bars it whatever the score is named.
 
 One index at a time if one is enough: of those the one that goes the smallest part of its way to what is attainable.
 Else several, the most telling first, each as far as it goes and the last only as far as needed. Indices are taken to
@@ -13,8 +16,9 @@ from typing import Any
 import pandas as pd
 from scipy.special import logit
 
+from pipeline.grading.explain.standing import Rule, Standing
 from pipeline.policy.indices import Index
-from pipeline.scorecard import CreditModel, ExpertScorecard, GradeScale
+from pipeline.scorecard import CreditModel, ExpertScorecard
 from pipeline.scorecard.bands import band
 
 _RESOLUTION = 100  # values are proposed to the hundredth
@@ -32,34 +36,45 @@ class Move:
 
 @dataclass(frozen=True)
 class NextGrade:
-    """The grade above the model's, how many points short, and the moves that reach it: all there are if none do."""
+    """The grade above the published one, how many points short (0: none), and the moves that reach it: all there are
+    if none do.
+
+    ``is_enough``: the score is, after the moves. ``withheld_by``: the rules that bar the grade all the same at the next
+    month's rating. ``is_reached``: that rating gives the grade.
+    """
 
     grade: str
     points_needed: float
     moves: tuple[Move, ...]
-    is_reached: bool
+    is_enough: bool
+    withheld_by: tuple[Rule, ...]
+
+    @property
+    def is_reached(self) -> bool:
+        return self.is_enough and not self.withheld_by
 
 
 def next_grade(
-    model: CreditModel | ExpertScorecard, scale: GradeScale, customer: pd.DataFrame, indices: Mapping[str, Index]
+    model: CreditModel | ExpertScorecard, standing: Standing, customer: pd.DataFrame, indices: Mapping[str, Index]
 ) -> NextGrade | None:
-    """``customer`` is one row of the model's columns; None when the model gives it the best grade already.
+    """``customer`` is one row of the model's columns; None when the customer has the best grade already.
 
     An index without a value, without an ``attainable`` one, or beyond it is left alone, and so is one whose improvement
     the model does not reward.
     """
-    search = _Search(model, scale, customer, indices)
-    if search.place == 0:
+    grade = standing.next_grade
+    if grade is None:
         return None
-    cutoff = scale.cutoffs[search.place - 1]
-    short = float(model.scorecard.score(logit(cutoff)) - model.score(customer)[0])
-    moves = search.single() or search.combined()
+    search = _Search(model, standing.bound, customer, indices)
+    short = float(model.scorecard.score(logit(standing.bound)) - model.score(customer)[0])
+    moves = {} if search.reaches({}) else search.single() or search.combined()
     points = {name: search.gain({name: needed}) for name, needed in moves.items()}
     return NextGrade(
-        grade=scale.names[search.place - 1],
-        points_needed=short,
+        grade=grade,
+        points_needed=max(0.0, short),
         moves=tuple(Move(name, search.value(name), needed, points[name]) for name, needed in moves.items()),
-        is_reached=search.reaches(moves),
+        is_enough=search.reaches(moves),
+        withheld_by=standing.withholding(),
     )
 
 
@@ -73,10 +88,9 @@ def moved(customer: pd.DataFrame, needed: Mapping[str, float], indices: Mapping[
 
 
 class _Search:
-    def __init__(self, model, scale: GradeScale, customer: pd.DataFrame, indices: Mapping[str, Index]):
-        self._model, self._scale, self._customer, self._indices = model, scale, customer, indices
+    def __init__(self, model, bound: float, customer: pd.DataFrame, indices: Mapping[str, Index]):
+        self._model, self._bound, self._customer, self._indices = model, bound, customer, indices
         self._score = float(model.score(customer)[0])
-        self.place = self._place({})
         best = {name: target for name, index in indices.items() if (target := self._target(name, index)) is not None}
         gains = {name: self.gain({name: value}) for name, value in best.items()}
         in_order = sorted(gains, key=lambda name: gains[name], reverse=True)
@@ -102,17 +116,14 @@ class _Search:
         return taken
 
     def reaches(self, needed: Mapping[str, float]) -> bool:
-        return self._place(needed) < self.place
+        customer = moved(self._customer, needed, self._indices)
+        return float(self._model.default_probability(customer)[0]) < self._bound
 
     def gain(self, needed: Mapping[str, float]) -> float:
         return float(self._model.score(moved(self._customer, needed, self._indices))[0]) - self._score
 
     def value(self, name: str) -> float:
         return float(self._customer[name].iloc[0])
-
-    def _place(self, needed: Mapping[str, float]) -> int:
-        customer = moved(self._customer, needed, self._indices)
-        return self._scale.names.index(self._scale.grade(self._model.default_probability(customer))[0])
 
     def _target(self, name: str, index: Index) -> float | None:
         """The value that the index can be brought to; None where there is none, or no way to it."""

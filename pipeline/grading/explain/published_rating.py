@@ -31,6 +31,8 @@ class Definition:
     meaning: str | None
     reason_en: str | None
     reason_zh: str | None
+    name_zh: str | None = None
+    unit_zh: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def _definitions(connection: Connection, policy: Policy) -> dict[str, Definition
             index.meaning,
             index.reason.en if index.reason else None,
             index.reason.zh if index.reason else None,
+            index.zh.name if index.zh else None,
+            index.zh.unit if index.zh else None,
         )
         for name, index in policy.indices.items()
     }

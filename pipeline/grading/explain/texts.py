@@ -22,7 +22,7 @@ _BASIS = {
     ),
     "veto": ("A veto bars a better grade, whatever the score.", "因一票否决，无论得分如何不得评为更高等级。"),
     "override": ("A person set the grade.", "等级由人工设定。"),
-    "new": ("A new customer has a fixed grade at first.", "新客户暂按固定等级评定。"),
+    "new": ("A new customer gets no better grade at first.", "新客户初期不得评为更高等级。"),
 }
 # By grade_rule, or by rating_basis in months from before rules were named.
 _RULES = {
@@ -42,6 +42,10 @@ _RULES = {
         "First the default has to end, by paying the debt that is overdue.",
         "首先须清偿逾期欠费，解除违约状态。",
     ),
+    "default_by_register": (
+        "First the default has to end, which rests on the arrears register alone, for want of bills.",
+        "首先须解除违约状态；因无账单，该状态仅依据欠费登记认定。",
+    ),
     "override": ("The grade set by hand has to end or be changed.", "须解除或修改人工设定的等级。"),
     "manual_veto": ("First the veto that a person set has to end.", "首先须解除人工设定的否决。"),
     "veto": ("First the veto has to end.", "首先须解除一票否决。"),
@@ -50,6 +54,12 @@ _RULES = {
 _SENTENCES = {
     "then": ("By its score it would have {grade}.", "按其得分应为{grade}级。"),
     "best": ("No grade is better.", "已是最高等级。"),
+    "until": ("{held} From the rating of {month} on it no longer holds.", "{held}自{month}评级起不再适用。"),
+    "enough": ("Its score is enough for {grade}.", "其得分已达到{grade}级。"),
+    "quarantine": (
+        "{count} of its records are in quarantine and left out: what is said here may be incomplete.",
+        "有{count}条记录被隔离、未参与评级：以上内容可能不完整。",
+    ),
     "short": ("{grade} needs {points:.1f} points more.", "升至{grade}级还需{points:.1f}分。"),
     "one": ("It is enough that {moves}.", "只需：{moves}。"),
     "all": ("It takes all of this: {moves}.", "须同时做到：{moves}。"),
@@ -75,11 +85,23 @@ def basis(rating_basis: str, lang: str) -> str:
     return _in(lang, _BASIS[rating_basis])
 
 
-def reason(definition: Definition, lang: str, is_missing: bool) -> str | None:
+def unknown(lang: str) -> str:
+    """What is said of an index without a value that costs points."""
+    return say(lang, "missing")
+
+
+def reason(definition: Definition, lang: str) -> str | None:
     """Why an index counts against a customer."""
-    if is_missing:
-        return say(lang, "missing")
     return _in(lang, (definition.reason_en, definition.reason_zh)) or definition.meaning
+
+
+def index(name: str, definition: Definition, lang: str) -> str:
+    """What an index is called; in English by its column, the name that queries use."""
+    return _in(lang, (name, definition.name_zh)) or name
+
+
+def unit(definition: Definition, lang: str) -> str:
+    return _in(lang, (definition.unit, definition.unit_zh)) or definition.unit
 
 
 def held(rule: str, lang: str) -> str | None:

@@ -7,7 +7,7 @@ from pipeline.sample.money.collections import end_contracts
 from pipeline.sample.money.open_bills import NEVER
 from pipeline.sample.rows import columns as c
 from pipeline.sample.rows.month_state import Now
-from pipeline.sample.rows.records import put_customers
+from pipeline.sample.rows.records import put_balances, put_customers
 
 _MOVES_OUT = 0.003  # a month
 _COMES_BACK = 0.3  # of those without debts
@@ -18,6 +18,7 @@ def arrive(block: Block, now: Now) -> None:
     if now.month == 0:
         there = np.flatnonzero(block.status == ACTIVE)
         put_customers(now, block, there, now.first_day * c.DAY + now.rng.integers(0, 4 * 3600, len(there)) * c.SECOND)
+        put_balances(now, block, there, np.zeros(len(there), np.int64))
     returning = np.flatnonzero(block.returns == now.month)
     block.connected_on[returning] = now.some_day(len(returning))
     block.closed_on[returning] = NEVER

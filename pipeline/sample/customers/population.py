@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.sample.customers import behaviour
+from pipeline.sample.money.accounts import Accounts, open_accounts
 from pipeline.sample.money.open_bills import NEVER, Ledger
 from pipeline.sample.rows.calendar import Calendar
 from pipeline.sample.rows.columns import Bytes, digits, joined
@@ -61,6 +62,7 @@ class Block:
     plan_months: np.ndarray  # left of the present payment plan
     disconnected_months: np.ndarray
     is_disputed: np.ndarray
+    accounts: Accounts
     ledger: Ledger
 
     def __len__(self) -> int:
@@ -127,5 +129,6 @@ def settle(first: int, credit: np.ndarray, calendar: Calendar, seed: int) -> Blo
         plan_months=np.zeros(n, np.int16),
         disconnected_months=np.zeros(n, np.int16),
         is_disputed=np.zeros(n, bool),
+        accounts=open_accounts(first, ~business, seed),
         ledger=Ledger(),
     )

@@ -43,6 +43,7 @@ def change_spells(block: Block, now: Now) -> None:
     _agree_plans(block, agrees, now)
 
     falls = (unpaid == 0) & (block.plan_months == 0) & (block.status == ACTIVE)
+    falls &= block.accounts.is_billed(now.month)
     falls &= now.happens(behaviour.chance_spell(stress))
     unpaid[falls] = 1
     block.is_disputed[falls] = now.happens(_DISPUTED, falls.sum())

@@ -66,6 +66,18 @@ class Ledger:
         rank[order] = np.arange(len(self)) - np.repeat(starts, sizes)
         return rank
 
+    def use(self, credit: np.ndarray) -> None:
+        """Pay unpaid bills with the customers' credit (hundredths, changed in place), the oldest first."""
+        rows = np.flatnonzero(self.is_unpaid() & (credit[self.customer] > 0))
+        rows = rows[np.argsort(self.customer[rows], kind="stable")]
+        who, starts = np.unique(self.customer[rows], return_index=True)
+        owed = np.cumsum(self.amount[rows]) - self.amount[rows]
+        before = owed - np.repeat(owed[starts], np.diff(np.r_[starts, len(rows)]))
+        paid = np.clip(credit[self.customer[rows]] - before, 0, self.amount[rows])
+        self.amount[rows] -= paid
+        credit[who] -= np.add.reduceat(paid, starts) if len(rows) else paid
+        self.keep(self.amount > 0)
+
     def overdue(self, as_of: int, month: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Customers with something overdue at a month's end as then known: positions, amounts, oldest due days."""
         late = np.flatnonzero((self.due < as_of) & (self.known > month))

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from pipeline.sample.customers.population import CHANNELS, NEVER, NOTICES, REGIONS, SEGMENTS, Block
+from pipeline.sample.customers.population import CHANNELS, CLOSED, NEVER, NOTICES, REGIONS, SEGMENTS, Block
 from pipeline.sample.rows import columns as c
 from pipeline.sample.rows.month_state import Now
 
@@ -53,6 +53,14 @@ def put_customers(now: Now, block: Block, who: np.ndarray, recorded: np.ndarray)
     )
 
 
+def put_balances(now: Now, block: Block, who: np.ndarray, balance: np.ndarray) -> None:
+    """What the customers ``who`` owe at the end of the month before, in hundredths."""
+    n = len(who)
+    recorded = c.instants(np.full(n, now.first_day * c.DAY + 4 * c.HOUR))
+    put = (c.text(block.ids.take(who, axis=0)), c.days(np.full(n, now.first_day - 1)), c.decimal(balance, 2), recorded)
+    now.put("account_balances", *put)
+
+
 def put_bills(
     now: Now,
     block: Block,
@@ -64,20 +72,29 @@ def put_bills(
     kwh: np.ndarray,
     estimated: np.ndarray,
     recorded: np.ndarray,
+    since: np.ndarray | None = None,
+    is_measured: bool = True,
     cancels: c.Bytes | None = None,
     lag: np.ndarray | None = None,
 ) -> None:
-    """Bills of this month, recorded in it at the given instants, or in the months ``lag`` (> 0) after it."""
+    """Bills of this month, recorded in it at the given instants, or in the months ``lag`` (> 0) after it.
+
+    They cover the months from ``since`` on, or this one; the final bill of a contract reaches to the month before.
+    """
     n = len(who)
+    final = block.status[who] == CLOSED
+    begins = np.full(n, now.first_day) if since is None else now.calendar.first_days[since]
     rows = (
         c.text(ids),
         c.text(block.ids.take(who, axis=0)),
-        c.days(np.full(n, now.first_day)),
+        c.days(now.calendar.first_days[now.month - final.astype(int)]),
+        c.days(begins),
+        c.days(np.where(final, now.first_day, now.next_first_day)),
         c.days(issued),
         c.days(issued + DAYS_TO_PAY),
         c.decimal(amount, 2),
-        c.decimal(kwh, 3),
-        c.decimal((kwh * block.tan_phi[who]).astype(np.int64), 3, block.segment[who] > 0),
+        c.decimal(kwh, 3, np.full(n, is_measured)),
+        c.decimal((kwh * block.tan_phi[who]).astype(np.int64), 3, (block.segment[who] > 0) & is_measured),
         c.flags(estimated),
         c.nulls(n) if cancels is None else c.text(cancels),
         c.instants(recorded),

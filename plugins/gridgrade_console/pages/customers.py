@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from gridgrade_console.context import Asked, Month, see_other
-from pipeline.console import customers
+from pipeline.console import customers, pictures
 from pipeline.errors import ModelError, NotRatedError
 from pipeline.grading.explain.explanation import explain
 from pipeline.grading.explain.texts import LANGUAGES, basis
@@ -55,6 +55,7 @@ def show(
         month=month,
         lang=lang,
         history=history,
+        score_chart=pictures.score(history),
         grade=grade,
         explanation=explanation,
         why_not=why_not,

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from gridgrade_console import security
 from gridgrade_console.context import Asked, see_other
-from pipeline.console import models
+from pipeline.console import models, pictures
 from pipeline.errors import ModelError
 from pipeline.models import model_card, promotion
 from pipeline.month import RatingMonth
@@ -20,8 +20,13 @@ Name = Annotated[str, Query(max_length=200)]
 @router.get("/models")
 def overview(asked: Asked) -> Response:
     """Every version by family, and how those in use do."""
+    months = models.monitoring(asked.settings)
     return asked.page(
-        "models.html", families=models.by_family(asked.settings), months=models.monitoring(asked.settings)
+        "models.html",
+        families=models.by_family(asked.settings),
+        months=months,
+        psi_charts=pictures.by_version(months, "psi", "Stability of the score", limit="psi_limit"),
+        auc_charts=pictures.by_version(months, "auc", "AUC"),
     )
 
 

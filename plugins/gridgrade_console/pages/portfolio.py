@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from gridgrade_console.context import Asked, Month
-from pipeline.console import months, portfolio
+from pipeline.console import months, pictures, portfolio
 
 router = APIRouter()
 
@@ -21,6 +21,7 @@ def show(asked: Asked, month: Month, revision: Annotated[int | None, Query(ge=1)
     of_month = months.revisions_of(settings, month)
     now = portfolio.portfolio(settings, month, revision)
     before, year_ago = (portfolio.earlier(settings, month - ago) for ago in (1, 12))
+    recovery = portfolio.recovery(settings, month)
     kept = [one for one in of_month if one.rows_removed_at is None]
     return asked.page(
         "portfolio.html",
@@ -32,5 +33,11 @@ def show(asked: Asked, month: Month, revision: Annotated[int | None, Query(ge=1)
         year_ago=year_ago,
         moves=now.moves(before),
         revisions=[portfolio.portfolio(settings, month, one.revision) for one in kept[:6]],
-        recovery=portfolio.recovery(settings, month),
+        recovery=recovery,
+        charts={
+            "grades": pictures.customers_by_grade(
+                asked.policy.grades.names, {month - 12: year_ago, month - 1: before, month: now}
+            ),
+            "recovery": pictures.recovery(recovery),
+        },
     )

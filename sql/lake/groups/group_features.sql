@@ -5,7 +5,7 @@
 --   outage_minutes      their minutes before the cut-off, where their end is known
 --   voltage_complaints, contacts   how often the customer got in touch in 12 months: over the voltage, and at all
 -- Reads customers, population, live_bills, outages, service_contacts.
--- Parameters: as_of, history_start, months_ago_1, months_ago_12, as_of_instant, year_start_instant,
+-- Parameters: as_of, months_ago_1, months_ago_12, as_of_instant, year_start_instant,
 -- closings_recorded_from (null: the day of a closing alone tells which month it belongs to).
 with gone as (
     select

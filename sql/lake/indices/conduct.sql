@@ -15,7 +15,7 @@ with weighed as (
                     when 'safety_hazard' then :violation_weight_safety_hazard
                     else 0
                 end
-                * power(2, -date_diff('day', detected_on, :as_of) / 30.4375 / :violation_half_life_months)
+                * power(2, -date_diff('day', detected_on, :as_of) / 30.4375e0 / :violation_half_life_months)
                 as decimal(18, 9)
             )
         ) as weight

@@ -18,7 +18,7 @@ with register as (
             case
                 when days_past_due > 0 and as_of >= :since_months_in_arrears
                     then cast(
-                        power(2, -date_diff('day', as_of, :as_of) / 30.4375 / :delinquency_half_life_months)
+                        power(2, -date_diff('day', as_of, :as_of) / 30.4375e0 / :delinquency_half_life_months)
                         as decimal(18, 9)
                     )
                 else 0
@@ -32,9 +32,12 @@ billed as (
     select
         customer_id,
         sum(amount) as amount,
-        count(distinct billing_month) as months
+        bit_count(
+            bit_or(((cast(1 as bigint) << months) - 1) << date_diff('month', billing_month, :as_of))
+        ) as months
     from live_bills
     where billing_month >= :since_register_arrears_ratio
+        and billing_month < :as_of
         and amount > 0
     group by customer_id
 )

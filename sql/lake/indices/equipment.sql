@@ -1,5 +1,5 @@
 -- Equipment, E1 to E3: one row per rated customer.
---   power_factor_shortfall        the mean of months with energy, for installations of power_factor_min_capacity_kva or
+--   power_factor_shortfall        the mean of months with energy (of a bill of several, each the same), for installations of power_factor_min_capacity_kva or
 --                                 more; 0 where reactive energy is not metered and is compensated
 --   calibration_on_schedule_rate  of the calibrations due in the window
 --   grid_accident_impact          of the accidents the customer caused
@@ -25,6 +25,7 @@ monthly as (
         i.customer_id,
         i.standard,
         b.billing_month,
+        max(b.months) as months,
         cast(sum(b.kwh) as double) as kwh,
         cast(sum(b.kvarh) as double) as kvarh
     from installations as i
@@ -42,8 +43,8 @@ monthly as (
 shortfalls as (
     select
         customer_id,
-        count(*) as months,
-        sum(cast(greatest(0, standard - kwh / sqrt(kwh * kwh + kvarh * kvarh)) as decimal(18, 9))) as shortfall
+        sum(months) as months,
+        sum(months * cast(greatest(0, standard - kwh / sqrt(kwh * kwh + kvarh * kvarh)) as decimal(18, 9))) as shortfall
     from monthly
     where kwh > 0
     group by customer_id

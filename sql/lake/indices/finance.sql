@@ -1,5 +1,6 @@
--- Finance, F1 to F4: one row per rated customer. A statement counts from its publication on, for
--- statement_validity_months; of several for one period, the one published (then recorded) last.
+-- Finance, F1 to F4: one row per rated customer. A statement counts from its publication on, F1 to F3 for
+-- statement_validity_months; of several for one period, the one published (then recorded) last. F4 counts every
+-- statement of its window, however old the latest is.
 -- Reads population, financial_statements.
 -- Parameters: as_of, statements_since (the first day of publication), since_loan_repayment_on_schedule_rate,
 -- max_asset_liability_ratio, max_current_ratio, min_return_on_net_assets.
@@ -11,13 +12,17 @@ with published as (
             order by published_on desc, recorded_at desc, statement_id desc
         ) as version
     from financial_statements
-    where published_on >= :statements_since and published_on < :as_of
+    where published_on < :as_of
+        and (published_on >= :statements_since or period_end >= :since_loan_repayment_on_schedule_rate)
 ),
 
 statements as (
     select
         *,
-        row_number() over (partition by customer_id order by period_end desc) as place
+        row_number() over (
+            partition by customer_id, published_on >= :statements_since
+            order by period_end desc
+        ) as place
     from published
     where version = 1
 ),
@@ -55,5 +60,8 @@ select
     end as return_on_net_assets,
     case when l.due > 0 then cast(l.repaid as double) / cast(l.due as double) end as loan_repayment_on_schedule_rate
 from population as p
-left join statements as s on s.customer_id = p.customer_id and s.place = 1
+left join statements as s
+    on s.customer_id = p.customer_id
+    and s.place = 1
+    and s.published_on >= :statements_since
 left join loans as l on l.customer_id = p.customer_id

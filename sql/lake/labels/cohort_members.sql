@@ -1,6 +1,6 @@
 -- A cohort as default_label reads it: one row per customer connected at the cohort's cut-off, with segment, family, the
 -- number of bills and whether the customer is in default, all as known then.
--- Reads population, families, default_status, live_bills.
+-- Reads population, families, default_status, known_bills.
 select
     p.customer_id,
     p.segment,
@@ -10,5 +10,4 @@ select
 from population as p
 left join families as f on f.segment = p.segment
 left join default_status as d on d.customer_id = p.customer_id
-left join (select customer_id, count(*) as bills from live_bills group by customer_id) as b
-    on b.customer_id = p.customer_id
+left join known_bills as b on b.customer_id = p.customer_id

@@ -4,40 +4,30 @@
 -- true for bad, false for good, and null for whom nobody can learn from.
 -- Known as of the window's end: bill_status, late_debt, arrears_register and collection_events are bound to as_of = the
 -- end of the window.
--- Reads cohort (customer_id, segment, family, bills, is_in_default, at the cohort's cut-off), customers, bill_status,
--- late_debt, arrears_register, collection_events.
--- Parameters: cohort_as_of (the cohort's cut-off), as_of (the end of its label window), history_start,
--- cohort_months_ago_12, min_bills, good_max_days_past_due, materiality_floor, materiality_share.
-with exposure as (
+-- Reads cohort (customer_id, segment, family, bills, is_in_default, at the cohort's cut-off), closed_customers
+-- (customer_id, closed_on: as known at the window's end), bill_status, late_debt, arrears_register, collection_events.
+-- late_debt takes the customers as they were at the cut-off, too.
+-- Parameters: cohort_as_of (the cohort's cut-off), as_of (the end of its label window),
+-- settlement_tolerance, cohort_months_ago_12, min_bills, good_max_days_past_due, materiality_floor, materiality_share.
+with billed_before as (
     select
         customer_id,
-        sum(amount) as billed
+        cast(
+            case when max(months) > 1 and sum(months) > 12 then sum(amount) * 12 / sum(months) else sum(amount) end
+            as decimal(18, 2)
+        ) as billed
     from bill_status
     where issued_on >= :cohort_months_ago_12 and issued_on < :cohort_as_of
     group by customer_id
 ),
 
-reached as (
-    select
-        r.customer_id,
-        r.reached_on,
-        greatest(
-            coalesce(sum(case when not d.is_in_register then d.debt end), 0),
-            coalesce(max(case when d.is_in_register then d.debt end), 0)
-        ) as debt
-    from (select distinct customer_id, reached_on from late_debt where reached_on >= :cohort_as_of) as r
-    inner join late_debt as d
-        on d.customer_id = r.customer_id
-        and d.reached_on <= r.reached_on
-        and (d.cleared_on is null or d.cleared_on > r.reached_on)
-    group by r.customer_id, r.reached_on
-),
-
 in_arrears as (
-    select distinct r.customer_id
-    from reached as r
-    left join exposure as e on e.customer_id = r.customer_id
-    where r.debt > greatest(:materiality_floor, :materiality_share * coalesce(e.billed, 0))
+    select distinct d.customer_id
+    from late_debt as d
+    left join billed_before as e on e.customer_id = d.customer_id
+    where d.from_on < :as_of
+        and (d.until_on is null or d.until_on > :cohort_as_of)
+        and d.debt > greatest(:materiality_floor, :materiality_share * coalesce(e.billed, 0))
 ),
 
 cut_off as (
@@ -53,8 +43,8 @@ by_bills as (
         customer_id,
         max(
             case
-                when due_on < :as_of and (settled_on is null or settled_on >= :cohort_as_of)
-                    then date_diff('day', due_on, coalesce(settled_on, :as_of))
+                when due_on < :as_of and coalesce(settled_on, written_off_on, :as_of) >= :cohort_as_of
+                    then date_diff('day', due_on, coalesce(settled_on, written_off_on, :as_of))
             end
         ) as days_past_due,
         sum(unpaid) as unpaid
@@ -68,6 +58,7 @@ by_register as (
         max(days_past_due) as days_past_due
     from arrears_register
     where as_of >= :cohort_as_of
+        and not is_proved_by_bills
     group by customer_id
 ),
 
@@ -87,7 +78,7 @@ outcomes as (
             else 'indeterminate'
         end as outcome
     from cohort as c
-    left join customers as k on k.customer_id = c.customer_id
+    left join closed_customers as k on k.customer_id = c.customer_id
     left join in_arrears as a on a.customer_id = c.customer_id
     left join cut_off as x on x.customer_id = c.customer_id
     left join by_bills as b on b.customer_id = c.customer_id

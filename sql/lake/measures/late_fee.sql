@@ -1,11 +1,12 @@
 -- Measure: the late fee of a month, by tariff. One row per customer who owed something past its due date in the month.
 -- A day on which a bill is late costs the daily rate of what the bill then lacks: the first is the day after the due
 -- date, the last the day of the payment that completes it. From the new year on a bill that was due in the old one costs
--- the rate of debts carried over.
+-- the rate of debts carried over. What a customer owed when the lake begins bears none: nobody knows since when.
 --   amount_overdue   what these bills lacked at the first of these days
 --   days_past_due    the most days that one of them was late in all
 -- Reads customers, bill_status, received, credited, tariffs (segment, daily_rate, carried_over_rate).
--- Parameters: as_of, months_ago_1, history_start.
+-- Parameters: as_of, months_ago_1, settlement_tolerance.
+-- Properties: stays_due, in_ranges.
 with late as (
     select
         b.bill_id,
@@ -14,16 +15,19 @@ with late as (
         b.due_on,
         case when year(b.due_on) < year(:months_ago_1) then t.carried_over_rate else t.daily_rate end as rate,
         greatest(b.due_on, cast(:months_ago_1 - interval 1 day as date)) as counted_from,
-        least(coalesce(b.settled_on, :as_of), cast(:as_of - interval 1 day as date)) as counted_to
+        least(coalesce(b.settled_on, b.written_off_on, :as_of), cast(:as_of - interval 1 day as date)) as counted_to
     from bill_status as b
     inner join customers as c on c.customer_id = b.customer_id
     inner join tariffs as t on t.segment = c.segment
     where b.due_on < :as_of
-        and (b.settled_on is null or (b.settled_on > b.due_on and b.settled_on >= :months_ago_1))
+        and not b.is_opening_balance
+        and coalesce(b.settled_on, b.written_off_on, :as_of) > b.due_on
+        and coalesce(b.settled_on, b.written_off_on, :as_of) >= :months_ago_1
 ),
 
 parts as (
     select
+        customer_id,
         bill_id,
         paid_on,
         amount
@@ -31,6 +35,7 @@ parts as (
     where bill_id is not null
     union all
     select
+        customer_id,
         bill_id,
         paid_on,
         amount
@@ -40,13 +45,14 @@ parts as (
 -- What was paid on a bill before it was complete, and for how many of the counted days it was there.
 paid as (
     select
+        l.customer_id,
         l.bill_id,
         sum(case when p.paid_on <= l.counted_from then p.amount else 0 end) as before,
         sum(p.amount * date_diff('day', greatest(p.paid_on, l.counted_from), l.counted_to)) as amount_days
     from late as l
-    inner join parts as p on p.bill_id = l.bill_id
+    inner join parts as p on p.customer_id = l.customer_id and p.bill_id = l.bill_id
     where p.paid_on < l.counted_to
-    group by l.bill_id
+    group by l.customer_id, l.bill_id
 ),
 
 charged as (
@@ -57,7 +63,7 @@ charged as (
         date_diff('day', l.due_on, l.counted_to) as days,
         (l.amount * date_diff('day', l.counted_from, l.counted_to) - coalesce(p.amount_days, 0)) * l.rate as fee
     from late as l
-    left join paid as p on p.bill_id = l.bill_id
+    left join paid as p on p.customer_id = l.customer_id and p.bill_id = l.bill_id
     where l.counted_to > l.counted_from
 ),
 

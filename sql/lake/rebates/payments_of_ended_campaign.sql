@@ -11,7 +11,8 @@ select
         else p.paid_on
     end as paid_on,
     p.amount,
-    p.reverses_payment_id
+    p.reverses_payment_id,
+    p.recorded_at
 from payments as p
 left join payments as o on o.payment_id = p.reverses_payment_id
 where p.paid_on < :as_of

@@ -4,14 +4,14 @@
 -- lack at its end) and earned, rounded down to the cent, so that it is never above rate * repaid. A bill cancelled within
 -- the window is no arrears.
 -- Reads bill_status (at the window's end), overdue_at_start (overdue_bills at its first day), payments.
--- Parameters: as_of (the day after the window), history_start, window_start, share, rate, cap.
+-- Parameters: as_of (the day after the window), settlement_tolerance, window_start, share, rate, cap.
 with arrears as (
     select
         o.customer_id,
         cast(sum(o.unpaid) as decimal(18, 2)) as opening_arrears,
-        cast(greatest(0, sum(o.unpaid - b.unpaid)) as decimal(18, 2)) as repaid
+        cast(greatest(0, sum(o.unpaid - b.unpaid - case when b.written_off_on is null then 0 else b.written_off end)) as decimal(18, 2)) as repaid
     from overdue_at_start as o
-    inner join bill_status as b on b.bill_id = o.bill_id
+    inner join bill_status as b on b.customer_id = o.customer_id and b.bill_id = o.bill_id
     group by o.customer_id
 ),
 

@@ -2,7 +2,7 @@
 -- One row per customer of rebate_earned whose grant does not stand already: what is there, earned, and rebate, the part granted.
 -- Who repaid the larger share of the arrears comes first, equal shares by customer id; who reaches the end of the budget
 -- gets what is left of it. Grants that stand are paid from the budget before.
--- Reads rebate_earned, standing (customer_id and rebate of the grants that stand). Parameters: as_of, history_start, share, rate, cap, budget.
+-- Reads rebate_earned, standing (customer_id and rebate of the grants that stand). Parameters: as_of, share, rate, cap, budget.
 with waiting as (
     select r.*
     from rebate_earned as r

@@ -1,5 +1,5 @@
 -- One row a segment, region, basis of rating, grade before and grade now, of one revision of a month.
--- Reads rating.credit_grades_of_revision, which stands for the table of that revision.
+-- Fragments: revision (the table of that revision, in rating).
 
 select
     g.segment,
@@ -10,5 +10,5 @@ select
     count(*) as customers,
     sum(g.score) as score,
     sum(g.default_probability) as expected_defaults
-from rating.credit_grades_of_revision as g
+from rating.{revision} as g
 group by g.segment, g.region, g.rating_basis, g.previous_grade, g.grade

@@ -27,11 +27,11 @@ select
     end as points,
     t.reason_rank,
     case
-        when sum(t.points) < 0 and sum(t.points) filter (where not t.is_unset_flag) < 0 and not t.is_missing
+        when sum(t.points) < 0 and sum(t.points) filter (where not t.is_unset_flag) < 0 and not t.is_missing and t.band <> 'A'
             then t.reason_en
     end as reason_en,
     case
-        when sum(t.points) < 0 and sum(t.points) filter (where not t.is_unset_flag) < 0 and not t.is_missing
+        when sum(t.points) < 0 and sum(t.points) filter (where not t.is_unset_flag) < 0 and not t.is_missing and t.band <> 'A'
             then t.reason_zh
     end as reason_zh,
     t.model_version

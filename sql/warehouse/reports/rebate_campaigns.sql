@@ -11,6 +11,7 @@ select
     count(*) filter (where r.rebate > 0) as customers_granted,
     sum(r.earned) as earned,
     sum(r.rebate) as rebate,
+    sum(r.late_rebate) as late_rebate,
     sum(case when a.status in ('dispatched', 'acknowledged') then r.rebate else 0 end) as rebate_paid,
     sum(r.clawback) as clawback
 from ops.arrears_rebates as r

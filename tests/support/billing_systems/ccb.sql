@@ -76,7 +76,7 @@ from numbered
 where amount > 0 or cancels_bill_id is null;
 insert into ci_bseg
 select
-    'G' || number, 'B' || number, replace(customer_id, 'C', 'S'), billing_month, billing_month + interval '1 month',
+    'G' || number, 'B' || number, replace(customer_id, 'C', 'S'), period_start, period_end,
     case when is_estimated then 'Y' else 'N' end, '50'
 from numbered
 where amount > 0 or cancels_bill_id is null;

@@ -35,6 +35,9 @@ update collection_events
 set amount = case when event_type = 'write_off' then amount end,
     recorded_at = (occurred_on + time '23:59') at time zone 'Asia/Shanghai';
 
+-- A credit is posted to the account, and no print document.
+delete from bills where amount < 0 and cancels_bill_id is null;
+
 update payments
 set paid_on = cast(recorded_at at time zone 'Asia/Shanghai' as date)
 where reverses_payment_id is not null;

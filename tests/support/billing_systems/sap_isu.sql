@@ -96,8 +96,8 @@ left join reversals as r on r.number = b.number
 where b.is_bill;
 insert into erch
 select
-    '100', 'A' || number, replace(customer_id, 'C', 'V'), to_char(billing_month, 'YYYYMMDD'),
-    to_char(billing_month + interval '1 month' - interval '1 day', 'YYYYMMDD')
+    '100', 'A' || number, replace(customer_id, 'C', 'V'), to_char(period_start, 'YYYYMMDD'),
+    to_char(period_end - interval '1 day', 'YYYYMMDD')
 from numbered
 where is_bill;
 insert into erchc

@@ -76,7 +76,9 @@ def month_of(policy: Policy, customers: int, seed: int, *, shift: float = 0.0) -
         customer_id=[f"C{number:05}" for number in range(customers)],
         is_in_default=False,
         is_thin_file=False,
-        **dict.fromkeys(rule_facts(), False),
+        **dict.fromkeys((*rule_facts(), "is_default_by_register"), False),
+        rules_in_force=None,
+        quarantined_records=0,
         **given,
         **{f"{name}_missing": False for name in policy.indices},
     )

@@ -1,12 +1,15 @@
 """Rows of the source straight into the lake, as extraction and validation leave them where nothing is wrong."""
 
+import json
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.lake import QUARANTINE, Lake, fact_key
+from pipeline.lake import QUARANTINE, Lake, fact_key, integrity
 from pipeline.month import RatingMonth
 from pipeline.source.write import arrow_schema
 
@@ -30,9 +33,20 @@ def fill_lake(lake: Lake, tables: Tables, *snapshots: RatingMonth) -> None:
                     _write(lake, name, month, _known(database, name, month))
 
 
+def reseal(lake: Lake, folder: Path, **changes: Any) -> None:
+    """Make a partition whole again, as if its writer had written the files that are there now, and ``changes``."""
+    path = folder / integrity.MANIFEST
+    document = json.loads(path.read_text(encoding="utf-8"))
+    del document["manifest_sha256"]
+    document |= {"sha256": integrity.hash_files([folder / name for name in document["files"]])} | changes
+    path.write_text(json.dumps(integrity.seal(document, folder.relative_to(lake.root).as_posix())), encoding="utf-8")
+
+
 def quarantine(lake: Lake, table: str, month: RatingMonth, rows: Iterable[int]) -> None:
     """Make readers leave out these rows, by their place in the partition."""
-    left_out = pa.table({"file_row_number": pa.array(rows, pa.int64())})
+    rows = list(rows)
+    [file] = lake.files(table, **{fact_key(table): month})
+    left_out = pq.read_table(file).take(rows).add_column(0, "file_row_number", pa.array(rows, pa.int64()))
     with lake.writing(QUARANTINE + table, **{fact_key(table): month}) as partition:
         pq.write_table(left_out, partition.folder / "part-0.parquet")
         partition.manifest(rows=len(left_out))

@@ -1,5 +1,6 @@
 """``gridgrade actions`` and ``rebates``: what an operator sees, and which calls are refused in which words."""
 
+import csv
 import json
 import uuid
 
@@ -111,7 +112,7 @@ def test_a_call_that_is_refused(acting, arguments, code, fault):
     assert "Traceback" not in err
 
 
-def test_measures_are_decided_and_outages_told_of_on_the_command_line(gridgrade, settings):
+def test_measures_are_decided_and_outages_announced_on_the_command_line(gridgrade, settings):
     code, _, err = gridgrade("actions", "decide", "2026-10", settings=settings)
     assert (code, err) == (
         1,
@@ -121,3 +122,22 @@ def test_measures_are_decided_and_outages_told_of_on_the_command_line(gridgrade,
     assert (code, json.loads(out)["because"]) == (0, "nothing is published yet")
     for wrong in ("yesterday", "2026-10-20T08:00"):
         assert gridgrade("actions", "notices", "--at", wrong, settings=settings)[0] == 2
+
+
+@pytest.mark.parametrize("columns", ["80", "piped"])
+def test_ids_are_whole_at_any_width(acting, monkeypatch, columns):
+    if columns != "piped":
+        monkeypatch.setenv("TTY_COMPATIBLE", "1")
+        monkeypatch.setenv("COLUMNS", columns)
+    _, out, _ = acting("list")
+    found = json.loads(acting("list", "--json")[1])
+    assert len(found) == 3
+    assert all(row["action_id"] in out and row["customer_id"] in out for row in found)
+    assert "…" not in out
+
+
+def test_a_list_is_written_whole_as_csv(acting, tmp_path):
+    assert acting("list", "--out", str(tmp_path / "a.csv"))[:2] == (0, "")
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["id"] for row in rows} == {row["action_id"] for row in json.loads(acting("list", "--json")[1])}

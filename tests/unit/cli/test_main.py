@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pipeline.settings import PROJECT
+from pipeline.resources import ROOT
 from tests.support.environment import variables
 from tests.support.records.billing import fill, records
 
@@ -51,7 +51,7 @@ def test_help_lists_every_command(gridgrade):
     assert code == 0
     for command in (
         *("demo", "source", "rate", "backfill", "diff", "late", "override", "clean", "grades", "explain"),
-        *("migrate", "doctor"),
+        *("migrate", "doctor", "init", "test"),
     ):
         assert command in out
 
@@ -69,7 +69,7 @@ def test_what_a_run_of_its_own_process_says(settings):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GRIDGRADE_")}
     done = subprocess.run(
         command,
-        env=inherited | variables(settings) | {"PYTHONPATH": str(PROJECT)},
+        env=inherited | variables(settings) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

@@ -81,5 +81,5 @@ def test_a_customer_without_bills_has_none(sampled, policy):
     assert (found.bills, found.overdue) == ([], 0)
 
 
-def test_a_lake_that_is_not_here_is_said_by_none(tmp_path, policy):
+def test_a_lake_that_is_not_here_gives_none(tmp_path, policy):
     assert customers.bills(Settings(home=tmp_path), policy, SAMPLED, "C00001", THEN) is None

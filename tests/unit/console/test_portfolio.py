@@ -77,6 +77,6 @@ def test_a_replaced_revision_can_still_be_looked_at(settings):
 
 
 @pytest.mark.parametrize(("month", "revision"), [(RatingMonth(2025, 1), None), (OCTOBER, 9)])
-def test_what_is_not_published_is_said(settings, month, revision):
+def test_what_is_not_published_is_reported(settings, month, revision):
     with pytest.raises(NotPublishedError, match=f"nothing is published for {month}"):
         portfolio.portfolio(settings, month, revision)

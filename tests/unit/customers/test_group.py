@@ -30,7 +30,7 @@ from pipeline.warehouse.connection import transaction
 from tests.support.records.billing import OCTOBER, bill, customer, instant
 from tests.support.records.indices import BASIS, MODELS, expert, register, write_indices
 from tests.support.records.indices import customer as rated
-from tests.support.records.lake import fill_lake, tables
+from tests.support.records.lake import fill_lake, reseal, tables
 
 EARLIER = LAST - 1
 DEMAND = ("outages", "outage_minutes", "voltage_complaints", "contacts")
@@ -173,13 +173,13 @@ def test_profiles_are_those_of_the_customers(sample_settings, policy):
 
 
 def test_the_step_counts_what_it_left(sample_settings, policy):
-    told = group(LAST, sample_settings, policy)
+    seen = group(LAST, sample_settings, policy)
     groups = left(sample_settings, "groups")
-    assert told["life_cycle"] == Counter(groups["life_cycle_stage"])
+    assert seen["life_cycle"] == Counter(groups["life_cycle_stage"])
     for aspect in ASPECTS:
-        assert told["groups"][aspect] == Counter(groups[f"{aspect}_group"].dropna())
-    assert told["without"] == []
-    assert json.loads(json.dumps(told)) == told
+        assert seen["groups"][aspect] == Counter(groups[f"{aspect}_group"].dropna())
+    assert seen["without"] == []
+    assert json.loads(json.dumps(seen)) == seen
 
 
 def test_rows_in_any_order_in_any_ranges_on_any_threads_give_the_same_bits(
@@ -191,6 +191,9 @@ def test_rows_in_any_order_in_any_ranges_on_any_threads_give_the_same_bits(
     for path in shuffled.rglob("*.parquet"):
         rows = pq.read_table(path)
         pq.write_table(rows.take(rng.permutation(len(rows))), path)
+    lake = Lake(shuffled)
+    for folder in lake.partitions():
+        reseal(lake, folder)
     monkeypatch.setattr(known_records, "CUSTOMERS_AT_ONCE", 97)
     other = sample_settings.model_copy(update={"lake": shuffled, "threads": 1})
     group(LAST, other, policy)
@@ -236,8 +239,8 @@ def test_without_an_optional_table_demand_is_what_the_other_tells(
 def test_without_both_optional_tables_there_is_no_demand(sample_settings, sample_lake, policy, tmp_path):
     settings = sample_settings.model_copy(update={"lake": linked(sample_lake, tmp_path / "lake", *WITHOUT)})
     compute_indices(LAST, settings, policy)
-    told = group(LAST, settings, policy)
-    assert [*told["groups"]] == ["value", "behaviour"]
+    seen = group(LAST, settings, policy)
+    assert [*seen["groups"]] == ["value", "behaviour"]
     groups = left(settings, "groups")
     assert groups["demand_group"].isna().all()
     assert groups["group_name"].str.count(", ").max() == 1
@@ -251,7 +254,7 @@ def small(settings, policy):
     def run(policy=policy, **rows) -> dict[str, dict]:
         fill_lake(Lake(settings.lake_path), tables(**rows), OCTOBER)
         compute_indices(OCTOBER, settings, policy)
-        run.told = group(OCTOBER, settings, policy)
+        run.seen = group(OCTOBER, settings, policy)
         return left(settings, "groups", OCTOBER).to_dict("index")
 
     return run
@@ -261,7 +264,7 @@ def small(settings, policy):
 def test_few_customers_make_few_groups(small, customers):
     found = small(customers=[customer(n) for n in range(customers)], bills=[bill(n, OCTOBER) for n in range(customers)])
     assert len(found) == customers
-    assert sum(small.told["groups"].get("value", {}).values()) == customers
+    assert sum(small.seen["groups"].get("value", {}).values()) == customers
     if customers == 1:
         assert found["C000"]["group_name"] == "medium value, pays on time"
         assert found["C000"]["revenue"] == Decimal("100.25")
@@ -282,14 +285,14 @@ def test_a_group_that_nothing_tells_from_the_others_is_not_made(small):
     outage = {"outage_id": "O", "feeder_id": "F1", "is_planned": False, "starts_at": instant(date(2026, 10, 5))}
     outage |= {"ends_at": instant(date(2026, 10, 6)), "recorded_at": instant(date(2026, 10, 6))}
     small(customers=[customer(n) for n in range(6)], service_contacts=contacts, outages=[outage])
-    assert small.told["without"] == []
-    assert set(small.told["groups"]["demand"]) == {"quiet", "often in touch"}
+    assert small.seen["without"] == []
+    assert set(small.seen["groups"]["demand"]) == {"quiet", "often in touch"}
 
 
 def test_only_customers_who_closed_are_left(small):
     found = small(customers=[customer(0, closed_on=date(2026, 10, 5))])
     assert (found["C000"]["group_name"], found["C000"]["life_cycle_stage"]) == ("closed", "closed")
-    assert small.told["groups"] == {}
+    assert small.seen["groups"] == {}
 
 
 def test_sensitivities_are_taken_from_the_indices_where_they_are(settings, policy):

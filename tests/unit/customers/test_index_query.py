@@ -11,7 +11,7 @@ from pipeline.customers.parameters import parameters
 from pipeline.engine import open_engine
 from pipeline.engine.queries import compose
 from pipeline.errors import ConfigError
-from pipeline.lake.known_records import families
+from pipeline.lake.known_records import families, lake_begins
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -43,6 +43,7 @@ def rows(tmp_path_factory):
             for name in contract():
                 engine.bind_table(name, pa.Table.from_pylist(tables.get(name, []), arrow_schema(name)))
             engine.bind_table("families", families(policy))
+            engine.bind_table("lake_begins", lake_begins(OCTOBER.first_day))
             schema = pa.schema({"segment": pa.string(), "slope": pa.float64()})
             known = [{"segment": segment, "slope": slope} for segment, slope in (slopes or {}).items()]
             engine.bind_table("segment_slopes", pa.Table.from_pylist(known, schema))

@@ -1,5 +1,6 @@
 """The engine: views over files, parameters, streams, and its bounds."""
 
+import os
 from datetime import date
 
 import duckdb
@@ -10,7 +11,7 @@ import pytest
 from pipeline.engine import open_engine
 from pipeline.engine.connection import open_connection
 from pipeline.engine.queries import compose
-from pipeline.errors import LakeError
+from pipeline.errors import ConfigError, LakeError
 from pipeline.settings import Settings
 
 COLUMNS = {"customer_id": "VARCHAR", "amount": "DECIMAL(18, 2)"}
@@ -91,6 +92,18 @@ def test_a_name_can_be_bound_again(engine, file):
     assert fetch(engine, "select n from few") == [{"n": 7}]
 
 
+def test_what_is_kept_is_worked_out_once_until_it_is_released(engine):
+    engine.bind_table("numbers", pa.table({"n": [1, 2, 3]}))
+    for least in (2, 3):
+        engine.keep("large", compose("select n from numbers where n >= :least"), {"least": least, "unasked": 1})
+        assert len(fetch(engine, "select * from large")) == 4 - least
+    engine.bind_table("numbers", pa.table({"n": [4]}))
+    assert fetch(engine, "select * from large") == [{"n": 3}]
+    engine.release("large")
+    with pytest.raises(duckdb.Error, match="large"):
+        fetch(engine, "select * from large")
+
+
 def test_parameters_are_bound_and_never_read_as_sql(engine):
     engine.bind_table("people", pa.table({"name": ["a", "' or true --"]}))
     query = "select name from people where name = :name"
@@ -157,3 +170,19 @@ def test_a_scratch_folder_that_cannot_be_made_names_the_variable(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(LakeError, match=r"scratch cannot be made: .*; check GRIDGRADE_HOME"):
         open_engine(Settings(home=tmp_path / "file"))
+
+
+def test_too_little_memory_names_the_setting(tmp_path):
+    settings = Settings(home=tmp_path, memory_limit="20MB", threads=1)
+    with open_engine(settings) as small, pytest.raises(ConfigError, match="GRIDGRADE_MEMORY_LIMIT is too small"):
+        small.fetch(compose("select list(i) as held from range(40000000) as t(i)"))
+
+
+def test_what_is_made_of_records_is_its_owners_alone(tmp_path):
+    before = os.umask(0o022)
+    try:
+        with open_engine(Settings(home=tmp_path / "new" / "home")):
+            folders = [tmp_path / "new", tmp_path / "new" / "home", tmp_path / "new" / "home" / "scratch"]
+            assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700] * 3
+    finally:
+        os.umask(before)

@@ -30,7 +30,7 @@ def test_one_item_is_made_while_the_one_before_is_worked_on_and_no_more():
     assert list(stream) == [1, 2, 3, 4]
 
 
-def test_an_error_comes_in_its_turn():
+def test_an_error_is_raised_at_its_place():
     def items():
         yield 1
         raise ValueError("the second")

@@ -12,14 +12,16 @@ from pipeline.engine import queries
 from pipeline.errors import ConfigError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.settings import PROJECT
+from pipeline.resources import ROOT
 from pipeline.source import contract
 
 QUERIES = sorted(queries.files().values())
+SLOT = re.compile(r"\{(\w+)\}")
 RATED = [
     path
     for path in QUERIES
-    if path.parent.name not in ("inputs", "measures", "monitoring", "outages", "outbox", "rebates")
+    if path.parent.name not in ("inputs", "measures", "monitoring", "outages", "outbox", "publishing", "rebates")
+    and not queries.slots(path.stem)
 ]
 
 
@@ -31,7 +33,7 @@ def header(path):
     )
 
 
-def said(path, what):
+def stated(path, what):
     """The names that follow ``what`` in the header, without the remarks in brackets; ``since_*`` stands for several."""
     found = re.search(rf"\b{what} ((?:[^.()]|\([^()]*\))*)\.", header(path) + ".")
     return set(re.findall(r"\w+\*?", re.sub(r"\([^()]*\)", "", found[1]))) if found else set()
@@ -43,23 +45,38 @@ def matched(names, patterns):
 
 @pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
 def test_the_header_says_what_the_query_reads_and_binds(path):
-    tree = sqlglot.parse_one(path.read_text(), read="duckdb")
+    text = SLOT.sub(r"fragment_\1", path.read_text())
+    tree = sqlglot.parse_one(text, read="duckdb")
     own = {cte.alias for cte in tree.find_all(exp.CTE)}
-    assert said(path, "Reads") == {table.name for table in tree.find_all(exp.Table)} - own
+    named = {table.name for table in tree.find_all(exp.Table) if not table.name.startswith("fragment_")}
+    assert stated(path, "Reads") == named - own
     bound = {placeholder.name for placeholder in tree.find_all(exp.Placeholder)}
-    stated = said(path, "Parameters:")
-    assert matched(bound, stated) == bound
-    composed = queries.compose(path.read_text()).parameters
-    assert [pattern for pattern in stated if not matched(composed, [pattern])] == []
+    parameters_stated = stated(path, "Parameters:")
+    assert matched(bound, parameters_stated) == bound
+    composed = queries.compose(text).parameters
+    assert stated(path, "Fragments:") - {"and"} == set(queries.slots(path.stem)) == set(SLOT.findall(path.read_text()))
+    assert [pattern for pattern in parameters_stated if not matched(composed, [pattern])] == []
 
 
 @pytest.mark.parametrize("path", RATED, ids=lambda path: path.stem)
 def test_a_query_is_composed_down_to_tables_of_the_source_and_of_the_step(path, policy):
-    cards = Policy.load(PROJECT / "docs" / "examples" / "card-policy.yaml")
+    cards = Policy.load(ROOT / "docs" / "examples" / "card-policy.yaml")
     query = queries.compose(f"select * from {path.stem}")
     tree = sqlglot.parse_one(query.sql(), read="duckdb")
     read = {table.name for table in tree.find_all(exp.Table)} - {cte.alias for cte in tree.find_all(exp.CTE)}
-    assert read == query.tables <= {*contract(), "families", "cohort", "members", "segment_slopes", "snapshot"}
+    of_steps = {
+        "closed_customers",
+        "cohort",
+        "families",
+        "lake_begins",
+        "members",
+        "quarantined",
+        "roles",
+        "segment_slopes",
+        "shares",
+        "snapshot",
+    }
+    assert read == query.tables <= {*contract(), *of_steps}
     march = RatingMonth(2026, 3)
     known = set(parameters.label_parameters(policy, march) | parameters.group_parameters(policy, march)) | {"customers"}
     assert query.parameters <= known | set(parameters.parameters(cards, march))
@@ -76,6 +93,13 @@ def test_a_query_named_twice_on_the_way_is_put_in_once():
     names = [cte.alias for cte in sqlglot.parse_one(text, read="duckdb").find_all(exp.CTE)]
     assert names.count("received") == names.count("bill_status") == 1
     assert names.index("received") < names.index("bill_status") < names.index("late_debt") < names.index("mine")
+
+
+def test_what_is_given_is_read_as_a_table():
+    query = queries.compose("select * from late_debt", ["bill_status", "credited"])
+    names = {cte.alias for cte in sqlglot.parse_one(query.sql(), read="duckdb").find_all(exp.CTE)}
+    assert {"bill_status", "credited"} <= query.tables
+    assert not names & {"bill_status", "credited", "bill_money", "named_money"}
 
 
 def test_columns_are_those_of_the_select(policy):

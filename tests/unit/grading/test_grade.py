@@ -41,9 +41,9 @@ def test_every_customer_is_graded_by_the_model_of_the_family(graded, policy, set
         model.default_probability(frame)[0] for model, frame in alone
     ]
     assert [row["model_version"] for row in found.values()] == ["homes", "firms", "homes"]
-    assert [row["grade"] for row in found.values()] == ["AA", "D", "D"]
+    assert [row["grade"] for row in found.values()] == ["AAA", "C", "D"]
     assert {row["rating_basis"] for row in found.values()} == {"expert"}
-    assert graded.summary["grades"] == {"AAA": 0, "AA": 1, "A": 0, "B": 0, "C": 0, "D": 2}
+    assert graded.summary["grades"] == {"AAA": 1, "AA": 0, "A": 0, "B": 0, "C": 1, "D": 1}
     manifest = Lake(settings.lake_path).manifest("grades", rating_month=OCTOBER, **BASIS)
     assert (manifest["rows"], manifest["population"], manifest["model_versions"]) == (3, 3, MODELS)
 
@@ -55,9 +55,9 @@ def test_a_customer_in_default_has_the_worst_grade_whatever_the_model_says(grade
     assert found["score"] == expert(policy).score(pd.DataFrame([good]))[0]
 
 
-def test_a_thin_file_is_said_to_be_one(graded, policy):
+def test_a_thin_file_is_flagged(graded, policy):
     found = graded([customer(1, policy, is_thin_file=True), customer(2, policy)])
-    assert (found["C00001"]["rating_basis"], found["C00001"]["grade"]) == ("thin_file", "AA")
+    assert (found["C00001"]["rating_basis"], found["C00001"]["grade"]) == ("thin_file", "AAA")
     assert found["C00002"]["rating_basis"] == "expert"
 
 
@@ -88,11 +88,49 @@ def test_notches_count_up_and_down_from_what_is_published_for_the_month_before(g
     found = graded([customer(1, policy, band="B"), customer(2, policy), customer(3, policy), customer(5, policy)])
     moves = {name: (f["previous_grade"], f["grade"], f["notch_change"]) for name, f in found.items()}
     assert moves == {
-        "C00001": ("AA", "C", -3),
+        "C00001": ("AAA", "C", -4),
         "C00002": ("D", "C", 1),
-        "C00003": ("AA", "AA", 0),
-        "C00005": (None, "AA", None),
+        "C00003": ("AAA", "AAA", 0),
+        "C00005": (None, "AAA", None),
     }
+
+
+def test_the_grade_before_is_that_of_the_last_published_month_whatever_was_skipped(graded, settings, policy):
+    for month, band in ((OCTOBER - 4, "A"), (OCTOBER - 3, "D")):
+        graded([customer(1, policy, band=band)], month)
+        publish(month, settings, policy, **BASIS, run_id="t", run_kind="command")
+    found = graded([customer(1, policy), customer(2, policy)])
+    assert [(f["previous_grade"], f["grade"], f["grade_rule"]) for f in found.values()] == [
+        ("D", "C", "notch_limit"),
+        (None, "AAA", None),
+    ]
+
+
+def test_no_reason_is_of_band_a_or_of_what_nobody_knows(graded, settings, policy, learnt):
+    """A model that learnt from these customers takes points from values of band A and from gaps as well."""
+    model, rows = learnt
+    register(settings, "residential", "learnt", model)
+    found = graded(rows[:400], models=MODELS | {"residential": "learnt"})
+    name_of = {index.code: name for name, index in policy.indices.items()}
+    seen = [(row, name_of[code]) for row in rows[:400]
+            for n in (1, 2, 3, 4) if (code := found[row["customer_id"]][f"reason_{n}"])]  # fmt: skip
+    assert len(seen) > 400
+    assert not [name for row, name in seen if row[f"{name}_band"] == "A" or row[f"{name}_missing"]]
+
+
+def test_a_perfect_record_reaches_every_grade_of_the_expert_scorecard(policy):
+    """From the best of the scale, the promotion's buffer included and without any of the optional tables, down to the
+    worst."""
+    scale = policy.grades
+    known = {
+        f"{name}_band": "A" for name, index in policy.indices.items() if not (index.needs and index.missing == "median")
+    }
+    for family in policy.families:
+        model = expert(policy, family)
+        frame = pd.DataFrame([dict.fromkeys(model.columns) | known])[list(model.columns)]
+        assert model.default_probability(frame)[0] < scale.cutoffs[0] * (1 - policy.grade_rules.promotion.buffer)
+        worst = pd.DataFrame([dict.fromkeys(model.columns, "D")])
+        assert model.default_probability(worst)[0] > scale.cutoffs[-1]
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +171,7 @@ def test_a_customers_grade_does_not_depend_on_who_else_is_graded(policy, learnt)
     pd.testing.assert_frame_equal(pd.concat(parts), grader.grade(frame), check_exact=True)
 
 
-def test_the_policys_stand_in_for_a_missing_value_is_not_shown_to_the_model(graded, settings, policy, learnt):
+def test_the_policys_substitute_for_a_missing_value_does_not_enter_the_model(graded, settings, policy, learnt):
     model, _ = learnt
     register(settings, "residential", "learnt", model)
     rows = [
@@ -167,11 +205,11 @@ def test_what_is_not_in_a_familys_score_cannot_come_in_by_a_model(graded, settin
 
 def test_what_is_known_of_a_customer_beside_the_model_sets_the_grade(graded, policy):
     found = graded([customer(1, policy, is_new=True), customer(2, policy, has_theft=True), customer(3, policy)])
-    told = {name: (f["model_grade"], f["grade"], f["rating_basis"], f["grade_rule"]) for name, f in found.items()}
-    assert told == {
-        "C00001": ("AA", "B", "new", "new_customer"),
-        "C00002": ("AA", "D", "veto", "theft"),
-        "C00003": ("AA", "AA", "expert", None),
+    seen = {name: (f["model_grade"], f["grade"], f["rating_basis"], f["grade_rule"]) for name, f in found.items()}
+    assert seen == {
+        "C00001": ("AAA", "B", "new", "new_customer"),
+        "C00002": ("AAA", "D", "veto", "theft"),
+        "C00003": ("AAA", "AAA", "expert", None),
     }
 
 
@@ -191,8 +229,8 @@ def test_what_people_decided_by_the_cutoff_sets_the_grade(graded, policy, settin
     assert [(f["grade"], f["rating_basis"]) for f in found.values()] == [
         ("B", "override"),
         ("B", "veto"),
-        ("AA", "expert"),
-        ("AA", "expert"),
+        ("AAA", "expert"),
+        ("AAA", "expert"),
     ]
     manifest = Lake(settings.lake_path).manifest("grades", rating_month=OCTOBER, **BASIS)
     assert manifest["overrides_sha256"] != overrides.sha256([])

@@ -18,6 +18,7 @@ AAA, AA, A, B, C, D = (0.001, 0.006, 0.012, 0.03, 0.1, 0.2)  # a probability wel
 NOTHING = {
     "rating_basis": "model",
     "is_in_default": False,
+    "is_default_by_register": False,
     **dict.fromkeys(FACTS, False),
     **dict.fromkeys(("previous_grade", "override_grade", "veto_grade")),
 }
@@ -36,11 +37,15 @@ def one(rules=POLICY.grade_rules, **customer):
 WORKED = {
     "nothing applies": (dict(default_probability=A), ("A", "model", None)),
     "new": (dict(default_probability=AAA, is_new=True), ("B", "new", "new_customer")),
-    "new and bad": (dict(default_probability=D, is_new=True), ("B", "new", "new_customer")),
+    "new and bad: the ceiling raises nobody": (dict(default_probability=D, is_new=True), ("D", "model", None)),
     "new, and a thief": (dict(default_probability=A, is_new=True, has_theft=True), ("D", "veto", "theft")),
     "new, after a default": (
         dict(default_probability=AAA, is_new=True, previous_grade="D"),
         ("C", "new", "notch_limit"),
+    ),
+    "new, and within the buffer": (
+        dict(default_probability=0.049, is_new=True, previous_grade="C"),
+        ("C", "model", "promotion_buffer"),
     ),
     "one notch up a month": (dict(default_probability=AAA, previous_grade="B"), ("A", "model", "notch_limit")),
     "one notch up and no more to go": (dict(default_probability=AA, previous_grade="A"), ("AA", "model", None)),
@@ -74,6 +79,10 @@ WORKED = {
         ("D", "veto", "violation"),
     ),
     "in default": (dict(default_probability=AAA, is_in_default=True, is_new=True), ("D", "default", "default")),
+    "in default by the register alone": (
+        dict(default_probability=AAA, is_in_default=True, is_default_by_register=True),
+        ("D", "default", "default_by_register"),
+    ),
     "a person knows better": (
         dict(default_probability=D, is_in_default=True, has_theft=True, override_grade="AA"),
         ("AA", "override", "override"),
@@ -117,6 +126,7 @@ customers = st.lists(
         {
             "default_probability": st.floats(0, 1),
             "is_in_default": st.booleans(),
+            "is_default_by_register": st.booleans(),
             "previous_grade": grade_or_none,
             "override_grade": st.none() | grade_or_none,
             "veto_grade": st.none() | grade_or_none,
@@ -136,7 +146,7 @@ def test_what_holds_of_every_customer(drawn):
     for customer, row in zip(drawn, found.itertuples(), strict=True):
         grade, previous = rank[row.grade], rank.get(customer["previous_grade"])
         by_hand = customer["override_grade"] is not None
-        if not by_hand and not customer["is_new"]:
+        if not by_hand:
             assert grade >= rank[row.model_grade]
         if not by_hand and previous is not None:
             assert grade >= previous - 1

@@ -192,6 +192,7 @@ def test_the_report_reads_as_table_1(sql):
 def test_a_ceiling_holds_a_grade_down_and_does_not_hold_it_up(other, policy):
     """All three are B by their score, C at a shock of -0.1 and D at -0.3; a veto holds the second at C at first."""
     values = dict.fromkeys(policy.indices, None) | {"on_time_payment_rate": 1.0, "amount_weighted_days_late": 8.0}
+    values |= {"max_days_past_due": 1000.0}  # the worst band, whatever the shock
     write_indices(other, pa.Table.from_pylist([measured(n, policy, values) for n in range(3)]))
     grade(OCTOBER, other, policy, **BASIS, models=MODELS)
     lake = Lake(other.lake_path)

@@ -12,7 +12,8 @@ import pytest
 from pipeline import resources
 from pipeline.errors import LakeError, MonthNotClosedError, SourceContractError, SourceUnavailableError
 from pipeline.ingest.extract import extract, is_month_closed, require_closed
-from pipeline.lake import Lake
+from pipeline.ingest.validate import validate
+from pipeline.lake import QUARANTINE, Lake
 from pipeline.settings import Settings
 from tests.support.records.billing import (
     AUGUST,
@@ -55,9 +56,10 @@ def test_one_partition_a_month_that_ties_to_the_source(settings, policy, lake):
     manifest = lake.manifest("bills", recorded_month=OCTOBER)
     assert manifest["rows"] == manifest["source_rows"] == CUSTOMERS
     assert manifest["sums"] == manifest["source_sums"] == {"amount": "1047.50"}
-    [row, *_] = in_lake(settings, "bills", recorded_month=OCTOBER)
-    assert row[:2] == ("B-2026-10-000", "C000")
-    assert row[5:8] == (Decimal("100.25"), Decimal("321.125"), None)
+    columns = "bill_id, customer_id, issued_on, due_on, amount, kwh, kvarh, period_start"
+    [row, *_] = in_lake(settings, "bills", columns, recorded_month=OCTOBER)
+    assert row[:4] == ("B-2026-10-000", "C000", date(2026, 10, 3), date(2026, 10, 23))
+    assert row[4:] == (Decimal("100.25"), Decimal("321.125"), None, None)
 
 
 def test_what_is_there_is_not_read_again(settings, policy):
@@ -89,6 +91,21 @@ def test_customers_are_as_they_were_known_at_the_cut_off(settings, policy):
     regions = dict(in_lake(settings, "customers", "customer_id, region", snapshot_month=OCTOBER))
     assert len(regions) == CUSTOMERS
     assert (regions["C001"], regions["C002"]) == ("south", "north")
+
+
+def test_the_customers_of_the_cohorts_come_too_as_they_were_known_then(settings, policy, lake):
+    tables = records()
+    tables["customers"].append(customer(1, region="south", recorded_at=datetime(2026, 9, 15, tzinfo=UTC)))
+    fill(settings, tables)
+    brief = policy.model_copy(update={"label": policy.label.model_copy(update={"horizon_months": 1})})
+    extract(OCTOBER, settings, brief)
+    assert lake.facts("customers") == [AUGUST, SEPTEMBER, OCTOBER]  # there are no bills of the cohorts before
+    for month, region in ((AUGUST, "north"), (SEPTEMBER, "south")):
+        assert dict(in_lake(settings, "customers", "customer_id, region", snapshot_month=month))["C001"] == region
+    assert extract(OCTOBER, settings, brief)["written"] == {}
+    assert validate(OCTOBER, settings, brief)["quarantined"]["customers"] == 0
+    for month in (AUGUST, SEPTEMBER, OCTOBER):
+        assert lake.manifest(QUARANTINE + "customers", snapshot_month=month)["rows"] == 0
 
 
 def test_a_month_ends_when_it_ends_in_the_policys_time_zone(settings, policy):
@@ -342,5 +359,5 @@ def test_a_source_that_is_away_says_where_it_should_be(settings, policy):
 def test_a_lake_that_cannot_be_written_is_named(settings, policy, tmp_path):
     fill(settings, records())
     (tmp_path / "file").write_text("")
-    with pytest.raises(LakeError, match=r"file/lake/customers/snapshot_month=2026-10 cannot be written"):
+    with pytest.raises(LakeError, match=r"file/lake/bills/recorded_month=2026-08 cannot be written"):
         extract(OCTOBER, settings.model_copy(update={"lake": tmp_path / "file" / "lake"}), policy)

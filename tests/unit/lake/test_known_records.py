@@ -15,7 +15,7 @@ from pipeline.lake.known_records import KnownRecords, families
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from tests.support.records.billing import bill, customer, payment
-from tests.support.records.lake import fill_lake, tables
+from tests.support.records.lake import fill_lake, quarantine, tables
 
 OCTOBER = RatingMonth(2026, 10)
 
@@ -37,14 +37,11 @@ def ids(engine, table, column):
 
 def test_dates_count_back_from_the_cutoff(policy):
     leap = parameters(policy, RatingMonth(2024, 2))
-    assert {
-        name: leap[name] for name in ("as_of", "months_ago_1", "months_ago_12", "months_ago_15", "history_start")
-    } == {
+    assert {name: leap[name] for name in ("as_of", "months_ago_1", "months_ago_12", "months_ago_15")} == {
         "as_of": date(2024, 3, 1),
         "months_ago_1": date(2024, 2, 1),
         "months_ago_12": date(2023, 3, 1),
         "months_ago_15": date(2022, 12, 1),
-        "history_start": date(2022, 3, 1),
     }
     windows = {name: leap[f"since_{name}"] for name in ("arrears_ratio", "consumption_trend", "grid_accident_impact")}
     assert list(windows.values()) == [date(2023, 3, 1), date(2022, 12, 1), date(2021, 3, 1)]
@@ -65,10 +62,8 @@ def test_every_segment_has_the_limit_of_its_family(policy):
     }
 
 
-def test_a_month_reads_what_was_recorded_in_its_window_and_no_more(engine, lake, policy):
-    history = policy.index_parameters.bill_history_months
-    recorded = {name: OCTOBER + offset for name, offset in (("next", 1), ("now", 0), ("first", -history - 1))}
-    recorded["too old"] = recorded["first"] - 1
+def test_of_accounts_a_month_reads_all_that_was_recorded_before_its_cutoff(engine, lake, policy):
+    recorded = {name: OCTOBER + offset for name, offset in (("next", 1), ("now", 0), ("first", -100))}
     bills = [bill(1, month, bill_id=name) for name, month in recorded.items()]
     fill_lake(lake, tables(customers=[customer(1)], bills=bills), OCTOBER)
     KnownRecords(lake, policy, OCTOBER).bind(engine)
@@ -96,11 +91,11 @@ def test_a_table_is_absent_until_something_of_it_was_recorded(lake, policy):
     violation = {"violation_id": "V1", "customer_id": "C001", "violation_type": "theft"}
     violation |= {"detected_on": date(2026, 10, 5), "recorded_at": datetime(2026, 10, 6, tzinfo=UTC)}
     fill_lake(lake, tables(customers=[customer(1)], violations=[violation]), OCTOBER)
-    absent = {month: KnownRecords(lake, policy, month).absent for month in (OCTOBER - 1, OCTOBER, OCTOBER + 50)}
+    absent = {month: KnownRecords(lake, policy, month).absent for month in (OCTOBER - 1, OCTOBER, OCTOBER + 70)}
     assert {month: "violations" in tables for month, tables in absent.items()} == {
         OCTOBER - 1: True,
         OCTOBER: False,
-        OCTOBER + 50: True,  # what there is lies before all windows
+        OCTOBER + 70: True,  # what there is lies before all windows
     }
     assert "calibrations" in absent[OCTOBER]
     assert not absent[OCTOBER] & {"customers", "bills", "payments"}
@@ -135,6 +130,22 @@ def test_only_some_customers_can_be_bound(engine, lake, policy):
     assert ids(engine, "bills", "customer_id") == ["C002", "C003"]
     KnownRecords(lake, policy, OCTOBER).bind(engine, within=(None, "C002"))
     assert ids(engine, "bills", "customer_id") == ["C001"]
+
+
+def test_records_in_quarantine_are_known_by_their_customer(engine, lake, policy):
+    rows = tables(
+        customers=[customer(n) for n in (1, 2)],
+        bills=[bill(n, OCTOBER) for n in (1, 2)],
+        payments=[payment(n, OCTOBER) for n in (1, 2)],
+    )
+    fill_lake(lake, rows, OCTOBER)
+    quarantine(lake, "bills", OCTOBER, [0])
+    quarantine(lake, "payments", OCTOBER, [0, 1])
+    KnownRecords(lake, policy, OCTOBER).bind(engine)
+    query = queries.compose("select * from quarantined_by_customer order by customer_id")
+    assert [tuple(row.values()) for row in engine.fetch(query).to_pylist()] == [("C001", 2, 2), ("C002", 1, 1)]
+    KnownRecords(lake, policy, OCTOBER).bind(engine, within=("C002", None))
+    assert engine.fetch(query)["customer_id"].to_pylist() == ["C002"]
 
 
 def test_facts_that_were_never_validated_are_not_measured(engine, lake, policy):

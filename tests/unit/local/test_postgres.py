@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: shared by processes, closed to everyone else."""
 
+import json
 import os
 import re
 import shutil
@@ -18,8 +19,10 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.local import postgres_process
+from pipeline.local.databases import reader_address
 from pipeline.local.postgres import EmbeddedPostgres
-from pipeline.settings import PROJECT
+from pipeline.resources import ROOT
+from pipeline.settings import Settings
 
 USER = """
 import sys, time
@@ -42,7 +45,7 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
             cwd="/",
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             **arguments,
         )
 
@@ -169,7 +172,7 @@ def test_a_forked_child_leaves_the_server_to_its_parent(folder):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     while parent.stdout.readline().strip() != "waited":
         assert parent.poll() is None
@@ -242,6 +245,14 @@ def test_passwords_are_private_and_in_no_log(postgres):
     assert len(passwords) == 5
     log = (postgres.folder / "server.log").read_text()
     assert not any(password in log or password in repr(postgres) for password in passwords)
+
+
+def test_report_readers_get_an_address_that_connects_once_they_have_read_the_password(postgres):
+    seen = reader_address(Settings(home=postgres.folder.parent))
+    address, user, file = re.fullmatch(r"(\S+), password of (\S+) in (\S+)", seen).groups()
+    password = json.loads(Path(file).read_text())[user]
+    with psycopg.connect(address, password=password) as connection:
+        assert connection.execute("select current_user").fetchone() == (user,)
 
 
 def test_without_the_wheel_the_message_names_the_way_out(tmp_path, monkeypatch):

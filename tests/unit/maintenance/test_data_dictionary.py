@@ -4,7 +4,7 @@ import json
 
 from pipeline.maintenance.data_dictionary import dictionary, markdown
 from pipeline.policy import Policy
-from pipeline.settings import PROJECT
+from pipeline.resources import ROOT
 from pipeline.source import contract
 
 
@@ -19,11 +19,11 @@ def rows(page: str) -> dict[str, list[str]]:
 
 
 def test_the_page_among_the_docs_is_the_one_of_the_default_policy(policy):
-    page = (PROJECT / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
     assert page == markdown(policy), "docs/data-dictionary.md is stale: make dictionary"
 
 
-def test_every_index_is_told_with_all_that_defines_it(policy):
+def test_every_index_is_listed_with_all_that_defines_it(policy):
     page = markdown(policy)
     found = rows(page)
     for name, index in policy.indices.items():
@@ -58,14 +58,14 @@ def test_every_index_is_told_with_all_that_defines_it(policy):
     assert "`sql/lake/indices/finance.sql` reads `customers`, `financial_statements`." in page
 
 
-def test_a_utilitys_own_words_are_told_as_they_are_and_break_no_table(tmp_path):
+def test_a_utilitys_own_words_are_printed_as_they_are_and_break_no_table(tmp_path):
     own = tmp_path / "policy.yaml"
     own.write_text("indices: {arrears_ratio: {meaning: 'a | b * c < d', bands: [0, 0.25, 9]}}")
     cells = rows(markdown(Policy.load(own)))["P4"]
     assert (cells[2], cells[6]) == ("a \\| b \\* c &lt; d", "A ≤ 0, B ≤ 0.25, C ≤ 9")
 
 
-def test_the_warehouse_is_told_as_the_database_has_it(policy, sql):
+def test_the_warehouse_is_described_as_the_database_has_it(policy, sql):
     commented = sql(
         """
         select c.relnamespace::regnamespace || '.' || c.relname, a.attname, col_description(c.oid, a.attnum)
@@ -76,12 +76,12 @@ def test_the_warehouse_is_told_as_the_database_has_it(policy, sql):
         """
     )
     wide = {("rating.credit_indices", column) for name in policy.indices for column in (name, f"{name}_band")}
-    told = {
+    seen = {
         (table, column): meaning
         for table, described in dictionary(policy)["warehouse"].items()
         for column, meaning in described["columns"].items()
     }
-    assert told == {(table, column): meaning for table, column, meaning in commented if (table, column) not in wide}
+    assert seen == {(table, column): meaning for table, column, meaning in commented if (table, column) not in wide}
 
 
 def test_the_command_prints_it_or_writes_it_under_the_policy_in_force(gridgrade, policy, tmp_path, monkeypatch):
@@ -91,9 +91,9 @@ def test_the_command_prints_it_or_writes_it_under_the_policy_in_force(gridgrade,
     own.write_text("index_parameters: {outage_report_hours: 48}")
     monkeypatch.setenv("GRIDGRADE_POLICY", str(own))
     assert gridgrade("dictionary", "--json", "--out", str(tmp_path / "d.json")) == (0, "", "")
-    told = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
-    assert told["index_parameters"]["outage_report_hours"] == 48
-    assert {table["name"] for table in told["source"]} == set(contract())
+    seen = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
+    assert seen["index_parameters"]["outage_report_hours"] == 48
+    assert {table["name"] for table in seen["source"]} == set(contract())
     code, _, err = gridgrade("dictionary", "--out", str(tmp_path / "no" / "where.md"))
     assert (code, err.count("\n")) == (1, 1)
     assert "cannot be written: No such file or directory" in err

@@ -35,7 +35,7 @@ def test_all_is_well(looked_at, settings):
     assert findings["source violations"].detail == "absent, optional: its indices will be missing"
     assert findings["warehouse"].detail == "up to date, nothing published yet"
     assert findings["policy"].detail.startswith("the default, sha256 ")
-    assert list(findings)[:2] == ["policy", "lake"]
+    assert list(findings)[:3] == ["home", "policy", "lake"]
 
 
 def test_the_latest_publication_is_named(published, looked_at):
@@ -55,7 +55,7 @@ def test_an_empty_source_lacks_the_required_tables(looked_at):
     assert "bills" in found["source bills"]
 
 
-def test_a_missing_column_is_wrong_where_it_is_required_and_told_where_it_is_not(looked_at, settings):
+def test_a_missing_column_is_wrong_where_it_is_required_and_listed_where_it_is_not(looked_at, settings):
     fill(settings, records())
     in_source(settings, "alter table bills drop column due_on", "alter table bills drop column kvarh")
     assert "due_on" in wrong(looked_at())["source bills"]

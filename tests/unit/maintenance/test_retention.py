@@ -26,10 +26,10 @@ KEPT = PUBLISHED[-2:]
 
 @pytest.fixture(scope="module")
 def brief(policy) -> Policy:
-    """Two published months can be repeated: they read 17 months of bills, and learn from cohorts 1 and 2 months ago."""
+    """Two published months can be repeated: they read 15 months of the register and learn
+    from cohorts 1 and 2 months ago."""
     changes = {
         "extract": {"history_months": 15},
-        "index_parameters": {"bill_history_months": 15},
         "label": {"horizon_months": 1, "embargo_months": 0},
         "training": {"cohorts": 2},
         "retention": {
@@ -64,11 +64,11 @@ def installation(databases, template, tmp_path):
 def _fill(settings, brief):
     lake = Lake(settings.lake_path)
     for month in RatingMonth.span(FIRST, LAST):
-        for table in ("customers", "bills", "payments"):
+        for table in ("customers", "bills", "payments", "arrears"):
             _write(lake, table, **{fact_key(table): month})
             _write(lake, QUARANTINE + table, **{fact_key(table): month})
     for month in PUBLISHED:
-        for table in ("indices", "grades"):
+        for table in ("bill_status", "indices", "grades"):
             _write(lake, table, rating_month=month, basis="as_known_then")
     _publish(settings, brief, [(month, "as_known_then") for month in PUBLISHED])
     _publish(settings, brief, [(LAST, "as_known_now"), *((LAST, "as_known_then") for _ in range(3))])
@@ -117,9 +117,10 @@ def test_nothing_goes_that_the_months_to_keep_were_rated_from_or_learn_from(inst
     assert needed(installation, brief) == before
     lake = Lake(installation.lake_path)
     oldest = KEPT[0]
-    assert lake.facts("customers") == list(RatingMonth.span(oldest, LAST))
-    assert lake.facts("bills") == lake.facts("payments") == list(RatingMonth.span(oldest - 2 - 16, LAST))
-    assert not lake.has(QUARANTINE + "bills", recorded_month=FIRST)
+    assert lake.facts("customers") == list(RatingMonth.span(oldest - 2, LAST))  # those of the oldest cohort
+    assert lake.facts("bills") == lake.facts("payments") == list(RatingMonth.span(FIRST, LAST))  # debts never lapse
+    assert lake.facts("arrears") == list(RatingMonth.span(oldest - 2 - 14, LAST))
+    assert not lake.has(QUARANTINE + "arrears", recorded_month=FIRST)
     assert {one.kind for one in gone} == {"facts", "derived", "revision", "pages"}
     assert all(one.size_bytes > 0 for one in gone if one.kind != "revision")
 
@@ -127,16 +128,17 @@ def test_nothing_goes_that_the_months_to_keep_were_rated_from_or_learn_from(inst
 def test_the_lake_remembers_since_when_it_had_what_is_gone(installation, brief):
     lake = Lake(installation.lake_path)
     clean(installation, brief)
-    assert lake.facts("bills")[0] > FIRST
-    assert lake.beginning("bills") == FIRST
+    assert lake.facts("arrears")[0] > FIRST
+    assert lake.beginning("arrears") == FIRST
     clean(installation, brief)
-    assert lake.beginning("bills") == FIRST
-    assert lake.beginning("arrears") is None
+    assert lake.beginning("arrears") == FIRST
+    assert lake.beginning("violations") is None
 
 
 def test_of_derived_partitions_and_pages_the_newest_months_stay(installation, brief):
     clean(installation, brief)
-    assert {month for _, month, _ in Lake(installation.lake_path).derived()} == {LAST - 1, LAST}
+    kept = {(table, month) for table, month, _ in Lake(installation.lake_path).derived()}
+    assert kept == {*((table, month) for table in ("indices", "grades") for month in KEPT), ("bill_status", LAST)}
     runs = [month for month, _ in validation_pages.runs(installation.data_docs_path)]
     assert runs == [LAST - 1, LAST]
 

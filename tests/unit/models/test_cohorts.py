@@ -1,12 +1,16 @@
 """What a model may learn from: mature cohorts, everybody's outcome, and the rows that are drawn."""
 
 from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from pipeline.customers.outcomes import cohort_snapshot
+from pipeline.engine import open_engine
 from pipeline.lake import Lake
 from pipeline.models import cohorts
 from pipeline.models.cohorts import _class_shares, _shares
@@ -56,6 +60,59 @@ def test_no_cohort_is_older_than_the_records(tmp_path, policy):
     with lake.writing("bills", recorded_month=MONTH - 7) as partition:
         partition.manifest(rows=0)
     assert cohorts.mature(lake, MONTH, policy) == [MONTH - 7, MONTH - 6]
+
+
+def test_nothing_recorded_of_customers_after_a_cohort_changes_it(sample, policy, tmp_path):
+    """Customers who are added, move to another segment or feeder, get another connection, close and come back."""
+    policy = changed(policy, "training", cohorts=1, out_of_time_cohorts=0)
+    cohort = MONTH - policy.label.horizon_months
+    cutoff = cohort.cutoff("UTC")
+    known = sorted(sample["customers"].to_pylist(), key=lambda row: row["recorded_at"])
+    known = [row for row in known if row["recorded_at"] < cutoff]
+    latest = {row["customer_id"]: row for row in known}
+    afterwards = []
+    for number, row in enumerate(latest.values()):
+        segment = "commercial" if row["segment"] == "residential" else "residential"
+        afterwards += [
+            row | {"recorded_at": cutoff, **change}
+            for change in (
+                [{"segment": segment}],
+                [{"contract_capacity_kva": Decimal(5000), "has_reactive_compensation": None}],
+                [{"feeder_id": "elsewhere", "region": "elsewhere"}],
+                [
+                    {"closed_on": (cohort + 1).first_day},
+                    {"connected_on": (cohort + 3).first_day, "recorded_at": cutoff + timedelta(days=60)},
+                ],
+                [{"customer_id": f"backdated {number}"}],
+            )[number % 5]
+        ]
+    found = {}
+    for name, more in (("as it was", []), ("changed afterwards", afterwards)):
+        settings = Settings(home=tmp_path / name, threads=2)
+        customers = pa.Table.from_pylist([*known, *more], sample["customers"].schema)
+        fill_lake(Lake(settings.lake_path), sample | {"customers": customers}, cohort, MONTH)
+        with cohorts.labelled(MONTH, settings, policy, "as_known_then") as rows:
+            found[name] = rows.counts, {family: rows.of(family) for family in policy.families}
+    (counts, families), (counts_then, families_then) = found.values()
+    pd.testing.assert_frame_equal(counts, counts_then)
+    for family, rows in families.items():
+        assert len(rows)
+        pd.testing.assert_frame_equal(rows, families_then[family])
+
+
+def test_a_cohort_whose_customers_the_source_no_longer_knows_is_read_as_known_later(sample, policy, tmp_path, caplog):
+    """A billing system that writes over its customers says of an earlier month only who has not changed since."""
+    policy = changed(policy, "training", cohorts=1, out_of_time_cohorts=0)
+    cohort = MONTH - policy.label.horizon_months
+    lake = Lake(tmp_path / "lake")
+    fill_lake(lake, sample | {"customers": sample["customers"].slice(0, 100)}, cohort)
+    with open_engine(Settings(home=tmp_path, threads=2)) as engine:
+        assert cohort_snapshot(engine, lake, policy, cohort, MONTH) == MONTH
+        assert f"the customers snapshot of {cohort} lacks" in caplog.text
+        lake = Lake(tmp_path / "whole")
+        fill_lake(lake, sample, cohort)
+        assert cohort_snapshot(engine, lake, policy, cohort, MONTH) == cohort
+        assert cohort_snapshot(engine, lake, policy, cohort - 1, MONTH) == MONTH
 
 
 def test_everybody_connected_then_has_one_outcome(settings, brief, rows, sample):

@@ -104,7 +104,9 @@ def outcome_of(settings, policy) -> pd.DataFrame:
     folder = settings.home / "outcomes"
     folder.mkdir(parents=True)
     with open_engine(settings) as engine:
-        found = write_outcomes(engine, Lake(settings.lake_path), policy, COHORT, folder, known_in=MONTH)
+        found = write_outcomes(
+            engine, Lake(settings.lake_path), policy, COHORT, folder, known_in=MONTH, customers_of=MONTH
+        )
         engine.bind_files("outcomes", [str(file) for file in found.files])
         rows = queries.compose("select customer_id, segment, outcome, is_default from outcomes order by customer_id")
         return engine.fetch(rows).to_pandas()

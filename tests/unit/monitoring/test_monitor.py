@@ -10,7 +10,7 @@ def summary(month: str, *failed: str) -> dict:
     return {"month": month, "failed": list(failed)}
 
 
-def test_of_many_months_the_last_that_failed_is_told_in_full():
+def test_of_many_months_the_last_that_failed_is_reported_in_full():
     months = [summary("2026-03", "psi of score 0.3"), summary("2026-04"), summary("2026-02", "auc 0.4", "ks 0.1")]
     with pytest.raises(MonitoringError) as raised:
         monitor.require_passed(*months)

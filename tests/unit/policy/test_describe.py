@@ -3,12 +3,12 @@
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.policy import DEFAULTS, PARTS, Policy, layers
 from pipeline.policy.describe import as_yaml, origins, schema
-from pipeline.settings import PROJECT
+from pipeline.resources import ROOT
 
 OWN = """
 timezone: Asia/Shanghai
@@ -39,6 +39,7 @@ DOCUMENTS = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(DOCUMENTS.filter(bool))
 def test_any_value_is_printed_on_one_line_and_read_back(document):
     printed = as_yaml(document, {})
@@ -72,7 +73,7 @@ def check():
     return jsonschema.Draft202012Validator(schema())
 
 
-FILES = [*sorted((PROJECT / "docs" / "examples").glob("*policy*.yaml")), *(DEFAULTS / f"{part}.yaml" for part in PARTS)]
+FILES = [*sorted((ROOT / "docs" / "examples").glob("*policy*.yaml")), *(DEFAULTS / f"{part}.yaml" for part in PARTS)]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pipeline.errors import ConfigError
-from pipeline.publishing.export_grades import SHOWN_ROWS, NotPublishedError, export_grades
+from pipeline.cli.show.grades import SHOWN_ROWS, show_grades
+from pipeline.publishing.export_grades import NotPublishedError, export_grades
 from tests.support.records.indices import OCTOBER
 
 
@@ -24,8 +24,8 @@ def test_csv_and_json_are_all_rows_in_order(published, tmp_path):
 
 
 def test_a_table_shows_the_first_and_says_how_many_there_are(published, tmp_path, capsys):
-    export_grades(published, OCTOBER, "table", None)
-    export_grades(published, OCTOBER, "table", tmp_path / "table")
+    show_grades(published, OCTOBER, None, revision=None)
+    show_grades(published, OCTOBER, tmp_path / "table", revision=None)
     for shown in (capsys.readouterr().out, (tmp_path / "table").read_text()):
         assert "2026-10" in shown
         assert f"{SHOWN_ROWS} of 50" in " ".join(shown.split())
@@ -51,7 +51,8 @@ def test_a_revision_is_asked_for_by_its_number(published, tmp_path):
 
 
 @pytest.mark.parametrize("output", ["csv", "json", "table"])
-def test_a_file_that_cannot_be_written_is_one_clear_line(published, tmp_path, output):
-    with pytest.raises(ConfigError, match=r"none.*it's here cannot be written") as raised:
-        export_grades(published, OCTOBER, output, tmp_path / "none" / "it's here")
-    assert "\n" not in str(raised.value)
+def test_a_file_that_cannot_be_written_is_one_clear_line(gridgrade, published, tmp_path, output):
+    target = tmp_path / "none" / "it's here"
+    code, _, err = gridgrade("grades", "2026-10", "--format", output, "--out", str(target), settings=published)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "it's here cannot be written" in err

@@ -42,6 +42,8 @@ def customer(number, **changes):
         "notch_change": None,
         "rating_basis": "model",
         "grade_rule": None,
+        "rules_in_force": None,
+        "quarantined_records": 0,
         "reason_1": 'P1, "late"\n',
         "reason_2": "",
         "reason_3": None,
@@ -65,6 +67,7 @@ def indices_of(customers, policy):
 
 ORIGIN = {"inputs": {}, "overrides_sha256": "o" * 64, "code_sha256": "c" * 64, "previous_publication_id": None}
 KINDS = {"score": pa.float64(), "default_probability": pa.float64(), "notch_change": pa.int32()}
+KINDS["quarantined_records"] = pa.int64()
 SCHEMA = pa.schema([(name, KINDS.get(name, pa.string())) for name in customer(0)])
 
 
@@ -202,10 +205,10 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(settings, policy, 
     run(settings, policy)
     customers[0]["grade"] = "B"
     write([*customers[:5], customer(9, grade="C")])
-    told = run(settings, policy, dry_run=True)
-    assert told["changed"]
-    assert told["grades"] == {"A": 4, "B": 1, "C": 1}
-    moves = {(move["before"], move["after"]): move["customers"] for move in told["migration"]}
+    summary = run(settings, policy, dry_run=True)
+    assert summary["changed"]
+    assert summary["grades"] == {"A": 4, "B": 1, "C": 1}
+    moves = {(move["before"], move["after"]): move["customers"] for move in summary["migration"]}
     assert moves == {("A", "A"): 4, ("A", "B"): 1, ("A", None): 1, (None, "C"): 1}
     assert sql("select revision from ops.publications") == [(1,)]
     assert staged_tables(sql) == []
@@ -505,7 +508,7 @@ def test_a_reader_who_stays_is_named_when_publishing_gives_up(settings, policy, 
     assert run(settings, policy)["revision"] == 2
 
 
-def test_two_runs_of_a_month_take_turns(settings, policy, write):
+def test_two_runs_of_a_month_wait_for_each_other(settings, policy, write):
     write([customer(number) for number in range(10)])
     with (
         revisions.publishing(settings, OCTOBER, 1),

@@ -6,7 +6,7 @@ from pipeline.customers.index_query import indices_query
 from pipeline.customers.parameters import parameters
 from pipeline.engine.duckdb import _bound
 from pipeline.engine.queries import compose
-from pipeline.lake.known_records import families
+from pipeline.lake.known_records import families, lake_begins
 from pipeline.month import RatingMonth
 
 KNOWN_OF_FEW = {
@@ -32,6 +32,8 @@ def rated(small, policy):
     )
     connection.execute("set search_path = 'snapshot,main'")
     connection.register("families", families(policy))
+    [(begins,)] = connection.execute("select min(billing_month) from bills").fetchall()
+    connection.register("lake_begins", lake_begins(begins))
     bound = parameters(policy, RatingMonth(2026, 10))
     slopes = compose("select * from satisfaction_slope_by_segment")
     connection.execute(f"create table segment_slopes as {slopes.sql()}", _bound(slopes, bound))
@@ -55,8 +57,8 @@ def test_every_index_of_a_family_tells_its_customers_apart(rated, policy, family
 
 def test_credit_shows_in_the_indices_that_tell_of_it(rated, policy):
     """On the whole, who pays badly is also worse in statements, violations and ratings."""
-    told = ("asset_liability_ratio", "return_on_net_assets", "violation_severity", "social_credit_rating")
-    for name in told:
+    seen = ("asset_liability_ratio", "return_on_net_assets", "violation_severity", "social_credit_rating")
+    for name in seen:
         sign = 1 if policy.indices[name].direction == "+" else -1
         [(correlation,)] = rated.execute(
             f"select corr({sign} * {name}, on_time_payment_rate) from rated where not {name}_missing"

@@ -8,7 +8,8 @@ from sqlalchemy import URL
 from sqlalchemy.dialects import mssql, oracle
 
 from pipeline.errors import ConfigError, SourceUnavailableError
-from pipeline.settings import SQL, Settings
+from pipeline.resources import SQL
+from pipeline.settings import Settings
 from pipeline.source import contract, table
 from pipeline.source.read import BEGINNING, BillingSystem
 
@@ -50,6 +51,18 @@ def test_an_oracle_that_does_not_answer_is_one_line():
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("drivername", ["oracle+oracledb", "postgresql+psycopg", "mysql+pymysql"])
+def test_a_host_that_is_not_found_is_one_line_that_names_the_setting(drivername):
+    away = URL.create(drivername, "u", "s3cret#", "no-such-host.invalid", database="cis")
+    with (
+        BillingSystem(away) as source,
+        pytest.raises(SourceUnavailableError, match=r"no-such-host\.invalid.*GRIDGRADE_SOURCE_URL") as caught,
+    ):
+        source.query(table("bills"))
+    assert "\n" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("url", "way_out"),
     [
@@ -57,6 +70,7 @@ def test_an_oracle_that_does_not_answer_is_one_line():
         ("mssql://u:p@h/d", r"pip install pyodbc and write mssql\+pyodbc://"),
         ("mysql+nosuch://u:p@h/d", r"pip install pymysql"),
         ("nosuch://u:p@h/d", "pip install one that SQLAlchemy can use"),
+        ("postgresql+asyncpg://u:p@h/d", "driver.*: write postgresql://"),
         ("postgresql+psycopg_async://u:p@h/d", r"asynchronous driver: write postgresql://"),
         ("oracle+oracledb_async://u:p@h/d", r"asynchronous driver: write oracle\+oracledb://"),
         ("sqlite+aiosqlite:///d", "asynchronous driver: write sqlite://|no driver is installed"),

@@ -69,8 +69,15 @@ def test_the_mark_goes_when_what_was_carried_over_is_back(publish):
 
 def test_a_month_published_before_an_earlier_one_is_stale_once_that_is_there(publish):
     assert publish(JUNE + 1, "a") == []
-    assert publish(JUNE - 3, "a") == []
-    assert publish(JUNE, "a") == [JUNE + 1]
+    assert publish(JUNE - 3, "a") == [JUNE + 1]
+    assert publish(JUNE, "b") == [JUNE + 1]
+
+
+def test_a_month_takes_over_from_the_last_one_published_whatever_was_skipped(publish):
+    publish(JUNE, "a")
+    assert publish(JUNE + 4, "a") == []
+    assert publish(JUNE, "b") == [JUNE + 4]
+    assert publish(JUNE, "a") == []
 
 
 def test_a_month_that_was_overtaken_while_it_was_rated_is_stale_at_once(publish):

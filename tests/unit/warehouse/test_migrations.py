@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from pipeline.errors import ConfigError, WarehouseUnavailableError
-from pipeline.settings import SQL, Settings
+from pipeline.resources import SQL
+from pipeline.settings import Settings
 from pipeline.warehouse import migrations
 from pipeline.warehouse.tables.index_columns import ensure_index_columns
 
@@ -104,7 +105,7 @@ def test_a_new_index_gets_its_columns_once_and_in_published_months_too(settings,
 
 
 def test_the_columns_of_indices_say_what_the_policy_says(settings, sql, policy):
-    def said():
+    def comment():
         return dict(
             sql(
                 "select attname, col_description(attrelid, attnum) from pg_attribute "
@@ -115,12 +116,12 @@ def test_the_columns_of_indices_say_what_the_policy_says(settings, sql, policy):
     index = policy.indices["arrears_ratio"]
     own = index.model_copy(update={"meaning": "what's overdue: 50% or :more", "window_months": 0})
     ensure_index_columns(settings, {"arrears_ratio": own})
-    assert said() == {
+    assert comment() == {
         "arrears_ratio": "P4: what's overdue: 50% or :more; average monthly bills.",
         "arrears_ratio_band": "Band of arrears_ratio, A best to D.",
     }
     ensure_index_columns(settings, policy.indices)
-    assert said()["arrears_ratio"] == f"P4: {index.meaning}; average monthly bills, 12 months."
+    assert comment()["arrears_ratio"] == f"P4: {index.meaning}; average monthly bills, 12 months."
 
 
 @pytest.mark.parametrize("name", ["Moon", "x; drop table rating.models", "", "a" * 60])

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.settings import PROJECT, SQL
+from pipeline.resources import ROOT, SQL
 from pipeline.warehouse.statements import statement
 
 WAREHOUSE = SQL / "warehouse"
@@ -38,7 +38,7 @@ def test_the_header_names_parameters_and_fragments(name):
 
 
 def test_every_file_is_used_and_every_statement_is_there():
-    code = "\n".join(path.read_text() for path in (PROJECT / "pipeline").rglob("*.py"))
+    code = "\n".join(path.read_text() for path in (ROOT / "pipeline").rglob("*.py"))
     called = set(re.findall(r'statement\(\s*"([\w/]+)"', code))
     assert called <= set(NAMES)
     by_part_of_the_name = {name for name in NAMES if f'"{name.split("/")[1]}"' in code}

@@ -10,7 +10,7 @@ SECRET = "0123456789abcdef"
 SENDER = "Example Power <power@utility.example>"
 
 
-def test_a_login_is_told_apart_from_the_address():
+def test_a_login_is_separated_from_the_address():
     webhook = configuration.webhook(Settings(webhook_url="https://u:p%40ss@crm.example/a?b=c", webhook_secret=SECRET))
     assert (webhook.url, webhook.login, webhook.where) == (
         "https://crm.example/a?b=c",

@@ -47,8 +47,8 @@ def test_every_letter_can_be_written_from_its_documented_fields(policy, action_t
     assert not re.search(r"[{}]|None|undefined", letter.subject + letter.text)
     assert bool(re.search("[一-鿿]", letter.subject)) == (language == "zh")
     used = set(re.findall(r"\b(\w+)\b", "".join(p.read_text() for p in LETTERS.glob(f"{action_type}.*.txt"))))
-    told = set(sample(action_type)) - {"terms", "campaign", "rebate_action_id", "outage_id", "feeder_id"}
-    assert told <= used, "a documented field that neither letter tells"
+    seen = set(sample(action_type)) - {"terms", "campaign", "rebate_action_id", "outage_id", "feeder_id"}
+    assert seen <= used, "a documented field that neither letter tells"
 
 
 OPTIONAL = {"contract_capacity_kva", "ends_at"}
@@ -61,14 +61,14 @@ def test_a_letter_does_without_what_may_be_unknown(policy, action_type, language
     assert "None" not in write(policy, action_type, payload=payload, language=language).text
 
 
-def test_an_outage_called_off_is_told_as_such(policy):
+def test_the_letter_of_an_outage_called_off_says_so(policy):
     payload = sample("outage_notice_amendment") | {"starts_at": None, "ends_at": None}
     letter = write(policy, "outage_notice_amendment", payload=payload)
     assert letter.subject == "Planned power cut called off"
     assert "not interrupted" in letter.text
 
 
-def test_instants_are_told_in_the_utility_s_time_zone(policy):
+def test_instants_are_in_the_utility_s_time_zone(policy):
     local = Policy(**policy.model_dump(mode="json") | {"timezone": "Asia/Shanghai"})
     assert "2026-11-09 09:00" in write(local, "outage_notice").text
 

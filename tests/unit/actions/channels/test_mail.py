@@ -1,7 +1,11 @@
 """Mail by a real server: who gets it, what the server may answer, and that nobody's address stays behind."""
 
 import email
+import socketserver
 import ssl
+import threading
+import time
+from contextlib import suppress
 from email import policy as email_policies
 
 import pytest
@@ -102,6 +106,32 @@ def test_a_server_in_trouble_gets_the_same_message_again(mailing, mail, trouble)
     assert mailing.row(action, "status", "attempts") == ("dispatched", 2)
     first, second = (read(content) for _, content in mail.received)
     assert first["Message-ID"] == second["Message-ID"]
+
+
+@pytest.fixture
+def endless_server():
+    """The port of a mail server whose greeting never ends, a byte every now and then."""
+
+    class Greeting(socketserver.BaseRequestHandler):
+        def handle(self):
+            with suppress(OSError):
+                for _ in range(600):
+                    self.request.sendall(b"2")
+                    time.sleep(0.1)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeting) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_a_greeting_that_never_ends_has_a_deadline(house, endless_server):
+    house.customers(ann=("ann@customers.example", None))
+    house = with_mail(house, endless_server).under(TYPES, timeout_seconds=60, deadline_seconds=0.5)
+    [action] = house.decide("visit", "ann")
+    assert house.dispatch()["postponed"] == 1
+    assert house.row(action, "status") == ("approved",)
 
 
 def test_a_refused_recipient_is_final_and_the_address_is_not_kept(mailing, mail):

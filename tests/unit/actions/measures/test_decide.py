@@ -1,15 +1,21 @@
 """Each measure from records to the outbox; what is blocked, withdrawn and decided once."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
-from pipeline.actions.measures.decide import MEASURES
+from pipeline.actions.channels.letters import Letters
+from pipeline.actions.measures import measure_queries
 from pipeline.actions.measures.decision_inputs import period
-from pipeline.errors import MonthError
+from pipeline.engine import queries
+from pipeline.errors import ConfigError, MonthError
+from pipeline.lake import Lake, known_records
 from pipeline.month import RatingMonth
-from tests.support.records.small_utility import MONTH, Town, bill, event, payment
+from pipeline.policy import Policy
+from tests.support.documented_project import MEASURE, documented_project
+from tests.support.records.lake import quarantine
+from tests.support.records.small_utility import MONTH, Town, bill, event, noon, payment
 
 PUNITIVE = ("late_fee", "disconnection_proposal", "collection", "inspection", "visit")
 
@@ -288,6 +294,68 @@ def test_who_is_protected_is_not_punished_and_the_first_protection_says_why(town
     assert grades == [("a", 600, "D"), ("b", 600, "D")]  # the gate looks at actions alone
 
 
+@pytest.mark.parametrize("table", ["bills", "payments"])
+def test_nothing_punitive_is_done_to_who_has_records_of_the_account_in_quarantine(town, table):
+    held = {name: {"grade": "D"} for name in ("a", "b")}
+    town = town.settled(
+        held,
+        bills=[bill(name, "2026-08-20") for name in held],
+        payments=[payment(name, "2026-09-10", "1.00") for name in held],
+        collection_events=[event(name, "overdue_notice", "2026-09-05") for name in held],
+        violations=[violation(name, "2026-05-01") for name in held],
+    )
+    quarantine(Lake(town.settings.lake_path), table, RatingMonth(2026, 8 if table == "bills" else 9), [0])
+    assert town.decide()["blocked"]
+    for measure in PUNITIVE:
+        found = {name: status for name, status, _ in town.actions(measure)}
+        assert found["b"] == "proposed"
+        assert found.get("a", "records_in_quarantine") == "records_in_quarantine"
+    assert "a" in [name for name, _, _ in town.actions("inspection")]
+
+
+def test_the_register_is_held_against_the_bills_and_the_difference_checked(town):
+    """Of 300 overdue by the bills, which say more, 170 are not in the register as well: more than a twentieth."""
+    people = {
+        name: {"connected_on": date(2026, 8, 1)} for name in ("agrees", "bills", "differs", "register", "nothing")
+    }
+    town = town.settled(
+        people,
+        bills=[bill(name, "2026-08-20") for name in ("agrees", "bills", "differs")],
+        arrears=[
+            registered("agrees"),
+            registered("differs", amount_overdue=Decimal("150")),
+            registered("register", amount_overdue=Decimal("20.50")),
+            registered("register", amount_overdue=Decimal("20"), recorded_at=noon("2026-10-31") + timedelta(hours=1)),
+            registered("nothing", amount_overdue=Decimal(0)),
+        ],
+    )
+    for _ in range(2):
+        town.decide()
+    assert town.sql(
+        "select segment, outcome, customers, overdue_by_bills, overdue_by_register, difference "
+        "from report.arrears_reconciliation order by outcome"
+    ) == [
+        ("residential", "agree", 1, 100, 100, 0),
+        ("residential", "bills_only", 1, 100, 0, 100),
+        ("residential", "differ", 1, 100, 150, 50),
+        ("residential", "register_only", 1, 0, 20, 20),
+    ]
+    assert town.sql("select customer_id, outcome, difference from report.arrears_differences order by 1") == [
+        ("bills", "bills_only", -100),
+        ("differs", "differ", 50),
+        ("register", "register_only", 20),
+    ]
+    check = (
+        "select success, severity, rows_checked, rows_failed from ops.validation_results where table_name = 'arrears'"
+    )
+    assert town.sql(check) == [(False, "warn", 4, 3)]
+    town.settled(people, bills=[bill("agrees", "2026-08-20")], arrears=[registered("agrees")]).decide()
+    assert town.sql(check) == [(True, "warn", 1, 0)]
+    town.settled(people, bills=[bill("agrees", "2026-08-20")]).decide()
+    assert town.sql("select count(*) from report.arrears_reconciliation") == [(0,)]
+    assert town.sql(check) == []
+
+
 @pytest.mark.parametrize(
     ("events", "is_blocked"),
     [
@@ -359,12 +427,93 @@ def test_a_month_that_is_not_published_has_no_measures(town):
         town.decide()
 
 
-def test_every_measure_that_is_decided_has_a_query_a_policy_and_an_action_type(policy):
-    from pipeline.settings import SQL
+def test_every_query_of_a_measure_has_a_policy_and_an_action_type(policy):
+    measures = measure_queries.names(policy)
+    assert set(PUNITIVE) < set(measures) <= set(policy.actions.types)
+    assert measures == [name for name in policy.measures.sections() if name in measures], "the order is the policy's"
 
-    assert {path.stem for path in (SQL / "lake" / "measures").glob("*.sql")} == set(MEASURES)
-    assert set(MEASURES) <= set(policy.actions.types)
-    assert set(MEASURES) <= set(type(policy.measures).model_fields)
+
+class TestOwn:
+    """Measures of a utility's own folder."""
+
+    @pytest.fixture
+    def own(self, town, tmp_path, monkeypatch):
+        """``own(policy_entry, query)``: the town with the documented measure, or another of its name."""
+        project = documented_project(tmp_path / "project")
+        monkeypatch.setenv("GRIDGRADE_PROJECT", str(project))
+
+        def adapted(entry=None, query=None) -> Town:
+            if query:
+                (project / "sql" / "lake" / "measures" / f"{MEASURE}.sql").write_text(query)
+                queries._parsed.cache_clear()
+            own = Policy.load(project / "policy.yaml").model_dump(mode="json")
+            if entry is not None:
+                own["measures"][MEASURE] = entry
+            return Town(town.settings, Policy(**own))
+
+        yield adapted
+        queries._parsed.cache_clear()
+
+    def test_one_is_a_query_a_policy_entry_a_letter_and_no_line_of_python(self, own):
+        people = {"much": {"grade": "C"}, "little": {"grade": "C"}, "best": {"grade": "AA"}}
+        debts = [bill("much", "2026-08-20", "250.00"), bill("little", "2026-08-20"), bill("best", "2026-08-20", "900")]
+        there = own().settled(people, bills=debts)
+        decided = there.decide()["decided"]
+        assert list(decided)[-1] == MEASURE
+        payload = {"amount_overdue": "250.00", "desk": "hardship desk"}
+        assert there.actions(MEASURE) == [("much", "proposed", payload)]
+        letter = Letters(there.policy).write(
+            MEASURE, action_id="id", customer_id="much", month=MONTH, reason="", payload=payload
+        )
+        assert "shows 250.00 overdue. Ask our hardship desk for a plan" in letter.text
+        there.under_measures(**{MEASURE: None}).decide()
+        assert there.who(MEASURE) == []
+
+    def test_a_protection_can_block_one(self, own):
+        there = own()
+        protection = there.policy.measures.protection.model_dump(mode="json")
+        there = there.under_measures(protection=protection | {"blocks": [*protection["blocks"], MEASURE]})
+        people = {"much": {"grade": "C", "is_life_support": True}}
+        there = there.settled(people, bills=[bill("much", "2026-08-20", "250.00")])
+        there.decide()
+        assert [status for _, status, _ in there.actions(MEASURE)] == ["life_support"]
+
+    @pytest.mark.parametrize(("properties", "status"), [("", "suppressed"), ("-- Properties: stays_due.", "proposed")])
+    def test_one_that_stays_due_outlives_its_month(self, own, properties, status):
+        query = f"""-- Measure: one of the test.
+            -- Reads bill_status. Parameters: {MEASURE}_period.
+            {properties}
+            select distinct customer_id, :{MEASURE}_period as subject, 'owes' as reason
+            from bill_status
+            where settled_on is null"""
+        there = own({"every_months": 1}, "\n".join(line.strip() for line in query.splitlines()))
+        first = there.settled({"a": {}}, bills=[bill("a", "2026-08-20")])
+        first.decide()
+        following = first.settled({"b": {}}, month=MONTH + 1, bills=[bill("b", "2026-08-20")])
+        following.decide(MONTH + 1)
+        assert [(name, status) for name, status, _ in following.actions(MEASURE)] == [("a", status), ("b", "proposed")]
+
+    def test_one_in_ranges_is_the_same_as_one_at_once(self, own, monkeypatch):
+        query = "select customer_id, '' as subject, 'owes' as reason, count(*) as bills from bill_status group by all"
+        people = {f"c{number}": {} for number in range(5)}
+        bills = [bill(name, day) for name in people for day in ("2026-08-20", "2026-09-20")]
+        found = []
+        for properties in ("", "-- Properties: in_ranges.\n"):
+            monkeypatch.setattr(known_records, "CUSTOMERS_AT_ONCE", 2)
+            there = own({}, properties + query).settled(people, bills=bills)
+            there.decide()
+            found.append(there.actions(MEASURE))
+        assert found[0] == found[1]
+        assert [name for name, _, _ in found[0]] == sorted(people)
+
+    def test_what_is_no_measure_is_refused_in_one_line(self, own):
+        for query, message in (
+            ("-- Properties: for_ever.\nselect 1 as customer_id, 1 as subject, 1 as reason", "for_ever is no property"),
+            ("select 1 as customer_id", "returns no subject; a measure returns customer_id, subject, reason and its"),
+        ):
+            there = own({}, query).settled({"a": {}})
+            with pytest.raises(ConfigError, match=message):
+                there.decide()
 
 
 def test_periods_follow_the_calendar():

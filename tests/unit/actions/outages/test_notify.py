@@ -75,7 +75,7 @@ def notify(town, outages: list[dict], at=AT, run_kind="scheduled") -> dict:
     return {name: count for name, count in found.items() if count}
 
 
-def told(town, customer="quiet") -> list[tuple]:
+def notices_of(town, customer="quiet") -> list[tuple]:
     """What a customer is told, in order: type, start before, start, status."""
     return town.sql(
         "select a.action_type, a.payload ->> 'previous_starts_at', a.payload ->> 'starts_at', a.status "
@@ -127,7 +127,7 @@ def test_an_outage_that_moves_is_amended_and_one_that_is_called_off_too(town):
     assert notify(town, [], AT + timedelta(minutes=15)) == {}
     assert notify(town, [first], AT + timedelta(minutes=20)) == {"outages": 1, "amendments": 4}
     town.dispatch()
-    assert told(town) == [
+    assert notices_of(town) == [
         ("outage_notice", None, iso(first), "dispatched"),
         ("outage_notice_amendment", iso(first), iso(moved), "dispatched"),
         ("outage_notice_amendment", iso(moved), None, "dispatched"),
@@ -145,32 +145,32 @@ def test_an_outage_that_moves_is_amended_and_one_that_is_called_off_too(town):
     assert follows == [(12,)]
 
 
-def test_what_was_not_told_yet_is_changed_and_not_amended(town):
+def test_a_notice_not_sent_yet_is_changed_and_not_amended(town):
     moved = outage(days=6)
     notify(town, [outage()])
     assert notify(town, [moved]) == {"outages": 1, "notices": 4, "negotiations": 1, "withdrawn": 1}
-    assert told(town) == [("outage_notice", None, iso(moved), "proposed")]
+    assert notices_of(town) == [("outage_notice", None, iso(moved), "proposed")]
     assert notify(town, []) == {"withdrawn": 5}
-    assert told(town) == []
+    assert notices_of(town) == []
     assert set(town.statuses()) == {"suppressed"}
 
 
-def test_an_amendment_not_sent_yet_goes_by_what_was_told_before_it(town):
+def test_an_amendment_not_sent_yet_goes_by_the_notice_before_it(town):
     first, second, third = outage(), outage(days=6), outage(days=8)
     notify(town, [first])
     town.dispatch()
     notify(town, [second])
     notify(town, [third])
-    assert told(town)[1:] == [("outage_notice_amendment", iso(first), iso(third), "proposed")]
+    assert notices_of(town)[1:] == [("outage_notice_amendment", iso(first), iso(third), "proposed")]
     notify(town, [first])
-    assert told(town) == [("outage_notice", None, iso(first), "dispatched")]
+    assert notices_of(town) == [("outage_notice", None, iso(first), "dispatched")]
 
 
 def test_a_correction_recorded_later_takes_the_place_of_the_row_before(town):
     earlier = outage(recorded_at=AT - timedelta(hours=3))
     later = outage(days=6, recorded_at=AT - timedelta(hours=1))
     notify(town, [later, earlier, outage(days=9, recorded_at=AT + timedelta(minutes=1))])
-    assert told(town) == [("outage_notice", None, iso(later), "proposed")]
+    assert notices_of(town) == [("outage_notice", None, iso(later), "proposed")]
 
 
 def test_a_billing_system_that_shows_no_outages_calls_nothing_off(town):
@@ -179,7 +179,7 @@ def test_a_billing_system_that_shows_no_outages_calls_nothing_off(town):
     record(town, [])
     found = notify_outages(AT, town.settings, town.policy, run_kind="scheduled")
     assert found["because"] == "the billing system shows no outages"
-    assert len(told(town)) == 1
+    assert len(notices_of(town)) == 1
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_latest_month_that_was_backfilled_keeps_no_notice_back(town):
     assert town.dispatch()["dispatched"]["queue"] == 5
 
 
-def test_an_outage_that_has_begun_is_told_to_nobody(town):
+def test_nobody_is_notified_of_an_outage_that_has_begun(town):
     assert notify(town, [outage(days=0), outage("running", days=-0.01)]) == {}
     now = datetime.now(UTC)
     record(town, [outage(starts_at=now + timedelta(days=2), ends_at=None, recorded_at=now - timedelta(days=1))])
@@ -217,7 +217,7 @@ def test_only_those_who_come_first_where_the_policy_says_so(town):
     assert town.sql("select customer_id from ops.outage_notices order by 1") == [("alive",), ("touchy",)]
 
 
-def test_before_anything_is_published_nothing_is_told(settings, policy):
+def test_before_anything_is_published_nobody_is_notified(settings, policy):
     assert notify_outages(AT, settings, policy)["because"] == "nothing is published yet"
 
 
@@ -263,7 +263,7 @@ def test_trouble_of_those_who_come_first_is_escalated_once_with_a_deadline(town)
     assert town.dispatch()["dispatched"]["queue"] == 2
 
 
-def test_ten_thousand_customers_of_a_feeder_are_told_in_seconds(town, tmp_path):
+def test_ten_thousand_customers_of_a_feeder_are_notified_in_seconds(town, tmp_path):
     crowd = [
         {
             "customer_id": f"N{n:05}",

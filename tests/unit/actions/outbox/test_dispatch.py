@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import logging
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 import trustme
 
 from pipeline.actions.outbox import delivery
-from pipeline.settings import PROJECT
+from pipeline.resources import ROOT
 from tests.support.outbox import MONTH, SECRET
 from tests.support.receivers import document
 
@@ -41,12 +42,12 @@ def test_what_the_receiver_gets(sending, receiver):
     outcome = sending.dispatch()
     assert outcome["dispatched"] == {"queue": 0, "webhook": 1, "email": 0}
     [(headers, content)] = receiver.received
-    told = document(content)
-    assert headers["Idempotency-Key"] == headers["webhook-id"] == told["action_id"] == action
-    assert told["action_type"] == "visit"
-    assert told["customer_id"] == "客户 1"
-    assert told["due_at"] == "2026-04-01T00:00:00+00:00"
-    assert told["letter"]["subject"] == "Visit customer 客户 1"
+    seen = document(content)
+    assert headers["Idempotency-Key"] == headers["webhook-id"] == seen["action_id"] == action
+    assert seen["action_type"] == "visit"
+    assert seen["customer_id"] == "客户 1"
+    assert seen["due_at"] == "2026-04-01T00:00:00+00:00"
+    assert seen["letter"]["subject"] == "Visit customer 客户 1"
     signed = f"{action}.{headers['webhook-timestamp']}.".encode() + content
     expected = base64.b64encode(hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
@@ -66,7 +67,7 @@ def test_the_signature_is_that_of_standard_webhooks():
 
     settings = Settings(webhook_url="https://h", webhook_secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     headers = signed_headers(
-        "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}', webhook(settings).secret
+        "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}', webhook(settings).secrets
     )
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
@@ -102,6 +103,64 @@ def test_a_date_to_retry_after_is_kept(sending, receiver):
     assert len(receiver.received) == 1
     [(minutes,)] = sending.sql("select extract(epoch from max(next_attempt_at) - now()) / 60 from ops.service_actions")
     assert 118 <= minutes <= 120
+
+
+@pytest.mark.parametrize("header", ["²", "9" * 4000, "-1", "soon", "Mon, 99 Foo 2026", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_whatever_a_receiver_asks_for_ends_no_dispatcher(sending, receiver, header):
+    receiver.script.append((429, header))
+    [action] = sending.decide("visit", "a")
+    assert sending.dispatch()["postponed"] == 1
+    sending.sql("update ops.service_actions set next_attempt_at = now()")
+    assert sending.row(action, "status", "attempts") == ("approved", 1)
+
+
+def test_an_answer_that_never_ends_has_a_deadline(house, receiver):
+    house = house.under(ALL, timeout_seconds=60, deadline_seconds=0.5).at(
+        webhook_url=receiver.url, webhook_secret=SECRET
+    )
+    receiver.script.append("drip")
+    [action] = house.decide("visit", "a")
+    assert house.dispatch()["postponed"] == 1
+    assert house.row(action, "last_error") == ("webhook: no whole answer within 0.5 s",)
+
+
+def test_while_a_secret_is_changed_both_sign(house, receiver):
+    new = "fedcba9876543210"
+    house.under(ALL).at(webhook_url=receiver.url, webhook_secret=f"{SECRET} {new}").decide("visit", "a")
+    house.under(ALL).at(webhook_url=receiver.url, webhook_secret=f"{SECRET} {new}").dispatch()
+    [(headers, content)] = receiver.received
+    for secret in (SECRET, new):
+        verified(headers, content, [secret.encode()])
+    with pytest.raises(ValueError, match="signature"):
+        verified(headers, content, [b"another secret of them"])
+    with pytest.raises(ValueError, match="signature"):
+        verified(headers, content + b" ", [SECRET.encode()])
+    with pytest.raises(ValueError, match="old"):
+        verified(headers | {"webhook-timestamp": "1614265330"}, content, [SECRET.encode()])
+
+
+def verified(headers, content, secrets):
+    """The receiver's check, as docs/actions.md shows it."""
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "actions.md").read_text(), re.S)
+    names = {}
+    exec(code, names)
+    names["verify"](headers, content, secrets)
+
+
+def test_a_host_that_the_policy_does_not_name_gets_nothing(house, receiver):
+    house = house.under(ALL, hosts=["crm.example"]).at(webhook_url=receiver.url, webhook_secret=SECRET)
+    house.decide("visit", "a")
+    [waiting] = house.dispatch()["waiting"]
+    assert waiting["because"] == "127.0.0.1 is not among the hosts of policy actions.channels.webhook"
+    assert not receiver.received
+
+
+def test_a_proxy_of_the_environment_is_not_used(sending, receiver, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    sending.decide("visit", "a")
+    assert sending.dispatch()["dispatched"]["webhook"] == 1
+    assert len(receiver.received) == 1
 
 
 def test_an_answer_given_twice_is_not_taken_for_that_of_the_next(sending, receiver):
@@ -320,7 +379,7 @@ def test_a_dispatcher_that_is_killed_leaves_nothing_behind(sending, receiver, tm
         "GRIDGRADE_WEBHOOK_URL": receiver.url,
         "GRIDGRADE_WEBHOOK_SECRET": SECRET,
         "GRIDGRADE_POLICY": str(policy),
-        "PYTHONPATH": str(PROJECT),
+        "PYTHONPATH": str(ROOT),
     }
     with subprocess.Popen([sys.executable, "-c", DISPATCH], env=environment | ours) as dispatcher:
         assert receiver.stalling.wait(30)
@@ -340,7 +399,7 @@ def test_a_dispatcher_that_is_killed_leaves_nothing_behind(sending, receiver, tm
     assert receiver.done == set(actions)
 
 
-def test_a_last_attempt_that_broke_off_is_told_as_such(sending):
+def test_a_last_attempt_that_broke_off_is_a_failure(sending):
     [action] = sending.decide("visit", "a")
     sending.sql(
         "update ops.service_actions set status = 'approved', approved_at = now(), channel = 'webhook', attempts = 3, "

@@ -195,6 +195,69 @@ def test_a_month_that_comes_late_leaves_the_clawback_to_the_later_one(with_rever
     assert actions("rebate_clawback") == [("a", "proposed", 2), ("b", "proposed", 3)]
 
 
+BOOKED_LATER = [
+    payment("l1", "b", "40", date(2026, 3, 30), recorded=date(2026, 4, 2)),
+    payment("l2", "c", "50", date(2026, 3, 31), recorded=date(2026, 5, 2)),
+    payment("l3", "c", "40", date(2026, 4, 1), recorded=date(2026, 4, 2)),
+]
+
+
+@pytest.fixture
+def with_late_bookings(utility):
+    """b has paid 60 of 100 and 40 that are booked in April; c 10, 50 booked in May, and 40 too late."""
+    utility.record(JANUARY, MAY, BILLS, PAYMENTS + BOOKED_LATER)
+    return utility
+
+
+def test_a_payment_booked_after_the_campaign_counts_once_when_it_becomes_known(with_late_bookings, holding, sql):
+    def ledger_rows():
+        return sql(
+            "select customer_id, rebate, late_rebate, clawback from ops.arrears_rebates "
+            "where rating_month = '2026-03-01' order by 1"
+        )
+
+    months = (MARCH, APRIL, MAY)
+    with_late_bookings.publish(*months)
+    found = []
+    for month in months:
+        propose(with_late_bookings, month, holding({}))
+        found.append([(name, float(rebate), float(late)) for name, rebate, late, _ in ledger_rows()])
+    assert found == [
+        [("a", 5.0, 0.0), ("b", 3.0, 0.0), ("c", 0.0, 0.0)],
+        [("a", 5.0, 0.0), ("b", 3.0, 2.0), ("c", 0.0, 0.0)],
+        [("a", 5.0, 0.0), ("b", 3.0, 2.0), ("c", 0.0, 3.0)],
+    ]
+    for month in (APRIL, MARCH, MAY):
+        propose(with_late_bookings, month, holding({}))
+    assert [(name, float(rebate), float(late)) for name, rebate, late, _ in ledger_rows()] == found[-1]
+    assert sql(
+        "select customer_id, cast(rating_month as text), status, payload ->> 'rebate', reason from ops.service_actions "
+        "where payload ? 'late_rebate' order by 1"
+    ) == [
+        (
+            "b",
+            "2026-04-01",
+            "proposed",
+            "2.00",
+            "a payment booked later adds 2.00 to the rebate of campaign monthly-2026-03",
+        ),
+        (
+            "c",
+            "2026-05-01",
+            "proposed",
+            "3.00",
+            "a payment booked later adds 3.00 to the rebate of campaign monthly-2026-03",
+        ),
+    ]
+
+
+def test_what_payments_booked_later_add_stays_within_the_budget(with_late_bookings, holding, sql):
+    with_late_bookings.publish(MARCH, APRIL, MAY)
+    for month in (MARCH, APRIL, MAY):
+        propose(with_late_bookings, month, holding({"budget": 11}))
+    assert sql("select sum(rebate + late_rebate) from ops.arrears_rebates where rating_month = '2026-03-01'") == [(11,)]
+
+
 def test_a_clawback_goes_by_the_terms_of_the_grant(with_reversals, holding, actions):
     with_reversals.publish(MARCH)
     propose(with_reversals, MARCH, holding({}))

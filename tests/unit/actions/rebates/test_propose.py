@@ -247,8 +247,8 @@ TERMS = st.builds(
 
 def worked_out(bills, payments, terms):
     """The ledger after all of MONTHS, by campaign and customer: opening arrears, received, repaid, earned, rebate,
-    clawback."""
-    ledger, clawbacks = {}, defaultdict(lambda: Decimal(0))
+    clawback, late rebate."""
+    ledger, clawbacks, late = {}, defaultdict(Decimal), defaultdict(Decimal)
     for month in MONTHS:
         known = [[row for row in rows if RatingMonth.of(row["recorded_at"]) <= month] for rows in (bills, payments)]
         found = earned(*known, month, terms)
@@ -258,18 +258,27 @@ def worked_out(bills, payments, terms):
             ledger[str(month), name] = (opening, cash[name], repaid, credit, grants[name])
         for ended in (earlier for earlier in MONTHS if earlier < month):
             again = earned(known[0], net_of_reversals(known[1], ended, month), ended, terms)
-            for name in customers_of_reversals(known[1], ended, month):
-                before = ledger.get((str(ended), name), [0])[-1]
-                now = again.get(name, [0])[-1]
-                clawbacks[str(ended), name] = max(clawbacks[str(ended), name], before - now)
-    return {key: (*row, clawbacks[key]) for key, row in ledger.items()}
+            left = Decimal("Infinity") if terms.budget is None else terms.budget
+            left -= sum(row[-1] + late[key] for key, row in ledger.items() if key[0] == str(ended))
+            for name in sorted(customers_of_what_came_later(known[1], ended, month)):
+                key = (str(ended), name)
+                if key not in ledger:
+                    continue
+                *_, credit, before = ledger[key]
+                now = again.get(name, [Decimal(0)])[-1]
+                more = now - credit - late[key] + clawbacks[key]
+                clawbacks[key] = max(clawbacks[key], before + late[key] - now)
+                if more > 0:
+                    late[key] += max(Decimal(0), min(more, left))
+                    left -= more
+    return {key: (*row, clawbacks[key], late[key]) for key, row in ledger.items()}
 
 
 def earned(bills, payments, month, terms):
     """By customer in arrears: opening arrears, repaid, and the credit before the budget."""
     start, end = month.first_day, (month + 1).first_day
     due = {b["bill_id"]: b for b in bills if b["due_on"] < start}
-    then, now = (simulated(bills, payments, day, (month - 23).first_day) for day in (start, end))
+    then, now = (simulated(bills, payments, day) for day in (start, end))
     opening, repaid = defaultdict(Decimal), defaultdict(Decimal)
     for name, status in then.items():
         if name in due and name in now and status["unpaid"]:
@@ -318,15 +327,15 @@ def net_of_reversals(payments, ended, month):
     return net
 
 
-def customers_of_reversals(payments, ended, month):
+def customers_of_what_came_later(payments, ended, month):
+    """Of whom a month came to know that a payment of an ended month was made, or was taken back."""
     by_id = {p["payment_id"]: p for p in payments}
     return {
         r["customer_id"]
         for r in payments
-        if r["reverses_payment_id"] in by_id
-        and RatingMonth.of(r["recorded_at"]) == month
+        if RatingMonth.of(r["recorded_at"]) == month
         and r["paid_on"] < (month + 1).first_day
-        and RatingMonth.of(by_id[r["reverses_payment_id"]]["paid_on"]) == ended
+        and ended in (RatingMonth.of(p["paid_on"]) for p in (r, by_id.get(r["reverses_payment_id"], r)))
     }
 
 
@@ -345,15 +354,16 @@ def test_the_ledger_is_as_worked_out_in_plain_python(utility, holding, sql, reco
         fresh.publish(month)
         propose_rebates(month, fresh.settings, policy)
     rows = sql(
-        "select right(campaign, 7), customer_id, opening_arrears, received, repaid, earned, rebate, clawback "
-        "from ops.arrears_rebates"
+        "select right(campaign, 7), customer_id, opening_arrears, received, repaid, earned, rebate, clawback, "
+        "late_rebate from ops.arrears_rebates"
     )
     assert {row[:2]: row[2:] for row in rows} == expected
     granted = defaultdict(Decimal)
-    for campaign, _, opening, _, repaid, credit, rebate, clawback in rows:
-        assert 0 <= clawback <= rebate <= credit <= min(terms.cap, terms.rate * repaid)
+    for campaign, _, opening, _, repaid, credit, rebate, clawback, late in rows:
+        assert 0 <= clawback <= rebate + late
+        assert rebate <= credit <= min(terms.cap, terms.rate * repaid)
         assert 0 <= repaid <= opening
-        granted[campaign] += rebate
+        granted[campaign] += rebate + late
     if terms.budget is not None:
         assert all(total <= terms.budget for total in granted.values())
     assert sql(
@@ -362,7 +372,7 @@ def test_the_ledger_is_as_worked_out_in_plain_python(utility, holding, sql, reco
     ) == [
         (kind, total)
         for kind, total in (
-            ("arrears_rebate", sum(row[6] for row in rows)),
+            ("arrears_rebate", sum(row[6] + row[8] for row in rows)),
             ("rebate_clawback", sum(row[7] for row in rows)),
         )
         if total

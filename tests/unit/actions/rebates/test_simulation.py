@@ -86,8 +86,8 @@ def test_a_campaign_of_the_policy_with_other_terms(policy, holding):
     [
         ("autumn", {}, "the policy has no campaign autumn; it has: monthly"),
         (None, {"rate": 0.1}, "a campaign without a name needs --share and --cap"),
-        ("monthly", {"share": 2}, "share: Input should be less than or equal to 1"),
-        (None, TERMS | {"budget": -1}, "budget: Input should be greater than or equal to 0"),
+        ("monthly", {"share": 2}, "share: should be less than or equal to 1"),
+        (None, TERMS | {"budget": -1}, "budget: should be greater than or equal to 0"),
     ],
 )
 def test_terms_that_cannot_be(policy, name, changed, fault):

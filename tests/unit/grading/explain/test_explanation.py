@@ -1,6 +1,7 @@
 """Explaining what was published: it adds up, by Python and by SQL alike, and says what it cannot do."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -115,7 +116,8 @@ def test_the_view_tells_the_published_reasons_with_their_texts(explained, policy
     found = query(
         explained,
         "select e.customer_id, e.reason_rank, e.code, array[g.reason_1, g.reason_2, g.reason_3, g.reason_4], "
-        "e.index_name, g.model_version, e.is_missing, e.reason_en, e.reason_zh from report.grade_explanation as e "
+        "e.index_name, g.model_version, e.is_missing, e.band, e.reason_en, e.reason_zh "
+        "from report.grade_explanation as e "
         "inner join rating.credit_grades as g on g.customer_id = e.customer_id and e.customer_id < 'C00100'",
     )
     by_code = {index.code: index for index in policy.indices.values()}
@@ -126,14 +128,15 @@ def test_the_view_tells_the_published_reasons_with_their_texts(explained, policy
         .rename(columns=lambda c: c.removesuffix("_band"))
         for version in LEARNT.values()
     }
-    told = set()
-    for customer, rank, code, reasons, name, version, is_missing, english, chinese in found:
+    named = set()
+    for customer, rank, code, reasons, name, version, is_missing, band, english, chinese in found:
         assert rank == (reasons.index(code) + 1 if code in reasons else None)
         reason = by_code[code].reason
         is_against = points[version].at[customer, name] < 0
-        assert (english, chinese) == ((reason.en, reason.zh) if is_against and not is_missing else (None, None))
-        told |= {(customer, code)} if rank else set()
-    assert told == {(customer, code) for customer, _, _, reasons, *_ in found for code in reasons if code}
+        is_fault = is_against and not is_missing and band != "A"
+        assert (english, chinese) == ((reason.en, reason.zh) if is_fault else (None, None))
+        named |= {(customer, code)} if rank else set()
+    assert named == {(customer, code) for customer, _, _, reasons, *_ in found for code in reasons if code}
 
 
 @pytest.fixture
@@ -186,11 +189,11 @@ def test_an_explanation_adds_up_and_agrees_with_the_view(explained, policy, rows
     assert [reason["code"] for reason in found["reasons"]] == [code for code in published[3:] if code]
     costs = [c["points"] for c in found["contributions"]]
     assert costs == sorted(costs)
-    told = [c["code"] for c in found["contributions"] if c["text"]]
-    assert told[: len(found["reasons"])] == [reason["code"] for reason in found["reasons"]]
+    named = [c["code"] for c in found["contributions"] if c["text"] and c["value"] is not None]
+    assert named[: len(found["reasons"])] == [reason["code"] for reason in found["reasons"]]
 
 
-def test_a_missing_value_is_said_to_be_missing(explained, policy, people):
+def test_a_missing_value_is_explained_as_missing(explained, policy, people):
     """Also one that the policy fills: it is the flag that gives its points."""
     name = "arrears_recovery_rate"
     gap = next(n for n, values in enumerate(people) if values[name] is None)
@@ -244,7 +247,7 @@ def small(settings, policy):
     return run
 
 
-def test_who_is_not_rated_is_told_why(small, policy):
+def test_for_a_customer_who_is_not_rated_the_reason_is_given(small, policy):
     small([1, 2], OCTOBER - 1)
     settings = small([2, 3])
     cases = {
@@ -260,7 +263,7 @@ def test_who_is_not_rated_is_told_why(small, policy):
         assert "\n" not in str(raised.value)
 
 
-def test_a_model_that_is_gone_or_that_does_not_give_the_score_is_said_so(small, policy, sql):
+def test_a_model_that_is_gone_or_does_not_give_the_score_is_one_clear_line(small, policy, sql):
     settings = small([1])
     sql("update rating.credit_grades set score = score + 1")
     with pytest.raises(ModelError, match=r"2026-10: the contributions of C00001 add up to .*: rate the month again"):
@@ -282,12 +285,12 @@ def test_a_month_from_before_missing_values_were_recorded_is_explained_where_non
     assert sql("select sum(points), bool_or(is_missing) from report.grade_explanation") == [(0, False)]
 
 
-def test_every_rule_that_may_hold_a_grade_is_said_first(small, policy, sql):
+def test_every_rule_that_may_hold_a_grade_comes_first(small, policy, sql):
     settings = small([1])
     rules = [
         *("new_customer", "promotion_buffer", "notch_limit", "unpaid_balance", "probation"),
         *(name for name, _ in policy.grade_rules.vetoes),
-        *("default", "override", "manual_veto"),
+        *("default", "default_by_register", "override", "manual_veto"),
     ]
     said = set()
     for rule in rules:
@@ -297,6 +300,29 @@ def test_every_rule_that_may_hold_a_grade_is_said_first(small, policy, sql):
         assert found.needs[1] == f"By its score it would have {found.model_grade}."
         assert found.as_json()["grade_rule"] == rule
     assert len(said) == len(rules)
+
+
+def test_rules_that_will_still_hold_are_told_with_the_month_they_end(small, policy, sql):
+    settings = small([1])
+    sql(
+        "update rating.credit_grades set grade = 'D', grade_rule = 'theft', rating_basis = 'veto', "
+        "rules_in_force = 'unpaid_balance;theft=2026-08-20;violation=2025-11-02'"
+    )
+    found = explain(settings, policy, OCTOBER, "C00001").as_json()
+    assert [(rule["rule"], rule["until"]) for rule in found["next_grade"]["withheld_by"]] == [("theft", "2028-08")]
+    assert (found["next_grade"]["grade"], found["next_grade"]["is_reached"]) == ("C", False)
+    assert found["needs"] == [
+        "First the veto for theft of electricity has to lapse. From the rating of 2028-08 on it no longer holds.",
+        "By its score it would have AAA.",
+        "Its score is enough for C.",
+    ]
+
+
+def test_records_in_quarantine_are_shown(small, policy, sql, gridgrade):
+    settings = small([1])
+    sql("update rating.credit_grades set quarantined_records = 3")
+    assert explain(settings, policy, OCTOBER, "C00001").as_json()["quarantined_records"] == 3
+    assert "3 of its records are in quarantine" in gridgrade("explain", "2026-10", "C00001", settings=settings)[1]
 
 
 def test_definitions_follow_the_policy_and_outlive_their_index(small, policy, sql):
@@ -313,7 +339,7 @@ def test_definitions_follow_the_policy_and_outlive_their_index(small, policy, sq
     assert {c["index"]: c["meaning"] for c in found["contributions"]}[gone] == policy.indices[gone].meaning
 
 
-def test_a_policy_of_another_day_is_said_to_be_one(explained, policy):
+def test_another_policy_than_the_publication_s_is_reported(explained, policy):
     assert "policy has changed" not in " ".join(explain(explained, policy, OCTOBER, "C00001").needs)
     other = Policy.model_validate(
         policy.model_dump() | {"grades": policy.grades.model_copy(update={"cutoffs": (0.1, 0.2, 0.3, 0.4, 0.5)})}
@@ -335,6 +361,9 @@ def test_the_command_speaks_chinese(gridgrade, explained, policy):
     code, out, _ = gridgrade("explain", "2026-10", "C00037", "--lang", "zh", settings=explained)
     assert code == 0
     assert "截止日处于违约状态" in out
+    shown = out.replace(explain(explained, policy, OCTOBER, "C00037").published.grade["model_version"], "")
+    codes = {index.code for index in policy.indices.values()} | set(policy.grades.names)
+    assert set(re.findall(r"[A-Za-z]+[0-9]*", shown)) <= codes | {"C00037", "ln"}, "only ids and codes are Latin"
     found = json.loads(gridgrade("explain", "2026-10", "C00037", "--lang", "zh", "--json")[1])
     by_code = {index.code: index for index in policy.indices.values()}
     assert found["reasons"]

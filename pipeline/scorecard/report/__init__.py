@@ -1,1 +1,0 @@
-"""What a person looks at to judge a model: charts and the model card."""
