@@ -143,7 +143,8 @@ class Rows:
         )
         self._engine.bind_files("roles", [str(folder / "roles.parquet")])
         counted = queries.compose(
-            "select family, role, outcome, count(*) as customers from roles group by family, role, outcome"
+            "select family, role, outcome, count(*) as customers from roles"
+            " group by family, role, outcome order by family, role, outcome"
         )
         return self._engine.fetch(counted).to_pandas().assign(cohort=str(cohort))
 
