@@ -23,7 +23,7 @@ from tests.support.billing_simulation import bill, payment
 
 POLICY = Policy.load()
 FIRST = RatingMonth(2026, 1)
-MONTHS = [FIRST + n for n in range(8)]
+MONTHS = [FIRST + n for n in range(9)]  # the last record is of day 260
 MONEY = ("billed", "billed_booked_later", "collected", "collected_booked_later")
 CENT = Decimal("0.01")
 DAYS, DELAYS = st.integers(0, 150), st.integers(0, 80)
