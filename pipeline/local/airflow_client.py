@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -14,7 +15,8 @@ from pipeline.errors import ConfigError, GridgradeError
 
 DAGS = ("credit_rating", "service_actions", "outage_notices")
 ADMIN = "admin"
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 1.0
+_RUN_POLL_SECONDS = 2.0  # a run takes minutes, and each look costs the API server a tenth of a second
 
 
 class AirflowError(GridgradeError):
@@ -22,7 +24,11 @@ class AirflowError(GridgradeError):
 
 
 class AirflowBusyError(AirflowError):
-    """Airflow failed at a call that can be made again: its scheduler held the rows that the call would change."""
+    """Airflow failed at a call and changed nothing: its SQLite was locked, or its scheduler held the rows."""
+
+
+class AirflowConflictError(AirflowError):
+    """What a call would make is there already."""
 
 
 class AirflowApi:
@@ -71,25 +77,17 @@ class AirflowApi:
 
     def trigger(self, dag_id: str, month: str | None, **params) -> str:
         """Start a run of a month's partition (None: of a DAG without months), as a person would; returns its run id."""
-        body = {"logical_date": None, "partition_key": month, "conf": params}
-        if month:
-            body["dag_run_id"] = f"manual__{month}__{datetime.now(UTC).isoformat()}"
-        return self.call("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"]
+        run_id = "__".join(filter(None, ("manual", month, datetime.now(UTC).isoformat())))
+        body = {"dag_run_id": run_id, "logical_date": None, "partition_key": month, "conf": params}
+        with suppress(AirflowConflictError):  # the name is this call's own: an attempt before made it
+            self.call("POST", f"dags/{dag_id}/dagRuns", body)
+        return run_id
 
     def give_up_unfinished(self) -> None:
         """Fail what an earlier Airflow of the same database left running: a DAG runs one month at a time, and waits."""
         for run in self.call("GET", "dags/~/dagRuns?state=queued&state=running&limit=1000")["dag_runs"]:
             if datetime.fromisoformat(run["queued_at"] or run["run_after"]) < self._began:
-                self._fail(run["dag_id"], run["dag_run_id"])
-
-    @retry(
-        retry=retry_if_exception_type(AirflowBusyError),
-        wait=wait_exponential(multiplier=0.5, max=8),
-        stop=stop_after_attempt(6),
-        reraise=True,
-    )
-    def _fail(self, dag_id: str, run_id: str) -> None:
-        self.call("PATCH", _run_path(dag_id, run_id), {"state": "failed"})
+                self.call("PATCH", _run_path(run["dag_id"], run["dag_run_id"]), {"state": "failed"})
 
     def run_ids(self, dag_id: str, month: str) -> list[str]:
         """The runs of a month's partition, in chronological order."""
@@ -121,7 +119,7 @@ class AirflowApi:
             if time.monotonic() > deadline:
                 raise AirflowError(f"{dag_id} {run_id} is {state} after {seconds:.0f} s: see {self.logs}")
             self.check()
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_RUN_POLL_SECONDS)
 
     def wait_for_run(self, dag_id: str, month: str, earlier: set[str], seconds: float = 120) -> str:
         """The id of the run that Airflow starts by itself for a month, beside the earlier ones."""
@@ -141,8 +139,14 @@ class AirflowApi:
         log = self.logs / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}" / f"attempt={attempt}.log"
         return f"{_last_error(log) or task_id + ' failed'}; the whole log is {log}"
 
+    @retry(
+        retry=retry_if_exception_type(AirflowBusyError),
+        wait=wait_exponential(multiplier=0.5, max=8),
+        stop=stop_after_attempt(6),
+        reraise=True,
+    )
     def call(self, method: str, path: str, body: dict | None = None) -> dict:
-        """One call of the interface; AirflowError with the answer when it is refused."""
+        """One call of the interface, made again where Airflow fails; AirflowError with the answer where it refuses."""
         login = {"username": ADMIN, "password": self._password}
         self._token = self._token or self._request("POST", "/auth/token", login)["access_token"]
         return self._request(method, f"/api/v2/{path}", body)
@@ -153,7 +157,8 @@ class AirflowApi:
         if answer.is_success:
             return answer.json() if answer.content else {}
         refusal = f"Airflow refused {method} {path}: {answer.status_code} {answer.text[:500]}"
-        raise (AirflowBusyError if answer.is_server_error else AirflowError)(refusal)
+        conflict = AirflowConflictError if answer.status_code == httpx.codes.CONFLICT else AirflowError
+        raise (AirflowBusyError if answer.is_server_error else conflict)(refusal)
 
 
 def _run_path(dag_id: str, run_id: str) -> str:

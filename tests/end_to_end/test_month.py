@@ -45,9 +45,12 @@ def published(settings, month):
 
 @pytest.fixture(scope="module")
 def policy():
-    """One whose monitoring lets pass that the sample's history is short: early cohorts lack a year of reads."""
+    """One of few cohorts, whose monitoring lets pass that the sample's history is short: early ones lack a year of
+    reads."""
     default = Policy.load().model_dump(mode="json")
-    return Policy(**default | {"monitoring": default["monitoring"] | {"max_psi": 5}})
+    few = {"cohorts": 4, "out_of_time_cohorts": 2, "min_defaults": 20}
+    changed = {"monitoring": {"max_psi": 5}, "training": few}
+    return Policy(**default | {name: default[name] | values for name, values in changed.items()})
 
 
 @pytest.fixture

@@ -39,7 +39,10 @@ def answers(tmp_path):
             self._answer(200, {"dag_runs": [LEFT, OWN]})
 
         def do_POST(self):
-            self._answer(201, {"access_token": "t"})
+            if self.path == "/auth/token":
+                return self._answer(201, {"access_token": "t"})
+            changes.append((self.path, self.headers["Authorization"]))
+            return self._answer(script.popleft() if script else 200, {"detail": "Database error"})
 
         def do_PATCH(self):
             changes.append((self.path, self.headers["Authorization"]))
@@ -75,3 +78,18 @@ def test_what_airflow_refuses_is_not_asked_again(answers):
     with pytest.raises(AirflowError, match=r"Airflow refused PATCH .*: 403 .*Database error"):
         airflow.give_up_unfinished()
     assert len(changes) == 1
+
+
+def test_a_run_is_started_once_however_often_the_database_is_locked(answers):
+    airflow, script, changes = answers
+    script.extend([500, 409])  # the first attempt made it, and failed at what came after
+    started = airflow.trigger("credit_rating", "2026-10")
+    assert started.startswith("manual__2026-10__")
+    assert changes == [("/api/v2/dags/credit_rating/dagRuns", "Bearer t")] * 2
+
+
+def test_a_run_that_airflow_refuses_is_an_error(answers):
+    airflow, script, _ = answers
+    script.append(422)
+    with pytest.raises(AirflowError, match=r"Airflow refused POST .*/credit_rating/dagRuns: 422"):
+        airflow.trigger("credit_rating", "2026-10")
