@@ -291,7 +291,7 @@ def _write_sorted(
     try:
         described = database.execute("describe incoming").fetchall()
         types = {name.lower(): kind for name, kind, *_ in described}
-        columns = [_Typed(column, types.get(column.name)) for column in query.table.columns]
+        columns = [_Typed(column, types.get(column.name)) for column in query.table.lake_columns]
         doubtful = [column for column in columns if column.wrong]
         listed = [f"{column.readable} as {column.name}" for column in columns]
         if doubtful:
@@ -306,7 +306,7 @@ def _write_sorted(
             listed += ["cast(null as varchar) as _wrong_types", "cast(null as varchar) as _raw"]
         target = str(file).replace("'", "''")
         # By customer, so that a range of customers is found in a few row groups of every month.
-        by = sorted((column.name for column in query.table.columns), key=lambda name: name != "customer_id")
+        by = sorted((column.name for column in query.table.lake_columns), key=lambda name: name != "customer_id")
         rows = f"select {', '.join(listed)} from incoming order by {', '.join(by)}, _wrong_types, _raw"
         database.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd, row_group_size 50000)")
     finally:

@@ -27,12 +27,19 @@ credit of the customer."""
 
 @dataclass(frozen=True)
 class Column:
-    """A column; ``sql_type`` is DuckDB's name of its type, for example ``DECIMAL(18, 2)`` or ``TIMESTAMPTZ``."""
+    """A column; ``sql_type`` is DuckDB's name of its type, for example ``DECIMAL(18, 2)`` or ``TIMESTAMPTZ``.
+
+    One whose comment begins with "personal" is never copied to the lake.
+    """
 
     name: str
     sql_type: str
     is_required: bool
     meaning: str = ""
+
+    @property
+    def is_personal(self) -> bool:
+        return self.meaning.startswith("personal")
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,11 @@ class SourceTable:
     @cached_property
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def lake_columns(self) -> tuple[Column, ...]:
+        """The columns that extraction copies."""
+        return tuple(column for column in self.columns if not column.is_personal)
 
     @cached_property
     def required_columns(self) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""Reads recent rows of the billing system without the lake, for actions that cannot wait for the month's extraction."""
+"""Reads rows of the billing system without the lake: for actions that cannot wait for the month's extraction, and for
+addresses, which the lake does not hold."""
 
 from datetime import datetime
 
@@ -11,11 +12,19 @@ from pipeline.source.read import BillingSystem
 from pipeline.source.read.arrow_rows import trimmed
 
 
-def recorded(name: str, since: datetime, before: datetime, settings: Settings, time_zone: str) -> pa.Table | None:
+def recorded(
+    name: str,
+    since: datetime,
+    before: datetime,
+    settings: Settings,
+    time_zone: str,
+    *,
+    selected: str = "select * from recorded",
+) -> pa.Table | None:
     """The rows of a table by its extract query, recorded from ``since`` to before ``before``, in the contract's types.
 
-    Instants without a zone are of ``time_zone``. A value that cannot be read is null. None where the billing system has
-    no such table. Errors: those of ``BillingSystem``.
+    ``selected`` is a query over them. Instants without a zone are of ``time_zone``. A value that cannot be read is
+    null. None where the billing system has no such table. Errors: those of ``BillingSystem``.
     """
     contracted = table(name)
     with BillingSystem(settings.source, time_zone) as source, open_connection(settings) as database:
@@ -27,4 +36,5 @@ def recorded(name: str, since: datetime, before: datetime, settings: Settings, t
             database.register("incoming", batches)
             present = {name: name if name in query.columns else "null" for name in contracted.column_names}
             columns = (f"try_cast({present[c.name]} as {c.sql_type}) as {c.name}" for c in contracted.columns)
-            return database.sql(f"select {', '.join(columns)} from incoming").to_arrow_table()
+            rows = f"select {', '.join(columns)} from incoming"
+            return database.sql(f"with recorded as ({rows}) {selected}").to_arrow_table()

@@ -14,7 +14,7 @@ create table customers (
     is_life_support boolean, -- a device somebody's life hangs on
     is_protected boolean, -- medical, age or moratorium: shields from punitive actions, never moves the score
     preferred_channel text, -- email, or null: letters go by mail, where contact is an address; any other: they do not
-    contact text, -- where notices go: an address, a number
+    contact text, -- personal: where notices go, an address; read when a letter is sent, never copied to the lake
     recorded_at timestamptz not null,
     constraint customers_key primary key (customer_id, recorded_at),
     constraint customers_segment_is_known check (

@@ -3,25 +3,25 @@
 import json
 import uuid
 from collections import Counter
+from datetime import UTC, date, datetime
 from typing import Any
 
 import psycopg
 import pyarrow as pa
-import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
 from pipeline.actions.channels.letters import sample
 from pipeline.actions.outbox import propose
 from pipeline.actions.outbox.dispatch import dispatch
-from pipeline.lake import QUARANTINE, Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.source.write import arrow_schema
+from pipeline.source.write import arrow_schema, replace_tables
 from pipeline.warehouse import publications
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
 
 MONTH = RatingMonth(2026, 3)
+RECORDED = datetime(2026, 1, 1, tzinfo=UTC)
 SECRET = "0123456789abcdef-secret"
 QUICK = {"timeout_seconds": 0.5, "backoff_seconds": 60, "max_backoff_seconds": 600, "attempts": 3, "per_minute": 60000}
 
@@ -121,16 +121,11 @@ class House:
         )
 
     def customers(self, **contacts: tuple[str | None, str | None]) -> None:
-        """The lake's customers: by id, contact and preferred channel."""
-        lake = Lake(self.settings.lake_path)
+        """The billing system's customers: by id, contact and preferred channel."""
+        known = {"segment": "residential", "region": "north", "connected_on": date(2020, 1, 1), "recorded_at": RECORDED}
         rows = [
-            {"customer_id": name, "contact": contact, "preferred_channel": preferred}
+            known | {"customer_id": name, "contact": contact, "preferred_channel": preferred}
             for name, (contact, preferred) in sorted(contacts.items())
         ]
-        month = max(lake.facts("customers"), default=MONTH) + 1
-        schema = pa.schema([*arrow_schema("customers"), ("_wrong_types", pa.string()), ("_raw", pa.string())])
-        with lake.writing("customers", snapshot_month=month) as partition:
-            pq.write_table(pa.Table.from_pylist(rows, schema), partition.folder / "part-0.parquet")
-            partition.manifest(rows=len(rows))
-        with lake.writing(QUARANTINE + "customers", snapshot_month=month) as partition:
-            partition.manifest(rows=0)
+        batches = pa.Table.from_pylist(rows, arrow_schema("customers")).to_batches()
+        replace_tables(self.settings.source, (("customers", batch) for batch in batches))

@@ -1,26 +1,32 @@
-"""Customers' addresses. They are looked up in the lake when something is sent, and stored nowhere else."""
+"""Customers' addresses. They are read in the billing system when letters are sent, and stored nowhere."""
 
 import re
-from collections.abc import Mapping
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from typing import Self
 
 from pipeline.engine import Engine, open_engine
 from pipeline.engine.queries import compose
-from pipeline.lake import QUARANTINE, Lake
-from pipeline.month import RatingMonth
+from pipeline.errors import GridgradeError
 from pipeline.settings import Settings
+from pipeline.source import recent, table
+from pipeline.source.read import BEGINNING, BillingSystem
 
-_COLUMNS = {"customer_id": "VARCHAR", "preferred_channel": "VARCHAR", "contact": "VARCHAR"}
 _MAIL = "email"
 _ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")
+_REACHABLE = f"""
+    select customer_id, contact from recorded
+    where customer_id is not null
+    qualify row_number() over (partition by customer_id order by recorded_at desc, contact) = 1
+        and contact is not null and lower(coalesce(preferred_channel, '{_MAIL}')) = '{_MAIL}'
+"""
 
 
 class Contacts:
-    """The latest customers of the lake; the lake is opened at the first look-up."""
+    """The customers as the billing system knows them now; they are read at the first look-up, once."""
 
-    def __init__(self, settings: Settings):
-        self._settings, self._lake = settings, Lake(settings.lake_path)
+    def __init__(self, settings: Settings, time_zone: str):
+        self._settings, self._time_zone = settings, time_zone
         self._engine: Engine | None = None
 
     def __enter__(self) -> Self:
@@ -32,36 +38,32 @@ class Contacts:
 
     def missing(self) -> str | None:
         """Why addresses cannot be looked up; None where they can."""
-        if _snapshots(self._lake):
-            return None
-        return f"{self._lake.root} holds no customers to look addresses up from: check GRIDGRADE_LAKE"
+        try:
+            with BillingSystem(self._settings.source, self._time_zone) as source:
+                source.query(table("customers"))
+        except GridgradeError as error:
+            return f"addresses are read in the billing system: {error}"
+        return None
 
     def mail_address(self, customer_id: str) -> str | None:
-        """The customer's mail address; None where there is none, or the customer prefers another channel."""
-        engine = self._open()
-        query = compose("select preferred_channel, contact from customers where customer_id = :customer_id")
-        [found] = engine.fetch(query, {"customer_id": customer_id}).to_pylist()[:1] or [None]
-        if found is None or (found["preferred_channel"] or _MAIL).strip().lower() != _MAIL:
-            return None
-        contact = (found["contact"] or "").strip()
+        """The customer's mail address; None where there is none, or the customer prefers another channel.
+
+        Errors: those of ``BillingSystem``.
+        """
+        query = compose("select contact from contacts where customer_id = :customer_id")
+        found = self._open().fetch(query, {"customer_id": customer_id})["contact"].to_pylist()
+        contact = found[0].strip() if found else ""
         return contact if _ADDRESS.fullmatch(contact) and _is_address(contact) else None
 
     def _open(self) -> Engine:
         if self._engine is None:
+            now = datetime.now(UTC)
+            found = recent.recorded("customers", BEGINNING, now, self._settings, self._time_zone, selected=_REACHABLE)
             self._engine = open_engine(self._settings)
-            bind_latest_customers(self._engine, self._lake, _COLUMNS)
+            self._engine.bind_table("reachable", found)
+            # In order of their ids, so that a look-up reads a small part.
+            self._engine.keep("contacts", compose("select customer_id, contact from reachable order by customer_id"))
         return self._engine
-
-
-def bind_latest_customers(engine: Engine, lake: Lake, columns: Mapping[str, str]) -> None:
-    """Bind the view ``customers`` of these columns: the latest validated snapshot, empty where there is none."""
-    engine.bind_facts("customers", columns, lake.fact_files("customers", _snapshots(lake)[-1:]))
-
-
-def _snapshots(lake: Lake) -> list[RatingMonth]:
-    """The months whose snapshot of customers is validated."""
-    months = lake.facts("customers")
-    return [month for month in months if lake.has(QUARANTINE + "customers", snapshot_month=month)]
 
 
 def _is_address(text: str) -> bool:

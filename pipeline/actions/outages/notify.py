@@ -9,12 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.actions.channels.contacts import bind_latest_customers
 from pipeline.actions.outages import notices
 from pipeline.actions.outbox import propose
 from pipeline.engine import Engine, open_engine
 from pipeline.engine.queries import compose
-from pipeline.lake import Lake
+from pipeline.lake import QUARANTINE, Lake
 from pipeline.policy import Policy
 from pipeline.policy.actions import RepairPriority
 from pipeline.settings import Settings
@@ -91,7 +90,10 @@ def _followed(at: datetime, settings: Settings) -> tuple[Publication | None, str
 
 
 def _bind(engine: Engine, settings: Settings, name: str, rows: pa.Table) -> None:
-    """The rows just read, and the customers as last known."""
-    columns = {column.name: column.sql_type for column in table("customers").columns}
-    bind_latest_customers(engine, Lake(settings.lake_path), {needed: columns[needed] for needed in _NEEDED})
+    """The rows just read, and the customers of the latest validated snapshot, none where there is none."""
+    kinds = {column.name: column.sql_type for column in table("customers").columns}
+    lake = Lake(settings.lake_path)
+    known = [m for m in lake.facts("customers") if lake.has(QUARANTINE + "customers", snapshot_month=m)]
+    files = lake.fact_files("customers", known[-1:])
+    engine.bind_facts("customers", {needed: kinds[needed] for needed in _NEEDED}, files)
     engine.bind_table(name, rows)

@@ -36,7 +36,7 @@ def open_channels(settings: Settings, policy: Policy) -> Iterator[tuple[dict[str
     reasons: dict[str, str] = {}
     letters, use = Letters(policy), policy.actions.channels
     with ExitStack() as stack:
-        contacts = stack.enter_context(Contacts(settings))
+        contacts = stack.enter_context(Contacts(settings, policy.timezone))
         for name in SENDING:
             try:
                 reason = configuration.missing(settings, name) or (contacts.missing() if name == "email" else None)

@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import resources
@@ -15,6 +16,7 @@ from pipeline.ingest.extract import extract, is_month_closed, require_closed
 from pipeline.ingest.validate import validate
 from pipeline.lake import QUARANTINE, Lake
 from pipeline.settings import Settings
+from pipeline.source import contract
 from tests.support.records.billing import (
     AUGUST,
     CUSTOMERS,
@@ -60,6 +62,19 @@ def test_one_partition_a_month_that_ties_to_the_source(settings, policy, lake):
     [row, *_] = in_lake(settings, "bills", columns, recorded_month=OCTOBER)
     assert row[:4] == ("B-2026-10-000", "C000", date(2026, 10, 3), date(2026, 10, 23))
     assert row[4:] == (Decimal("100.25"), Decimal("321.125"), None, None)
+
+
+def test_what_is_personal_stays_in_the_billing_system(settings, policy, lake):
+    people = [customer(number, contact=f"c{number}@x.example") for number in range(CUSTOMERS)]
+    fill(settings, records() | {"customers": people})
+    extract(OCTOBER, settings, policy)
+    tables = contract().values()
+    personal = {(table.name, column.name) for table in tables for column in table.columns if column.is_personal}
+    assert personal == {("customers", "contact")}
+    for name, column in personal:
+        names = [pq.read_schema(file).names for file in lake.path(name).rglob("*.parquet")]
+        assert names
+        assert not [found for found in names if column in found]
 
 
 def test_what_is_there_is_not_read_again(settings, policy):
@@ -171,12 +186,12 @@ def test_an_optional_column_that_is_missing_is_null(database, request, policy):
     in_source(
         settings,
         "alter table bills drop column kwh",
-        "alter table customers drop column contact",
+        "alter table customers drop column preferred_channel",
         "alter table customers drop column feeder_id",
     )
     extract(OCTOBER, settings, policy)
     assert in_lake(settings, "bills", "distinct kwh") == [(None,)]
-    assert in_lake(settings, "customers", "distinct contact, feeder_id, region") == [(None, None, "north")]
+    assert in_lake(settings, "customers", "distinct preferred_channel, feeder_id, region") == [(None, None, "north")]
 
 
 def test_a_query_without_its_parameters_is_refused(settings, policy, tmp_path, monkeypatch):

@@ -2,10 +2,11 @@
 
 import email
 import socketserver
+import sqlite3
 import ssl
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from email import policy as email_policies
 
 import pytest
@@ -80,7 +81,7 @@ def test_who_can_be_written_to_and_who_goes_to_the_queue(mailing, mail):
     }
 
 
-def test_the_newest_customers_are_asked(mailing, mail):
+def test_an_address_that_has_changed_is_the_new_one(mailing, mail):
     mailing.customers(ann=("ann@elsewhere.example", None))
     mailing.decide("outage_notice", "ann")
     mailing.dispatch()
@@ -163,10 +164,31 @@ def test_a_refused_message_is_final(mailing, mail):
     assert mailing.row(action, "status", "last_error") == ("failed", "email: the mail server answered 554")
 
 
-def test_without_customers_in_the_lake_mail_waits(mailing, tmp_path):
+def test_while_the_billing_system_is_away_mail_waits(mailing, mail):
     mailing.decide("outage_notice", "ann")
-    waiting = mailing.at(lake=tmp_path / "empty").dispatch()["waiting"]
-    assert waiting[0]["because"].endswith("holds no customers to look addresses up from: check GRIDGRADE_LAKE")
+    waiting = mailing.at(source_url="postgresql://power@127.0.0.1:1/billing").dispatch()["waiting"]
+    assert waiting[0]["because"].startswith(
+        "addresses are read in the billing system: the billing system at 127.0.0.1:1/billing "
+    )
+    assert not mail.received
+    mailing.dispatch()
+    assert len(mail.received) == 1
+
+
+def test_the_latest_record_of_a_customer_has_the_address_whatever_the_ids_are(house, mail, tmp_path):
+    rows = [
+        f"({number}, 'residential', 'north', '2020-01-01', '{name}{number}@x.example', '2026-0{month}-01 00:00:00')"
+        for number in (7, 11)
+        for month, name in ((2, "new"), (1, "old"))
+    ]
+    with closing(sqlite3.connect(tmp_path / "billing.db")) as billing, billing:
+        columns = "customer_id integer, segment text, region text, connected_on text, contact text, recorded_at text"
+        billing.execute(f"create table customers ({columns})")
+        billing.execute(f"insert into customers values {', '.join(rows)}")
+    house = with_mail(house, mail.port).at(source_url=f"sqlite:///{tmp_path / 'billing.db'}")
+    house.decide("outage_notice", "7", "11", "8")
+    house.dispatch()
+    assert sorted(recipients for recipients, _ in mail.received) == [["new11@x.example"], ["new7@x.example"]]
 
 
 def test_a_server_that_is_away_is_a_reason_to_wait(mailing):
