@@ -171,6 +171,12 @@ class Lake:
             if ".staging" not in manifest.parts:
                 yield manifest.parent
 
+    def foreign(self) -> Iterator[Path]:
+        """Folders with Parquet files and no manifest: no reader looks at them, and no writer made them."""
+        for folder in sorted({path.parent for path in self.root.glob("**/*.parquet")}):
+            if ".staging" not in folder.parts and not (folder / MANIFEST).is_file():
+                yield folder
+
     def check(self, folder: Path) -> None:
         """LakeError unless what the folder of a partition holds is what was written."""
         try:

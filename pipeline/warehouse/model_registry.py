@@ -138,6 +138,15 @@ def as_json(version: str, document: Any) -> str:
         raise ModelError(f"model {version} cannot be stored as JSON: {error}") from None
 
 
+def require_unchanged(model: Model) -> None:
+    """ModelError unless the parameters are those that were registered."""
+    if hashlib.sha256(as_json(model.version, model.parameters).encode()).hexdigest() != model.parameters_sha256:
+        raise ModelError(
+            f"model {model.version} is not the one that was registered, its parameters were changed in the warehouse: "
+            "restore its row of rating.models from a backup, or put another version in force"
+        )
+
+
 def judge(settings: Settings, version: str, gates: list[dict[str, Any]], has_passed: bool) -> Model:
     """Store the results of a version's gates in place of earlier ones."""
     with transaction(settings) as connection:
