@@ -186,7 +186,7 @@ def run_tests(
         print_json([outcome._asdict() for outcome in outcomes])
     else:
         for outcome in failed:
-            typer.echo(f"{outcome.case}: {outcome.fault}")
+            say(f"{outcome.case}: {outcome.fault}")
         typer.echo(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
     if failed:
         raise typer.Exit(1)

@@ -121,9 +121,11 @@ def mutated(document, draw):
 def try_out(documents, trial, seeds):
     for document in documents:
         assert trial(json.dumps(document))[0] == 0
+    codes = []
     for seed in seeds:
         draw = random.Random(seed)
-        trial(mutated(draw.choice(documents), draw))
+        codes.append(trial(mutated(draw.choice(documents), draw))[0])
+    assert set(codes) == {0, 1}, codes
 
 
 def test_hostile_files_are_refused_or_can_score(documents, trial):
