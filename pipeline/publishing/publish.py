@@ -26,7 +26,7 @@ from pipeline.publishing import lake_copy
 from pipeline.publishing.comparison import bind_revision, difference
 from pipeline.publishing.content import Content, customers_by_grade
 from pipeline.settings import Settings
-from pipeline.warehouse import carry_over, model_registry, publications, revisions
+from pipeline.warehouse import carry_over, locks, model_registry, publications, revisions
 from pipeline.warehouse.audit import audit, damage, moves, row_hash
 from pipeline.warehouse.connection import side_by_side, transaction
 from pipeline.warehouse.monthly_tables import TABLES
@@ -67,6 +67,7 @@ def publish(
         timeout = policy.publish.lock_timeout_seconds
         with revisions.publishing(settings, month, timeout) as connection:
             with connection.begin():
+                locks.require_rating(connection, month)
                 before = publications.current(connection, month)
                 made = content.publication(connection, run_id=run_id, run_kind=run_kind, published_by=published_by)
                 publications.record_origin(connection, made, policy.model_dump(mode="json"), content.inputs)
