@@ -67,7 +67,7 @@ def _partitions(lake: Lake, span: Span) -> Iterator[Finding]:
             yield Finding("partition", _name(lake, folder), WRONG if detail else OK, detail)
     for folder in lake.foreign():
         if _is_within(_name(lake, folder), span):
-            detail = f"{folder} has Parquet files and no manifest, so no step reads it: remove that folder"
+            detail = f"{folder} has no manifest, so no step reads it: remove that folder"
             yield Finding("partition", _name(lake, folder), WRONG, detail)
 
 
