@@ -1,6 +1,8 @@
-"""Look after an installation: ``init``, ``test``, ``dictionary``, ``clean``, ``migrate`` and ``doctor``."""
+"""Look after an installation: ``init``, ``test``, ``dictionary``, ``clean``, ``migrate``, ``doctor`` and ``audit``."""
 
 import json
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,7 @@ import typer
 from pipeline.cli.console import (
     AsJson,
     inputs,
+    parse_month,
     print_json,
     print_table,
     progress,
@@ -16,6 +19,7 @@ from pipeline.cli.console import (
     settings_with_databases,
     write_text,
 )
+from pipeline.month import RatingMonth
 
 app = typer.Typer()
 
@@ -94,6 +98,42 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command()
+def audit(
+    first: Annotated[
+        RatingMonth | None, typer.Argument(parser=parse_month, metavar="FROM", help="YYYY-MM", show_default=False)
+    ] = None,
+    last: Annotated[
+        RatingMonth | None,
+        typer.Argument(parser=parse_month, metavar="TO", help="YYYY-MM, included", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold the lake, published months and models against the hashes taken when they were written.
+
+    Names each that differs, is missing or foreign. Without months: all.
+    """
+    from pipeline.maintenance.audit import OK, WRONG, Span
+    from pipeline.maintenance.audit import audit as audited
+    from pipeline.warehouse import migrations
+
+    if first and last and last < first:
+        raise typer.BadParameter(f"{first} is after {last}: give the oldest month first")
+    settings, _ = inputs()
+    migrations.migrate(settings)
+    findings = list(audited(settings, Span(first, last)))
+    said = [finding for finding in findings if finding.state != OK]
+    looked_at = dict(sorted(Counter(finding.kind for finding in findings).items()))
+    if as_json:
+        print_json({"looked_at": looked_at, "findings": [asdict(finding) for finding in said]})
+    else:
+        say(*(f"{finding.state}: {finding.detail}" for finding in said))
+        counts = ", ".join(f"{kind}s {number:,}" for kind, number in looked_at.items())
+        say(f"looked at {counts or 'nothing'}: " + ("all as written" if not said else f"{len(said)} to see to"))
+    if any(finding.state == WRONG for finding in said):
+        raise typer.Exit(1)
+
+
 def _profile(out: Path | None, as_json: bool) -> None:
     from pipeline.maintenance.profile_page import html
     from pipeline.pages.files import write
@@ -146,7 +186,7 @@ def run_tests(
         print_json([outcome._asdict() for outcome in outcomes])
     else:
         for outcome in failed:
-            typer.echo(f"{outcome.case}: {outcome.fault}")
+            say(f"{outcome.case}: {outcome.fault}")
         typer.echo(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
     if failed:
         raise typer.Exit(1)

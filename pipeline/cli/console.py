@@ -170,7 +170,9 @@ def print_table(
     )
     for position, name in enumerate(names):
         is_number = any(_is_number(row[position]) for row in cells)
-        table.add_column(Text(name), no_wrap=name in _IDS, overflow="fold", justify="right" if is_number else "left")
+        table.add_column(
+            Text(visible(name)), no_wrap=name in _IDS, overflow="fold", justify="right" if is_number else "left"
+        )
     for number, row in enumerate(cells):
         if number and number == len(cells) - last_rows:
             table.add_section()
@@ -193,7 +195,7 @@ def write_csv(names: Sequence[str], rows: Iterable[Sequence[Any]], out: Path) ->
     """Write rows as CSV, with text that a spreadsheet would take for a formula made harmless."""
     with writing(out) as file:
         writer = csv.writer(file)
-        writer.writerow(names)
+        writer.writerow(map(spreadsheet_safe, names))
         writer.writerows([spreadsheet_safe(v) if isinstance(v, str) else v for v in row] for row in rows)
 
 

@@ -146,6 +146,18 @@ def import_json(
     print_rows(as_json, ("version", "family", "status"), [(model.version, model.family, model.status)])
 
 
+@app.command()
+def remove(version: Version, as_json: AsJson = False) -> None:
+    """Forget a version that never rated anybody; what one in use has done stays on record."""
+    from pipeline.models import model_card
+    from pipeline.warehouse import model_registry
+
+    settings, _ = _registry()
+    model_registry.remove(settings, version)
+    model_card.remove(settings, version)
+    print_rows(as_json, ("version", "removed"), [(version, "yes")])
+
+
 @app.command("export-sql")
 def export_sql(
     version: Version,

@@ -26,6 +26,7 @@ from pipeline.scorecard import ModelFitError
 from pipeline.scorecard.named_kmeans import NamedKMeans
 from pipeline.settings import Settings
 from pipeline.warehouse import carry_over
+from pipeline.warehouse.audit import require_carried_over
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.tables import group_centroids
@@ -51,6 +52,7 @@ def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str 
     without = [table for table in _MADE_FROM if not any(recorded <= known.known_in for recorded in lake.facts(table))]
     measured = lake.manifest("indices", **keys)
     with transaction(settings) as connection:
+        require_carried_over(connection, month, "group_profiles")
         before = group_centroids.centroids_before(connection, month)
     made_of = {
         "made_from": {"indices": measured["sha256"]},

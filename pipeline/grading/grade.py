@@ -18,11 +18,14 @@ from pipeline.errors import ConfigError, ModelError
 from pipeline.grading.grader import Grader
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
+from pipeline.models.in_force import fitted
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.scorecard import ModelFitError, model_from_dict
+from pipeline.scorecard import ModelFitError
 from pipeline.settings import Settings
 from pipeline.warehouse import carry_over, model_registry, overrides, publications
+from pipeline.warehouse.audit import require_carried_over
+from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.overrides import Override
 
@@ -47,10 +50,8 @@ def grade(
     ``decision`` (why these) go with the grades to their publication.
     """
     lake = Lake(settings.lake_path)
-    fitted = {family: model_registry.model(settings, named) for family, named in models.items()}
-    graders = {
-        family: Grader(model.version, model_from_dict(model.parameters), policy) for family, model in fitted.items()
-    }
+    named = {family: model_registry.model(settings, version) for family, version in models.items()}
+    graders = {family: Grader(model.version, fitted(model), policy) for family, model in named.items()}
     measured = lake.manifest("indices", rating_month=month, basis=basis)
     decided = _decided_by_hand(month, settings, policy, basis)
     counts = pd.Series(0, index=list(policy.grades.names))
@@ -129,6 +130,8 @@ def _bind_previous(engine: Engine, month: RatingMonth, settings: Settings, scrat
     """Bind view ``previous`` (customer_id, grade) to what is published of the last month before; what the manifest says
     of it."""
     path = scratch / "previous.parquet"
+    with transaction(settings) as connection:
+        require_carried_over(connection, month, "credit_grades")
     with (
         publications.carried(settings, month) as carried,
         pq.ParquetWriter(path, pa.schema([("customer_id", pa.string()), ("grade", pa.string())])) as writer,

@@ -18,10 +18,11 @@ from pipeline.basis import Basis
 from pipeline.customers.index_values import model_columns
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.lake import Lake
+from pipeline.models.in_force import fitted
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.grades import Grades
-from pipeline.scorecard import CreditModel, ExpertScorecard, model_from_dict
+from pipeline.scorecard import CreditModel, ExpertScorecard
 from pipeline.scorecard.bands import band, evaluation
 from pipeline.scorecard.expert import BANDS
 from pipeline.scorecard.shock import Change, ranks, shocked
@@ -53,7 +54,7 @@ def sensitivity(
     """
     lake = Lake(settings.lake_path)
     scenarios = {
-        family: _ShockScenario(model_from_dict(model_registry.model(settings, version).parameters), family, policy)
+        family: _ShockScenario(fitted(model_registry.model(settings, version)), family, policy)
         for family, version in models.items()
     }
     made_from = {

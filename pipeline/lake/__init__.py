@@ -171,6 +171,15 @@ class Lake:
             if ".staging" not in manifest.parts:
                 yield manifest.parent
 
+    def foreign(self) -> Iterator[Path]:
+        """Folders with Parquet files or of a partition's name, and no manifest: no reader looks at them, and no writer
+        leaves them."""
+        named = (self.root.glob(f"**/{key}=*/") for key in ("recorded_month", "snapshot_month", "basis"))
+        holding = {path.parent for path in self.root.glob("**/*.parquet")}
+        for folder in sorted(holding.union(*named)):
+            if ".staging" not in folder.parts and not (folder / MANIFEST).is_file():
+                yield folder
+
     def check(self, folder: Path) -> None:
         """LakeError unless what the folder of a partition holds is what was written."""
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from pipeline.private import write_file
+from pipeline.resources import SQL
 
 SUPERUSER, CIS, EXTRACT, PIPELINE, READER = (
     "postgres",
@@ -49,7 +50,7 @@ def read_passwords(folder: Path) -> dict[str, str]:
 
 def create_roles_and_databases(folder: Path, superuser: URL) -> None:
     """Create what the cluster of a folder lacks, once. Safe to repeat after a kill half-way."""
-    done = folder / "roles-and-databases.done"
+    done = folder / "roles-and-databases-2.done"
     if done.exists():
         return
     import psycopg
@@ -82,4 +83,6 @@ def create_roles_and_databases(folder: Path, superuser: URL) -> None:
             if database == "source":
                 connection.execute(f"grant all on schema public to {CIS}")
                 connection.execute(_READ_ONLY_SOURCE)
+            else:
+                connection.execute((SQL / "warehouse" / "reader_limits.sql").read_text(encoding="utf-8"))
     done.touch(mode=0o600)

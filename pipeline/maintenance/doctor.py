@@ -132,8 +132,9 @@ def _channel(settings: Settings, channel: str) -> str:
 
 
 def _warehouse(settings: Settings) -> str:
-    from pipeline.errors import WarehouseUnavailableError
+    from pipeline.errors import NotPublishedError, WarehouseUnavailableError
     from pipeline.warehouse import publications
+    from pipeline.warehouse.audit import damage, way_out
     from pipeline.warehouse.connection import transaction
     from pipeline.warehouse.migrations import pending
 
@@ -143,4 +144,10 @@ def _warehouse(settings: Settings) -> str:
         )
     with transaction(settings) as connection:
         latest = publications.latest(connection)
+        for published in publications.published(connection):
+            if found := damage(connection, published, at_a_glance=True):
+                raise NotPublishedError(
+                    f"{published.rating_month} is not as it was published: {found[0]}; {way_out(published)}, "
+                    "gridgrade audit looks at every row"
+                )
     return f"up to date, latest publication {latest.rating_month}" if latest else "up to date, nothing published yet"

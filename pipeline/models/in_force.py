@@ -5,7 +5,7 @@ from typing import NamedTuple
 from pipeline.errors import ModelError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.scorecard import LogOddsModel, model_from_dict
+from pipeline.scorecard import CreditModel, ExpertScorecard, model_from_dict
 from pipeline.settings import Settings
 from pipeline.warehouse import model_registry
 
@@ -41,6 +41,7 @@ def lacking(model: model_registry.Model, policy: Policy) -> list[str]:
     return [column for column in fitted(model).columns if column not in given]
 
 
-def fitted(model: model_registry.Model) -> LogOddsModel:
-    """The model itself, to score with."""
+def fitted(model: model_registry.Model) -> CreditModel | ExpertScorecard:
+    """The model itself, to score with. ModelError where it is not the one that was registered."""
+    model_registry.require_unchanged(model)
     return model_from_dict(model.parameters)

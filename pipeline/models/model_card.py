@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline.errors import ModelError
 from pipeline.pages import files
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -18,8 +19,21 @@ _ORIGINS = {
 
 def write(settings: Settings, policy: Policy, model: model_registry.Model) -> Path:
     """The card of a version under ``settings.model_cards_path``, in the place of an earlier one."""
-    path = settings.model_cards_path / f"{model.version}.html"
+    path = _path(settings, model.version)
     files.write(card(settings, policy, model), path)
+    return path
+
+
+def remove(settings: Settings, version: str) -> None:
+    """Remove the card of a version, if it has one."""
+    _path(settings, version).unlink(missing_ok=True)
+
+
+def _path(settings: Settings, version: str) -> Path:
+    """ModelError where a version's name would lead out of the folder; older warehouses may hold one."""
+    path = settings.model_cards_path / f"{version}.html"
+    if path.parent != settings.model_cards_path:
+        raise ModelError(f"the card of model {version!r} would lie outside {settings.model_cards_path}: use --out")
     return path
 
 

@@ -1,23 +1,34 @@
 """A model as one JSON file that another installation takes in: the model, its measurements, and where it is from.
 
 Two hashes stand in the file: that of the model's parameters, as the registry has it, and that of everything else with
-it. A file that was changed is refused. Nothing in it is ever executed.
+it. A file that was changed is refused. Who made the file can hash it too, so all of it is checked and tried out before
+a row is written. Nothing in it is ever executed.
 """
 
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pipeline.errors import ConfigError, ModelError
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, NonNegativeInt, ValidationError
+
+from pipeline.errors import ConfigError, ModelError, first_fault
 from pipeline.models.in_force import fitted
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.scorecard import ModelFitError, model_from_dict
+from pipeline.scorecard import CreditModel, ModelFitError, model_from_dict
 from pipeline.settings import Settings
 from pipeline.warehouse import model_registry
 
 FORMAT = "gridgrade model 1"
+_MAX_BYTES = 16_000_000
+_MAX_DEPTH = 24
+_HALF_OR_NUL = re.compile("[\x00\ud800-\udfff]")
+_INDEX_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CARRIED = (
     "version",
     "family",
@@ -31,6 +42,60 @@ _CARRIED = (
     "input_sha256",
     "policy_sha256",
 )
+
+
+_Name = Annotated[str, Field(pattern=model_registry.VERSION)]
+_Hash = Annotated[str, Field(pattern="^[0-9a-zA-Z]{1,128}$")]
+_Object = dict[str, JsonValue]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+
+class _Interval(_Strict):
+    value: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+
+
+class _Sample(_Strict):
+    customers: NonNegativeInt
+    defaults: NonNegativeInt
+
+
+class _Metrics(_Strict):
+    """What commands and pages show of a model's measurements; there may be more."""
+
+    customers: NonNegativeInt | None = None
+    defaults: NonNegativeInt | None = None
+    auc: _Interval = _Interval()
+    ks: FiniteFloat | None = None
+    brier: FiniteFloat | None = None
+    samples: dict[str, _Sample] = {}
+    cohorts: list[str] = []
+    fairness: dict[str, list[_Object]] = {}
+
+
+class _Document(_Strict):
+    model_config = ConfigDict(extra="forbid")
+
+    format: str
+    version: _Name
+    family: _Name
+    origin: Literal["trained", "recalibrated", "expert", "imported"]
+    provenance: _Object
+    parameters: _Object
+    parameters_sha256: _Hash
+    metrics: _Metrics
+    gates: list[_Object] | None
+    has_passed: bool | None
+    input_sha256: _Hash
+    policy_sha256: _Hash
+    trained_month: str
+    registered_at: str
+    promotions: list[_Object]
+    sha256: _Hash
 
 
 def exported(settings: Settings, version: str) -> str:
@@ -55,8 +120,8 @@ def imported(path: Path, settings: Settings, policy: Policy) -> model_registry.M
     """Register the model of a file as a challenger; once it is there, the same file again changes nothing.
 
     Gates and promotions of the other installation are kept as provenance: here the model has passed none. ConfigError
-    where the file cannot be read, ModelError where it is no exported model, was changed, or the policy has no such
-    family.
+    where the file cannot be read; ModelError where it is no exported model, was changed, holds names, numbers or texts
+    that a model of ours does not, cannot score or be described, or where the policy has no such family.
     """
     document = _read(path)
     if document["family"] not in policy.families:
@@ -86,25 +151,77 @@ def sql(settings: Settings, version: str, *, quantity: str, dialect: str) -> str
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """The document, whole and usable: see ``imported`` for what is refused."""
+    document = _parsed(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ModelError(f"{path} is not a model that gridgrade models export wrote (format {FORMAT!r})")
-    stated = document.get("sha256")
-    if stated != _sha256({name: value for name, value in document.items() if name != "sha256"}):
+        _Document.model_validate(document)
+    except ValidationError as error:
+        raise ModelError(f"{path}: {': '.join(first_fault(error))[:200]}") from None
+    if document["sha256"] != _sha256({name: value for name, value in document.items() if name != "sha256"}):
         raise ModelError(f"{path} was changed since it was exported: its sha256 is not that of its content")
     parameters = model_registry.as_json(document["version"], document["parameters"])
     if hashlib.sha256(parameters.encode()).hexdigest() != document["parameters_sha256"]:
         raise ModelError(f"{path}: the model in it is not the one that was registered as {document['version']}")
     try:
-        model_from_dict(document["parameters"])
-    except ModelFitError as error:
-        raise ModelError(f"{path}: {error}") from None
+        _try_out(document)
+    except Exception as error:  # whatever a crafted model or measurement trips over
+        raise ModelError(f"{path}: the model in it cannot be used: {str(error)[:200]}") from None
     return document
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """The JSON of a file: an object of our format, in plain values."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+        document = json.loads(content.decode("utf-8")) if len(content) <= _MAX_BYTES else None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is not JSON: {error}") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ModelError(f"{path} is not a model that gridgrade models export wrote (format {FORMAT!r})")
+    if unfit := next(_unfit(document), None):
+        raise ModelError(f"{path} holds {unfit}: gridgrade models export writes none")
+    return document
+
+
+def _unfit(value: Any, depth: int = 0) -> Iterator[str]:
+    """What neither the warehouse nor a page could hold."""
+    if depth > _MAX_DEPTH:
+        yield f"objects within objects, more than {_MAX_DEPTH} deep"
+    elif isinstance(value, dict):
+        for pair in value.items():
+            for part in pair:
+                yield from _unfit(part, depth + 1)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _unfit(part, depth + 1)
+    elif isinstance(value, str) and _HALF_OR_NUL.search(value):
+        yield "text with a NUL or half a character"
+    elif isinstance(value, int | float) and not abs(value) < 1e300:
+        yield "a number that is not finite"
+
+
+def _try_out(document: dict[str, Any]) -> None:
+    """Do with the model all that is done with one: score, watch, put into SQL and on a card."""
+    from pipeline.models.card.page import CardContext, html
+
+    model = model_from_dict(document["parameters"])
+    if unfit := [column for column in model.columns if not _INDEX_NAME.fullmatch(column)]:
+        raise ModelFitError(f"{unfit[0]!r} is not the name of an index")
+    values = [np.nan, 0.0, 1.0, -1e6, 1e6] if isinstance(model, CreditModel) else [None, *"ABCD"]
+    frame = pd.DataFrame({column: values for column in model.columns})
+    with np.errstate(all="ignore"):
+        numbers = [model.score(frame), model.default_probability(frame), model.contributions(frame).to_numpy()]
+    if not all(np.isfinite(each).all() for each in numbers):
+        raise ModelFitError("it gives a score that is not finite")
+    if model.monitoring is not None:
+        model.count(frame)
+    model.terms()
+    for dialect in ("postgresql", "duckdb"):
+        model.to_sql(dialect)
+    html(document["parameters"], document["metrics"], CardContext(document["version"]))
 
 
 def _sha256(document: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ import altair as alt
 from markupsafe import escape
 
 from pipeline.pages.palette import HEAT, coloured, stand_in
+from pipeline.text import visible
 
 Row = Mapping[str, Any]
 SERIES = ("series-1", "series-2", "series-3", "series-4")
@@ -31,7 +32,7 @@ def svg(chart: alt.TopLevelMixin, title: str, name: str) -> str:
 
     ``name`` sets its ids apart from those of other charts of the page. The same chart gives the same text.
     """
-    drawn = _drawn(json.dumps(chart.configure(**_config()).to_dict(validate=False)))
+    drawn = _drawn(json.dumps(_visible(chart.configure(**_config()).to_dict(validate=False))))
     head, _, rest = drawn.partition(">")
     size = dict(re.findall(r'\b(width|height)="([\d.]+)"', head))
     rest = re.sub(r' (?:font-family|style|aria-[\w-]+|role)="[^"]*"', "", rest)
@@ -46,6 +47,15 @@ def svg(chart: alt.TopLevelMixin, title: str, name: str) -> str:
         f'viewBox="0 0 {size["width"]} {size["height"]}" aria-label="{escape(title)}"><title>{escape(title)}</title>'
     )
     return opening + coloured(rest)
+
+
+def _visible(value: Any) -> Any:
+    """A specification whose texts are ``visible``: a control character in one would end the process."""
+    if isinstance(value, dict):
+        return {_visible(name): _visible(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_visible(each) for each in value]
+    return visible(value) if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=128)

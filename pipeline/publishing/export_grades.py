@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.errors import ConfigError, NotPublishedError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
-from pipeline.text import FORMULA, NUMBER
+from pipeline.text import spreadsheet_safe
 from pipeline.warehouse import publications, revisions
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.migrations import migrate
@@ -67,25 +67,25 @@ def _copy(rows, output: str, target: Path | None) -> None:
     path = str(target or "/dev/stdout").replace("'", "''")
     try:
         with duckdb.connect() as database:
-            safe = _spreadsheet_safe(rows.schema) if output == "csv" else "*"
-            database.register("rows", rows)
-            database.execute(f"copy (select {safe} from rows) to '{path}' ({options})")
+            database.register("rows", _spreadsheet_safe(rows) if output == "csv" else rows)
+            database.execute(f"copy rows to '{path}' ({options})")
     except duckdb.IOException as error:
         if target is None and "Broken pipe" in str(error):
             return  # the reader, head say, has seen enough
         raise _unwritable(target, " ".join(str(error).split())) from None
 
 
-def _spreadsheet_safe(schema: pa.Schema) -> str:
-    """The columns, with an apostrophe before text that a spreadsheet would take for a formula."""
-    columns = []
-    for field in schema:
-        name = f'"{field.name}"'
-        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-            is_formula = f"regexp_matches({name}, '{FORMULA}') and not regexp_matches({name}, '{NUMBER}')"
-            name = f"case when {is_formula} then chr(39) || {name} else {name} end as {name}"
-        columns.append(name)
-    return ", ".join(columns)
+def _spreadsheet_safe(rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """The rows, their texts as they may stand in a CSV file."""
+
+    def safe(column: pa.Array) -> pa.Array:
+        if not pa.types.is_string(column.type):
+            return column
+        texts = column.dictionary_encode()
+        return pa.array(map(spreadsheet_safe, texts.dictionary.to_pylist()), pa.string()).take(texts.indices)
+
+    batches = (pa.record_batch([safe(column) for column in batch.columns], rows.schema) for batch in rows)
+    return pa.RecordBatchReader.from_batches(rows.schema, batches)
 
 
 def _unwritable(target: Path | None, reason: str | None) -> ConfigError:

@@ -2,15 +2,17 @@
 
 Stage, audit, swap. All tables are loaded beside what readers see and audited there; one transaction puts them in place
 and records the publication. A run that dies anywhere leaves readers where they were, and the next one clears up.
-The same content again, on the same basis, is not published again.
+The same content again, on the same basis, is not published again, unless the warehouse has lost or changed its rows.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -24,12 +26,14 @@ from pipeline.publishing import lake_copy
 from pipeline.publishing.comparison import bind_revision, difference
 from pipeline.publishing.content import Content, customers_by_grade
 from pipeline.settings import Settings
-from pipeline.warehouse import carry_over, model_registry, publications, revisions
-from pipeline.warehouse.audit import audit, moves
+from pipeline.warehouse import carry_over, locks, model_registry, publications, revisions
+from pipeline.warehouse.audit import audit, damage, moves, row_hash
 from pipeline.warehouse.connection import side_by_side, transaction
 from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.publications import Publication
 from pipeline.warehouse.tables.index_columns import define_indices, ensure_index_columns
+
+log = logging.getLogger(__name__)
 
 
 def publish(
@@ -63,14 +67,16 @@ def publish(
         timeout = policy.publish.lock_timeout_seconds
         with revisions.publishing(settings, month, timeout) as connection:
             with connection.begin():
+                locks.require_rating(connection, month)
                 before = publications.current(connection, month)
                 made = content.publication(connection, run_id=run_id, run_kind=run_kind, published_by=published_by)
                 publications.record_origin(connection, made, policy.model_dump(mode="json"), content.inputs)
             promote = partial(_promote, content.promotes, month)
-            changed = before is None or not content.is_in(before)
+            damaged = before if before is not None and _is_damaged(connection, before) else None
+            changed = not content.is_in(before) or damaged is not None
             if before is None or changed:
                 made = _stage_and_audit(connection, policy, content, made, before, accept_moves)
-                published = revisions.swap(connection, made, timeout, promote)
+                published = revisions.swap(connection, made, timeout, partial(_with_the_swap, promote, damaged))
             else:
                 published = before
             with connection.begin():
@@ -103,6 +109,22 @@ def _summary(content: Content) -> dict:
     }
 
 
+def _with_the_swap(promote: Callable[[Connection], None], damaged: Publication | None, connection: Connection) -> None:
+    """Models are promoted; rows that are not what was published are shown to nobody, as a replaced revision either."""
+    promote(connection)
+    if damaged is not None:
+        revisions.drop_rows(connection, damaged)
+        publications.record_removal(connection, damaged.publication_id)
+
+
+def _is_damaged(connection: Connection, published: Publication) -> bool:
+    with connection.begin():
+        found = damage(connection, published)
+    for what in found:
+        log.warning("%s: %s; it is published again", published.rating_month, what)
+    return bool(found)
+
+
 def _promote(versions: Mapping[str, str], month: RatingMonth, connection: Connection) -> None:
     """Promote the challengers that graded the month; months published after it keep the models they have."""
     for version, reason in versions.items():
@@ -127,24 +149,28 @@ def _stage_and_audit(
         with closing(content.batches(table)) as batches:
             revisions.stage(own, table, publication, batches)
 
-    def seal(own: Connection, table: str) -> None:
+    def seal(own: Connection, table: str) -> dict[str, Any]:
         revisions.seal(own, table, publication)
+        with own.begin():
+            return row_hash(own, staged[table])
 
     try:
         side_by_side(connection, load, staged)
         if failures := audit(connection, month, staged, content.expected(), policy):
             raise AuditError(f"{month} is not published, readers keep what they see: {'; '.join(failures)}")
-        if published is not None:
+        if content.is_in(published):
+            publication = replace(publication, moved=0, moves_accepted=False)
+        elif published is not None:
             customers, moved = moves(connection, month, staged["credit_grades"])
             beyond = _beyond_limit(customers, moved, policy)
             if beyond and not accept_moves:
                 raise MovesError(f"{month} is not published, readers keep what they see: {beyond}")
             publication = replace(publication, moved=moved, moves_accepted=bool(beyond))
-        side_by_side(connection, seal, staged)
+        hashes = side_by_side(connection, seal, staged)
     except (AuditError, MovesError):
         revisions.drop(connection, list(staged.values()))
         raise
-    return publication
+    return replace(publication, table_hashes=dict(zip(staged, hashes, strict=True)))
 
 
 def _beyond_limit(customers: int, moved: int, policy: Policy) -> str | None:

@@ -1,4 +1,4 @@
-"""Whether a published month is up to date: rating it again could only give what is published."""
+"""Whether a published month is up to date: rating it again could only give what is published, and that is there."""
 
 from pipeline.errors import LakeError, ModelError
 from pipeline.models.in_force import model_in_force
@@ -7,6 +7,7 @@ from pipeline.policy import Policy
 from pipeline.publishing.fingerprint import fingerprint_now
 from pipeline.settings import Settings
 from pipeline.warehouse import model_registry, publications
+from pipeline.warehouse.audit import damage
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
 
@@ -33,7 +34,10 @@ def up_to_date(
         now = fingerprint_now(month, settings, policy, basis=basis, models=models)
     except LakeError:
         return None
-    return published if published.recipe_sha256 == now.sha256 else None
+    if published.recipe_sha256 != now.sha256:
+        return None
+    with transaction(settings) as connection:
+        return None if damage(connection, published) else published
 
 
 def _models_in_force(

@@ -1,15 +1,19 @@
-"""Audits a staged revision against the lake, the policy and the month before, in SQL, before any reader sees it."""
+"""Audits of a revision, in SQL: staged, before any reader sees it, against the lake, the policy and the month before;
+published, against the hashes of its rows that were taken with its audit."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from pipeline.errors import NotPublishedError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.warehouse import publications, revisions
 from pipeline.warehouse.monthly_tables import TABLES
+from pipeline.warehouse.publications import Publication
 from pipeline.warehouse.statements import statement
 
 
@@ -150,3 +154,80 @@ def _shares(connection: Connection, month: RatingMonth, name: str, policy: Polic
                 f"the share of grade {grade} goes from {old:.1%} in {before.rating_month} to {new:.1%}, "
                 f"more than policy publish.max_grade_share_change {limit:.1%}"
             )
+
+
+def row_hash(connection: Connection, name: str) -> dict[str, Any]:
+    """Of a staged table: its ``columns``, the number of its ``rows``, and their ``hash``, whatever their order."""
+    [found] = _tables(connection, [name]).values()
+    return {"columns": sorted(found.types), **_hashed(connection, name, found.types, found.types)}
+
+
+def damage(
+    connection: Connection, publication: Publication, *, only: Collection[str] = (), at_a_glance: bool = False
+) -> list[str]:
+    """What is wrong with the tables of a revision, a line each; empty where they hold what was published.
+
+    ``only``: some of them. ``at_a_glance``: by the catalogs alone, no row is read. Of a revision that was published
+    before its rows were hashed, only whether its grades are there is known.
+    """
+    hashes: Mapping[str, Any] = publication.table_hashes or {"credit_grades": {}}
+    month, revision = publication.rating_month, publication.revision
+    names = {table: revisions.staged_name(table, month, revision) for table in hashes if table in (only or hashes)}
+    present = _tables(connection, list(names.values()))
+    found = []
+    for table, name in names.items():
+        stated = hashes[table]
+        if name not in present:
+            found.append(f"rating.{name} is gone")
+        elif publication.superseded_at is None and present[name].parent != f"rating.{table}":
+            found.append(f"rating.{name} is no partition of rating.{table}, readers do not see it")
+        elif not stated:
+            continue
+        elif lost := sorted(set(stated["columns"]) - set(present[name].types)):
+            found.append(f"rating.{name} has lost its column {lost[0]}")
+        elif stated["rows"] and present[name].is_empty:
+            found.append(f"rating.{name} is empty, {stated['rows']:,} rows were published")
+        elif not at_a_glance:
+            found += _differences(name, stated, _hashed(connection, name, stated["columns"], present[name].types))
+    return found
+
+
+def require_carried_over(connection: Connection, month: RatingMonth, table: str) -> None:
+    """NotPublishedError where the last month published before, from which a rating of this one carries over, does not
+    hold in ``table`` what was published."""
+    before = publications.before(connection, month)
+    if before is not None and (found := damage(connection, before, only=[table])):
+        raise NotPublishedError(f"{month} carries over from {before.rating_month}, but {found[0]}: {way_out(before)}")
+
+
+def way_out(publication: Publication) -> str:
+    """How a revision that is damaged gets whole again."""
+    if publication.superseded_at is None:
+        month = publication.rating_month
+        return f"gridgrade rate {month} --basis {publication.basis} publishes it again"
+    return "readers do not see it; it can be restored from a backup of the warehouse"
+
+
+def foreign_partitions(connection: Connection) -> list[str]:
+    """Tables whose rows readers see although no publication names them."""
+    parents = [f"rating.{table}" for table in TABLES]
+    return list(connection.execute(text(statement("publications/foreign_partitions")), {"tables": parents}).scalars())
+
+
+def _tables(connection: Connection, names: list[str]) -> dict[str, Row]:
+    rows = connection.execute(text(statement("publications/revision_tables")), {"names": names})
+    return {row.name: row for row in rows}
+
+
+def _hashed(connection: Connection, name: str, columns: Iterable[str], types: Mapping[str, str]) -> dict[str, Any]:
+    quoted = {column: '"' + column.replace('"', '""') + '"' for column in sorted(columns)}
+    terms = [f"cast({term} as text)" if types[column] == "json" else term for column, term in quoted.items()]
+    query = statement("publications/hash_rows", columns=", ".join(terms), table=name)
+    return dict(connection.execute(text(query)).mappings().one())
+
+
+def _differences(name: str, stated: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+    if found["rows"] != stated["rows"]:
+        yield f"rating.{name} has {found['rows']:,} rows, {stated['rows']:,} were published"
+    elif found["hash"] != stated["hash"]:
+        yield f"rating.{name} has other rows than were published"

@@ -7,6 +7,7 @@ Publishing takes a second lock within it. Cleaning waits until no month is being
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -22,6 +23,7 @@ PUBLISHING = 7_269_462
 RATING = 7_269_463
 REPORTING = 7_269_464
 _ANY_MONTH = 0
+_HOLDER: ContextVar[int | None] = ContextVar("_HOLDER", default=None)  # of the month's lock: a process of PostgreSQL
 _DOING = {PUBLISHING: "publishing", RATING: "rating", REPORTING: "reporting"}
 
 
@@ -37,7 +39,26 @@ def rating(
     with _session(settings, who) as connection:
         _take(connection, RATING, _ANY_MONTH, timeout_seconds, "the lake is being cleaned", is_shared=True)
         take(connection, RATING, month, timeout_seconds, is_shared=is_shared)
-        yield
+        with connection.begin():
+            before = _HOLDER.set(connection.scalar(text("select pg_backend_pid()")))
+        try:
+            yield
+        finally:
+            _HOLDER.reset(before)
+
+
+def require_rating(connection: Connection, month: RatingMonth) -> None:
+    """WarehouseUnavailableError where this run's lock on the month is lost: its session has ended, and another run may
+    have begun. Nothing is asked of who runs outside ``rating``."""
+    holder = _HOLDER.get()
+    if holder is None:
+        return
+    held = {"holder": holder, "kind": RATING, "key": number(month)}
+    if not connection.scalar(text(statement("locks/is_held")), held):
+        raise WarehouseUnavailableError(
+            f"{month}: the lock of this run was lost, warehouse process {holder} has ended, and another run may have "
+            "begun; readers keep what they see, run again"
+        )
 
 
 @contextmanager

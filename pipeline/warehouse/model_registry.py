@@ -7,6 +7,7 @@ an old month keeps its model whatever is promoted later, and what was in force w
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,9 @@ from pipeline.settings import Settings
 from pipeline.warehouse import publications
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.statements import statement
+
+# A version names files too: a letter or digit first, no separator of folders, short enough for any file system.
+VERSION = r"^\w[\w.-]{0,59}$"
 
 _SELECT = "select m.*, m.effective_from_month as effective_from, m.segment as family from rating.models as m"
 
@@ -96,6 +100,8 @@ def register(
     Parameters come back from the registry equal to the bit. ModelError when a version of that name holds another
     model, or when parameters or metrics hold a number that is not finite.
     """
+    if not re.fullmatch(VERSION.strip("^$"), version):
+        raise ModelError(f"{version!r} cannot be a version: write letters, digits, '.', '_' and '-', 60 at most")
     document = as_json(version, parameters)
     values = {
         "version": version,
@@ -136,6 +142,15 @@ def as_json(version: str, document: Any) -> str:
         return json.dumps(document, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ModelError(f"model {version} cannot be stored as JSON: {error}") from None
+
+
+def require_unchanged(model: Model) -> None:
+    """ModelError unless the parameters are those that were registered."""
+    if hashlib.sha256(as_json(model.version, model.parameters).encode()).hexdigest() != model.parameters_sha256:
+        raise ModelError(
+            f"model {model.version} is not the one that was registered, its parameters were changed in the warehouse: "
+            "restore its row of rating.models from a backup, or put another version in force"
+        )
 
 
 def judge(settings: Settings, version: str, gates: list[dict[str, Any]], has_passed: bool) -> Model:
@@ -261,6 +276,18 @@ def models_sha256(connection: Connection, versions: Iterable[str]) -> str:
     query = text("select version, parameters_sha256 from rating.models where version = any(:versions) order by version")
     rows = connection.execute(query, {"versions": list(versions)})
     return hashlib.sha256("\n".join(f"{version} {sha256}" for version, sha256 in rows).encode()).hexdigest()
+
+
+def remove(settings: Settings, version: str) -> None:
+    """Forget a version that never rated anybody. ModelError where it was promoted, published with, or held beside one
+    that was: that is on record."""
+    with transaction(settings) as connection:
+        connection.execute(text("lock table rating.models in share row exclusive mode"))
+        _registered(connection, version)
+        if kept := connection.scalar(text(statement("models/on_record")), {"version": version}):
+            raise ModelError(f"model {version} {kept}: it stays on record")
+        for table in ("rating.model_coefficients", "rating.models"):
+            connection.execute(text(f"delete from {table} where version = :version"), {"version": version})
 
 
 def _in_force(connection: Connection, family: str, month: RatingMonth) -> Model | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RUN_KINDS = ("scheduled", "manual", "backfill", "command")
 _FOUND = ("is_latest_month", "published_at", "superseded_at", "stale_since", "followed_up_at", "rows_removed_at")
-_JSON = ("model_versions", "taken_over")
+_JSON = ("model_versions", "taken_over", "table_hashes")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Publication:
     previous_publication_id: uuid.UUID | None = None
     taken_over: dict[str, str] = field(default_factory=dict)
     recipe_sha256: str | None = None
+    table_hashes: dict[str, dict[str, Any]] = field(default_factory=dict)
     moved: int | None = None
     moves_accepted: bool | None = None
     is_latest_month: bool | None = None
@@ -117,7 +118,7 @@ def _all(connection: Connection, condition: str, **parameters: Any) -> list[Publ
 
 def _publication(row: Row) -> Publication:
     values = {**row._mapping, "rating_month": RatingMonth.of(row.rating_month)}
-    return Publication(**{**values, "taken_over": row.taken_over or {}})
+    return Publication(**{**values, **{name: values[name] or {} for name in ("taken_over", "table_hashes")}})
 
 
 @dataclass(frozen=True)
@@ -212,12 +213,14 @@ def confirm(connection: Connection, published: Publication, fresh: Publication) 
     connection.execute(
         text(
             "update ops.publications set confirmed_at = now(), recipe_sha256 = :recipe_sha256, "
+            "input_sha256 = :input_sha256, "
             "taken_over = cast(:taken_over as jsonb), previous_publication_id = :previous_publication_id "
             "where publication_id = :publication_id"
         ),
         {
             "publication_id": published.publication_id,
             "recipe_sha256": fresh.recipe_sha256,
+            "input_sha256": fresh.input_sha256,
             "taken_over": json.dumps(fresh.taken_over, sort_keys=True),
             "previous_publication_id": fresh.previous_publication_id,
         },

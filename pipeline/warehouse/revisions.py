@@ -145,7 +145,8 @@ def swap(
     the months after it that were built on what it replaces, and ``also`` what else becomes true with it. What was
     recorded.
 
-    WarehouseUnavailableError, which names who is reading, when the tables stay locked for longer than the timeout.
+    WarehouseUnavailableError, which names who is reading, when the tables stay locked for longer than the timeout, or
+    when the run has lost its lock on the month.
     """
     deadline = time.monotonic() + timeout_seconds
     while True:
@@ -154,6 +155,7 @@ def swap(
                 connection.execute(text(f"set local lock_timeout = {_PATIENCE_MILLISECONDS}"))
                 parents = ", ".join(f"rating.{table}" for table in TABLES)
                 connection.execute(text(f"lock table {parents} in access exclusive mode"))
+                locks.require_rating(connection, publication.rating_month)
                 for table in TABLES:
                     _swap_partition(connection, table, publication)
                 also(connection)

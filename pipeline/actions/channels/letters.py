@@ -25,6 +25,7 @@ from pipeline.errors import ActionError, ConfigError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.actions import Language
+from pipeline.text import finalize
 
 PAYLOADS = "payloads.yaml"
 
@@ -45,6 +46,7 @@ class Letters:
         self._environment = ImmutableSandboxedEnvironment(
             loader=FileSystemLoader(resources.folders(resources.LETTERS)),
             undefined=StrictUndefined,
+            finalize=finalize,
             autoescape=lambda name: bool(name) and name.endswith(".html"),
             trim_blocks=True,
             lstrip_blocks=True,

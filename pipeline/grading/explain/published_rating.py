@@ -9,9 +9,10 @@ import pandas as pd
 from sqlalchemy import Connection, text
 
 from pipeline.errors import ModelError, NotPublishedError, NotRatedError
+from pipeline.models.in_force import fitted
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.scorecard import CreditModel, ExpertScorecard, model_from_dict
+from pipeline.scorecard import CreditModel, ExpertScorecard
 from pipeline.settings import Settings
 from pipeline.warehouse import model_registry, publications
 from pipeline.warehouse.connection import transaction
@@ -64,7 +65,7 @@ def read(settings: Settings, policy: Policy, month: RatingMonth, customer_id: st
             raise NotRatedError(_where_it_is_rated(connection, month, customer_id))
         definitions = _definitions(connection, policy)
     try:
-        model = model_from_dict(model_registry.model(settings, grade["model_version"]).parameters)
+        model = fitted(model_registry.model(settings, grade["model_version"]))
     except ModelError as error:
         raise ModelError(f"{month} cannot be explained: {error}") from None
     names = sorted({column.removesuffix("_band") for column in model.columns})

@@ -18,7 +18,7 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.publishing.publish import publish
 from pipeline.settings import Settings
-from pipeline.warehouse import publications, revisions
+from pipeline.warehouse import locks, publications, revisions
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.monthly_tables import TABLES
 from tests.support.environment import variables
@@ -588,6 +588,29 @@ def test_a_warehouse_that_goes_away_half_way_is_one_clear_line(settings, policy,
         run(settings, policy)
     monkeypatch.undo()
     assert run(settings, policy)["revision"] == 1
+
+
+@pytest.mark.parametrize("step", ["stage", "seal"])
+def test_a_run_that_has_lost_its_lock_publishes_nothing(settings, policy, sql, write, monkeypatch, step):
+    write([customer(number, score=1.0) for number in range(10)])
+    run(settings, policy)
+    write([customer(number, score=2.0) for number in range(10)])
+    original = getattr(revisions, step)
+
+    def lose(*arguments):
+        sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mine'")
+        return original(*arguments)
+
+    monkeypatch.setattr(revisions, step, lose)
+    with (
+        locks.rating(settings, OCTOBER, 1, "mine"),
+        pytest.raises(WarehouseUnavailableError, match="2026-10: the lock of this run was lost"),
+    ):
+        run(settings, policy)
+    assert sql("select count(*), max(score) from report.current_grades") == [(10, 1.0)]
+    monkeypatch.undo()
+    with locks.rating(settings, OCTOBER, 5, "mine"):
+        assert run(settings, policy)["revision"] == 2
 
 
 def test_a_month_that_was_not_graded_names_the_partition(settings, policy):

@@ -9,7 +9,9 @@ import pytest
 
 from pipeline.errors import WarehouseUnavailableError
 from pipeline.month import RatingMonth
+from pipeline.resources import SQL
 from pipeline.warehouse import locks
+from pipeline.warehouse.connection import transaction
 from tests.support.environment import variables
 
 OCTOBER = RatingMonth(2026, 10)
@@ -89,3 +91,57 @@ def test_a_warehouse_that_goes_away_meanwhile_hides_no_other_error(settings):
     with pytest.raises(ZeroDivisionError), locks.rating(settings, OCTOBER, 1, who):
         fail()
     assert free(settings, seconds=5)
+
+
+def end_sessions(sql, who):
+    sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s", who)
+    while sql("select from pg_stat_activity where application_name = %s", who):
+        time.sleep(0.01)
+
+
+def test_a_lock_that_was_lost_is_noticed_and_another_runs_is_not_taken_for_it(settings, sql):
+    with transaction(settings) as connection:
+        locks.require_rating(connection, OCTOBER)
+    with locks.rating(settings, OCTOBER, 1, "mine"):
+        with transaction(settings) as connection:
+            locks.require_rating(connection, OCTOBER)
+        end_sessions(sql, "mine")
+        holder = threading.Thread(target=lambda: free(settings))
+        holder.start()
+        holder.join()
+        with (
+            transaction(settings) as connection,
+            pytest.raises(WarehouseUnavailableError, match=r"2026-10: the lock of this run was lost, .* run again"),
+        ):
+            locks.require_rating(connection, OCTOBER)
+
+
+def test_who_only_reads_takes_no_lock_and_makes_no_object(settings, postgres, sql):
+    reader, superuser = (
+        url.set(drivername="postgresql", database=settings.warehouse.database)
+        for url in (postgres.warehouse_reader, postgres.superuser)
+    )
+    with psycopg.connect(superuser.render_as_string(hide_password=False)) as connection:
+        connection.execute((SQL / "warehouse" / "reader_limits.sql").read_text())
+    sql(f"grant connect on database {settings.warehouse.database} to {reader.username}")
+    with psycopg.connect(reader.render_as_string(hide_password=False)) as connection:
+        assert connection.execute("select count(*) from report.current_grades").fetchone() == (0,)
+        for statement in (
+            f"select pg_advisory_lock({locks.RATING}, {locks.number(OCTOBER)})",
+            f"select pg_try_advisory_lock_shared({locks.RATING}, 0)",
+            f"select pg_advisory_xact_lock({locks.PUBLISHING})",
+            "lock table rating.credit_grades in access share mode",
+            "lock table report.current_grades in share mode",
+            "create table public.x (a int)",
+            "create table report.x (a int)",
+            "create temporary table x (a int)",
+            "create schema x",
+            "create view public.x as select 1",
+            "create function public.x() returns int language sql as 'select 1'",
+            "select lo_create(0)",
+            "select lo_from_bytea(0, 'x')",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+            connection.rollback()
+    assert free(settings)
