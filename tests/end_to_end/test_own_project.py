@@ -42,6 +42,7 @@ def project(tmp_path_factory) -> Path:
     """The examples of the documentation, and an adapted query for the bills."""
     folder = documented_project(tmp_path_factory.mktemp("our") / "utility")
     policy = yaml.safe_load((folder / "policy.yaml").read_text())
+    policy["training"] = {"cohorts": 2, "out_of_time_cohorts": 1}
     policy["measures"][MEASURE] |= {"grades": ["A", "B", "C", "D"], "min_amount": 20}
     (folder / "policy.yaml").write_text(yaml.safe_dump(policy))
     for case in folder.glob(f"cases/lake/measures/{MEASURE}/*.yaml"):
