@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.basis import Basis
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
+from pipeline.progress import Advance, Progress, unseen
 from pipeline.run import Run, Summary
 from pipeline.settings import Settings
 
@@ -27,7 +28,7 @@ def rate_month(
     accept_moves: bool = False,
     skip_unchanged: bool = False,
     run_kind: str = "command",
-    advance: Callable[[int, int, str], None] = lambda done, total, what: None,
+    advance: Advance = unseen,
 ) -> dict[str, Any]:
     """The cycle in the order of the DAGs, with the month locked; the summaries of its steps by name.
 
@@ -38,6 +39,7 @@ def rate_month(
     from pipeline.warehouse import locks, migrations
     from pipeline.warehouse.tables.index_columns import define_indices
 
+    progress = Progress(advance, STEPS)
     run = Run(
         month,
         settings,
@@ -50,12 +52,13 @@ def rate_month(
         kind=run_kind,
         id=f"{run_kind}__{uuid.uuid4()}",
         started_by=getpass.getuser(),
+        on_part=lambda what, share: progress.part(f"{month} retrain: {what}", share),
     )
     done: dict[str, Any] = {"month": str(month), "basis": str(basis)}
 
     def step(work: Callable[..., Summary], *given: Summary) -> Summary:
         name = work.__name__
-        advance(len(done) - 2, STEPS, f"{month} {name}")
+        progress.step(f"{month} {name}")
         done[name] = work(*given)
         return done[name]
 
@@ -84,7 +87,7 @@ def rate_month(
             run.record_follow_up(published)
             if run_kind != "backfill":  # gridgrade report writes that of any month
                 step(run.report)
-    advance(STEPS, STEPS, f"{month} done")
+    progress.end(f"{month} done")
     return done
 
 
