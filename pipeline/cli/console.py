@@ -17,10 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cycle import Advance, unseen
 from pipeline.errors import ConfigError, MonthError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.progress import Advance, unseen
 from pipeline.settings import Settings
 from pipeline.text import spreadsheet_safe, visible
 

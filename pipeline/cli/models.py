@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.console import AsJson, parse_month, print_json, print_rows, print_table, progress, say, write_text
+from pipeline.cycle import Progress
 from pipeline.errors import ModelError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.progress import Progress
 from pipeline.settings import Settings
 
 app = typer.Typer(help="Model versions: what there is, what it is worth, what is in force.", no_args_is_help=True)

@@ -11,13 +11,13 @@ from decimal import Decimal
 
 from sqlalchemy import inspect, text
 
+from pipeline.cycle import Advance, Progress, unseen
 from pipeline.database import connect
 from pipeline.errors import ConfigError
 from pipeline.local import airflow as local_airflow
 from pipeline.local.airflow_client import AirflowApi
 from pipeline.local.databases import reader_address, with_databases
 from pipeline.month import RatingMonth
-from pipeline.progress import Advance, Progress, unseen
 from pipeline.report.report import file_name
 from pipeline.settings import Settings
 from pipeline.warehouse.statements import statement

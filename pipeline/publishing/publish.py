@@ -27,8 +27,8 @@ from pipeline.settings import Settings
 from pipeline.warehouse import carry_over, model_registry, publications, revisions
 from pipeline.warehouse.audit import audit, moves
 from pipeline.warehouse.connection import side_by_side, transaction
-from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.tables import portfolio_cells
 from pipeline.warehouse.tables.index_columns import define_indices, ensure_index_columns
 
 
@@ -70,7 +70,13 @@ def publish(
             changed = before is None or not content.is_in(before)
             if before is None or changed:
                 made = _stage_and_audit(connection, policy, content, made, before, accept_moves)
-                published = revisions.swap(connection, made, timeout, promote)
+                cells = portfolio_cells.count(connection, revisions.tables(made))
+
+                def with_it(swapping: Connection) -> None:
+                    promote(swapping)
+                    portfolio_cells.enter(swapping, made, cells)
+
+                published = revisions.swap(connection, made, timeout, with_it)
             else:
                 published = before
             with connection.begin():
@@ -121,7 +127,7 @@ def _stage_and_audit(
 ) -> Publication:
     """All tables loaded, audited and ready to attach; when that fails they are gone. The publication with its moves."""
     month = publication.rating_month
-    staged = {table: revisions.staged_name(table, month, publication.revision) for table in TABLES}
+    staged = revisions.tables(publication)
 
     def load(own: Connection, table: str) -> None:
         with closing(content.batches(table)) as batches:

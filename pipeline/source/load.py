@@ -1,6 +1,6 @@
 """``gridgrade source load``: a folder of CSV, Parquet or Excel files into the source database, whole or not at all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 
 from pipeline.engine.connection import open_connection
 from pipeline.errors import SourceContractError
-from pipeline.progress import Advance, unseen
 from pipeline.settings import Settings
 from pipeline.source.contract import SourceTable, contract
 from pipeline.source.csv_text import LINE, TextFile, open_csv
@@ -46,7 +45,7 @@ def load_folder(
     stated: LoadOptions | None = None,
     time_zone: str = "UTC",
     dry_run: bool = False,
-    advance: Advance = unseen,
+    advance: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> dict[str, Any]:
     """Replace what the source holds by the files of the folder; with ``dry_run`` read them all and replace nothing.
 
