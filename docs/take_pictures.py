@@ -32,7 +32,7 @@ def main() -> None:
     if browser is None:
         sys.exit("no chromium on this machine: Debian's is installed with apt-get install chromium")
     home = Path(os.environ.get("GRIDGRADE_HOME", ".gridgrade/pictures")).absolute()
-    demo.run(Settings.load(home=home), echo=print)
+    demo.run(Settings.load(home=home), advance=lambda done, total, what: print(what))
     settings = with_databases(Settings.load(home=home))
     FOLDER.mkdir(exist_ok=True)
     with local_airflow.running(settings, echo=print) as airflow, sync_playwright() as driver:

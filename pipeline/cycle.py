@@ -1,8 +1,9 @@
-"""The cycle of one month in one process: the order of the DAGs, without Airflow."""
+"""The cycle of one month in one process: the order of the DAGs, without Airflow; and how far a long run is."""
 
 import getpass
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.basis import Basis
@@ -12,6 +13,35 @@ from pipeline.run import Run, Summary
 from pipeline.settings import Settings
 
 STEPS = 13  # of a month: for the progress bar
+Advance = Callable[[float, int, str], None]  # steps done, steps in all, what is under way
+
+
+def unseen(done: float, total: int, what: str) -> None:
+    """An ``Advance`` that shows nothing."""
+
+
+@dataclass
+class Progress:
+    """A run of so many ``steps``. One that takes as long as several counts as several, and says which share is done."""
+
+    advance: Advance
+    steps: int
+    _done: int = field(default=0, init=False)
+    _counts_as: int = field(default=0, init=False)
+
+    def step(self, what: str, counts_as: int = 1) -> None:
+        """The next step begins; the one before is done."""
+        self._done += self._counts_as
+        self._counts_as = counts_as
+        self.part(what, 0.0)
+
+    def part(self, what: str, share: float) -> None:
+        """Within the step that has begun: ``share`` of it is done."""
+        self.advance(self._done + share * self._counts_as, self.steps, what)
+
+    def end(self, what: str) -> None:
+        """All steps are done."""
+        self.advance(self.steps, self.steps, what)
 
 
 def rate_month(
@@ -27,7 +57,7 @@ def rate_month(
     accept_moves: bool = False,
     skip_unchanged: bool = False,
     run_kind: str = "command",
-    advance: Callable[[int, int, str], None] = lambda done, total, what: None,
+    advance: Advance = unseen,
 ) -> dict[str, Any]:
     """The cycle in the order of the DAGs, with the month locked; the summaries of its steps by name.
 
@@ -38,6 +68,7 @@ def rate_month(
     from pipeline.warehouse import locks, migrations
     from pipeline.warehouse.tables.index_columns import define_indices
 
+    progress = Progress(advance, STEPS)
     run = Run(
         month,
         settings,
@@ -50,12 +81,13 @@ def rate_month(
         kind=run_kind,
         id=f"{run_kind}__{uuid.uuid4()}",
         started_by=getpass.getuser(),
+        on_part=lambda what, share: progress.part(f"{month} retrain: {what}", share),
     )
     done: dict[str, Any] = {"month": str(month), "basis": str(basis)}
 
     def step(work: Callable[..., Summary], *given: Summary) -> Summary:
         name = work.__name__
-        advance(len(done) - 2, STEPS, f"{month} {name}")
+        progress.step(f"{month} {name}")
         done[name] = work(*given)
         return done[name]
 
@@ -84,7 +116,7 @@ def rate_month(
             run.record_follow_up(published)
             if run_kind != "backfill":  # gridgrade report writes that of any month
                 step(run.report)
-    advance(STEPS, STEPS, f"{month} done")
+    progress.end(f"{month} done")
     return done
 
 

@@ -45,8 +45,9 @@ class Run:
     """One run of a month. Each method runs the step of its name and returns its JSON-safe summary.
 
     ``mode``: auto, retrain or apply. ``model_version``: apply this one. ``kind``: scheduled, backfill, manual or
-    command. ``on_step`` is called with each step's name, summary and seconds. A step's module is imported when the step
-    runs, so that none pays for the imports of another.
+    command. ``on_step`` is called with each step's name, summary and seconds; ``on_part``, within a long step, with
+    what is under way and the share that is done. A step's module is imported when the step runs, so that none pays for
+    the imports of another.
     """
 
     month: RatingMonth
@@ -61,6 +62,7 @@ class Run:
     id: str = field(default_factory=lambda: f"command__{uuid.uuid4()}")
     started_by: str | None = None
     on_step: Callable[[str, Summary, float], None] | None = None
+    on_part: Callable[[str, float], None] = lambda what, share: None
 
     @property
     def inputs(self) -> tuple[RatingMonth, Settings, Policy]:
@@ -103,7 +105,7 @@ class Run:
         from pipeline.models.retrain import retrain
 
         asked = {"families": decision["families"], "why": decision["why"]}
-        return retrain(*self.inputs, **asked, basis=self.basis, dry_run=self.dry_run)
+        return retrain(*self.inputs, **asked, basis=self.basis, dry_run=self.dry_run, on_part=self.on_part)
 
     @_step
     def apply(self, decision: Summary) -> Summary:

@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -17,12 +17,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cycle import Advance, unseen
 from pipeline.errors import ConfigError, MonthError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 from pipeline.text import spreadsheet_safe, visible
 
+_SPEED_SECONDS = 3600  # the time left follows from the pace so far: steps are few, and some take long
 # Columns that are copied into the next command: never cut and never wrapped.
 _IDS = frozenset({"id", "customer", "customer_id", "version", "month"})
 _PIPED_WIDTH = 10_000
@@ -96,8 +98,12 @@ def writing(out: Path) -> Iterator[TextIO]:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar on stderr with the time left; only on a terminal."""
+def progress(*, lines: bool = False) -> Iterator[Advance]:
+    """A progress bar on stderr with the time left. Elsewhere than on a terminal it is nothing, or ``lines``: a line for
+    whatever comes under way."""
+    if not sys.stderr.isatty():
+        yield _line_by_line() if lines else unseen
+        return
     bar = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -106,33 +112,28 @@ def progress() -> Iterator[Callable[[int, int, str], None]]:
         TimeRemainingColumn(),
         console=console(stderr=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
+        speed_estimate_period=_SPEED_SECONDS,
     )
     with bar:
         task = bar.add_task("", total=None)
 
-        def advance(done: int, total: int, what: str) -> None:
+        def advance(done: float, total: int, what: str) -> None:
             bar.update(task, completed=done, total=total, description=visible(what))
 
         yield advance
 
 
-@contextmanager
-def status() -> Iterator[Callable[[str], None]]:
-    """Progress on stderr: one changing line on a terminal, separate lines elsewhere."""
-    terminal = console(stderr=True)
-    if not terminal.is_terminal:
-        lines: list[str] = []
+def _line_by_line() -> Advance:
+    """A line for whatever comes under way."""
+    said = ""
 
-        def echo(line: str) -> None:
-            if line not in lines[-1:]:
-                lines.append(line)
-                say(line, stderr=True)
+    def advance(done: float, total: int, what: str) -> None:
+        nonlocal said
+        if what != said:
+            say(what, stderr=True)
+        said = what
 
-        yield echo
-    else:
-        with terminal.status(Text("")) as status:
-            yield lambda line: status.update(Text(visible(line)))
+    return advance
 
 
 def print_rows(as_json: bool, names: Sequence[str], rows: Iterable[Sequence]) -> None:

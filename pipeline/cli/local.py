@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import AsJson, print_json, say, status
+from pipeline.cli.console import AsJson, print_json, progress, say
 from pipeline.settings import Settings
 
 app = typer.Typer()
@@ -21,9 +21,9 @@ def demo(
     from pipeline.cli.show.demo import show_demo
     from pipeline.local import demo as runner
 
-    with status() as echo:
+    with progress(lines=True) as advance:
         summary = runner.run(
-            Settings.load(), customers=customers, months_of_history=months, rate_last=rate_last, echo=echo
+            Settings.load(), customers=customers, months_of_history=months, rate_last=rate_last, advance=advance
         )
     if as_json:
         print_json(summary)

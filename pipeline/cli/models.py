@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.console import AsJson, parse_month, print_json, print_rows, print_table, say, status, write_text
+from pipeline.cli.console import AsJson, parse_month, print_json, print_rows, print_table, progress, say, write_text
+from pipeline.cycle import Progress
 from pipeline.errors import ModelError
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -113,9 +114,10 @@ def recalibrate(
         if latest is None:
             raise ModelError("nothing is published yet: say as of which month with --month")
         month = latest.rating_month
-    with status() as echo:
-        echo(f"calibrating {version} as of {month}")
-        outcome = retrain.recalibrate(month, settings, policy, version)
+    with progress(lines=True) as advance:
+        under_way = Progress(advance, 1)
+        under_way.step(f"calibrating {version} as of {month}")
+        outcome = retrain.recalibrate(month, settings, policy, version, on_part=under_way.part)
     if as_json:
         print_json(outcome)
         return

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import Language, Month, say, settings_with_databases, status
+from pipeline.cli.console import Language, Month, progress, say, settings_with_databases
 
 app = typer.Typer()
 
@@ -27,9 +27,9 @@ def report(
     settings = settings_with_databases()
     migrations.migrate(settings)
     path = out or settings.reports_path / file_name(month, lang.value)
-    with status() as echo:
-        echo(f"reading the figures of {month}")
+    with progress(lines=True) as advance:
+        advance(0, 2, f"reading the figures of {month}")
         figures = read(settings, month)
-        echo("drawing the page")
+        advance(1, 2, "drawing the page")
         write(page.html(figures, lang.value), path)
     say(path)

@@ -13,7 +13,6 @@ from pipeline.cli.console import (
     progress,
     say,
     settings_with_databases,
-    status,
 )
 from pipeline.errors import SourceContractError
 from pipeline.month import RatingMonth
@@ -42,15 +41,14 @@ def source_load(
     settings = settings_with_databases()
     policy = Policy.load(settings.policy)
     stated = stated_options(delimiter=delimiter, encoding=encoding, decimal=decimal, date_format=date_format)
-    with status() as echo:
-        echo(f"reading {folder}")
+    with progress(lines=True) as advance:
         loaded = load_folder(
             folder,
             settings,
             stated=stated,
             time_zone=policy.timezone,
             dry_run=dry_run,
-            progress=lambda table, _: echo(f"reading {folder}: {table}"),
+            advance=advance,
         )
     if as_json:
         print_json(loaded)

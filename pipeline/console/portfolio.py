@@ -1,28 +1,18 @@
-"""A month's customers by grade, segment and move, of any revision that is kept.
+"""A month's customers by grade, segment and move, of any revision that is kept."""
 
-A revision never changes, so what was counted of it is kept in memory, by its publication's id.
-"""
-
-from collections import Counter, OrderedDict
+from collections import Counter
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
-
-from sqlalchemy import text
 
 from pipeline.console.queries import rows
 from pipeline.errors import NotPublishedError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
-from pipeline.warehouse import publications, revisions
+from pipeline.warehouse import publications
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
-from pipeline.warehouse.statements import statement
 
 NEW = "new"
-_KEPT_REVISIONS = 200
-_counted: "OrderedDict[tuple[str, Any], tuple[Cell, ...]]" = OrderedDict()
-_lock = Lock()
 
 
 @dataclass(frozen=True)
@@ -111,7 +101,7 @@ def portfolio(settings: Settings, month: RatingMonth, revision: int | None = Non
             raise NotPublishedError(f"nothing is published for {which}: gridgrade rate {month} rates it")
         if found.rows_removed_at is not None:
             raise NotPublishedError(f"{month}: the rows of revision {revision} were removed; choose another")
-        return Portfolio(found, _cells(settings, connection, found))
+    return Portfolio(found, _cells(settings, found))
 
 
 def earlier(settings: Settings, month: RatingMonth) -> Portfolio | None:
@@ -127,17 +117,6 @@ def recovery(settings: Settings, month: RatingMonth) -> list[dict[str, Any]]:
     return rows(settings, "recovery", month=month.first_day)
 
 
-def _cells(settings: Settings, connection, publication: Publication) -> tuple[Cell, ...]:
-    key = (settings.warehouse.render_as_string(), publication.publication_id)
-    with _lock:
-        if key in _counted:
-            _counted.move_to_end(key)
-            return _counted[key]
-    table = revisions.staged_name("credit_grades", publication.rating_month, publication.revision)
-    counted = connection.execute(text(statement("console/portfolio_cells", revision=table)))
-    cells = tuple(Cell(**row._mapping) for row in counted)
-    with _lock:
-        _counted[key] = cells
-        while len(_counted) > _KEPT_REVISIONS:
-            _counted.popitem(last=False)
-    return cells
+def _cells(settings: Settings, publication: Publication) -> tuple[Cell, ...]:
+    found = rows(settings, "portfolio_cells", publication_id=publication.publication_id)
+    return tuple(Cell(**row) for row in found)

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from sqlalchemy import inspect, text
 
+from pipeline.cycle import Advance, Progress, unseen
 from pipeline.database import connect
 from pipeline.errors import ConfigError
 from pipeline.local import airflow as local_airflow
@@ -26,6 +27,8 @@ NOTIFY_AT = datetime(2026, 10, 16, 8, tzinfo=UTC)  # the notices are written as 
 UI_PORT = 8080
 CONSOLE_PATH = "/plugin/gridgrade"
 RUN_SECONDS = 3600
+# About how long a run of a DAG takes, for the time left: in steps of preparing.
+_COUNTS_AS = {"credit_rating": 12, "service_actions": 4, "outage_notices": 2}
 
 
 def run(
@@ -34,7 +37,7 @@ def run(
     customers: int = 2000,
     months_of_history: int = 36,
     rate_last: int = 3,
-    echo: Callable[[str], None] = lambda line: None,
+    advance: Advance = unseen,
 ) -> dict:
     """Rate the last months of the sample utility; what came out, JSON-safe:
 
@@ -43,16 +46,24 @@ def run(
     "warehouse", "data_docs", "logs",
     "home", "seconds"}``. ConfigError where the home holds something else, AirflowError with the failed task's own line.
     """
+    from pipeline.warehouse.migrations import migrate
+
     started, asked = time.monotonic(), settings
-    settings = _own_databases(settings, echo)
-    _prepare_sample(settings, customers, months_of_history, echo)
-    _prepare_warehouse(settings, echo)
+    of_month = _COUNTS_AS["credit_rating"] + _COUNTS_AS["service_actions"]
+    progress = Progress(advance, 4 + rate_last * of_month + _COUNTS_AS["outage_notices"])
+    progress.step("starting PostgreSQL")
+    settings = _own_databases(settings)
+    progress.step(f"making a utility of {customers:,} customers and {months_of_history} months")
+    _prepare_sample(settings, customers, months_of_history)
+    progress.step("migrating the warehouse")
+    migrate(settings)
+    progress.step("starting Airflow")
     months = RatingMonth.span(LAST_MONTH - (rate_last - 1), LAST_MONTH)
-    with local_airflow.running(settings, echo=echo) as airflow:
+    with local_airflow.running(settings, echo=lambda line: progress.part(line, 0.0)) as airflow:
         airflow.give_up_unfinished()
-        outcome = {str(month): _rate(airflow, month, settings, echo) for month in months}
-        _notify_outages(airflow, settings, echo)
-        echo("stopping Airflow")
+        outcome = {str(month): _rate(airflow, month, settings, progress) for month in months}
+        _notify_outages(airflow, settings, progress)
+        progress.end("stopping Airflow")
     return {
         "months": outcome,
         "actions": _rows(settings, "actions"),
@@ -69,10 +80,13 @@ def run(
 
 def up(settings: Settings, echo: Callable[[str], None] = print) -> None:
     """Airflow with its UI, until it is interrupted; the databases of the home run as long."""
+    from pipeline.warehouse.migrations import migrate
+
     address = reader_address(settings)
     settings = with_databases(settings)
     echo(f"billing system: {settings.source!r}")
-    _prepare_warehouse(settings, echo)
+    echo("migrating the warehouse")
+    migrate(settings)
     port = local_airflow.free_port(UI_PORT)
     with local_airflow.running(settings, port=port, has_triggerer=True, echo=echo) as airflow:
         password = local_airflow.password_file(settings)
@@ -92,18 +106,17 @@ def down(settings: Settings) -> None:
     EmbeddedPostgres.stop(settings.home / "postgres")
 
 
-def _own_databases(settings: Settings, echo: Callable[[str], None]) -> Settings:
+def _own_databases(settings: Settings) -> Settings:
     """The settings with the embedded databases; ConfigError where others are named, which the demo would write to."""
     if settings.source_url or settings.warehouse_url or settings.lake:
         raise ConfigError(
             "the demo keeps to databases and a lake of its own: "
             "unset GRIDGRADE_SOURCE_URL, GRIDGRADE_WAREHOUSE_URL and GRIDGRADE_LAKE"
         )
-    echo("starting PostgreSQL")
     return with_databases(settings)
 
 
-def _prepare_sample(settings: Settings, customers: int, months: int, echo: Callable[[str], None]) -> None:
+def _prepare_sample(settings: Settings, customers: int, months: int) -> None:
     """Fill the embedded source, unless it holds this very sample; never write over anything else."""
     from pipeline.sample.utility import Utility
     from pipeline.source.write import replace_tables
@@ -120,25 +133,17 @@ def _prepare_sample(settings: Settings, customers: int, months: int, echo: Calla
             f"{settings.home} holds {held} already, and what was made from them: "
             "name an empty folder in GRIDGRADE_HOME for the demo, or remove this one"
         )
-    echo(f"making a utility of {customers:,} customers and {months} months")
     kept.write_text(json.dumps(sample))
     replace_tables(settings.source_owner, Utility(customers, months, LAST_MONTH).batches())
 
 
-def _prepare_warehouse(settings: Settings, echo: Callable[[str], None]) -> None:
-    from pipeline.warehouse.migrations import migrate
-
-    echo("migrating the warehouse")
-    migrate(settings)
-
-
-def _rate(airflow: AirflowApi, month: RatingMonth, settings: Settings, echo: Callable[[str], None]) -> dict:
+def _rate(airflow: AirflowApi, month: RatingMonth, settings: Settings, progress: Progress) -> dict:
     """One month through both DAGs."""
     name = str(month)
     earlier = set(airflow.run_ids("service_actions", name))
 
     def follow(dag_id: str, run_id: str) -> None:
-        airflow.wait(dag_id, run_id, RUN_SECONDS, lambda tasks: echo(f"{name}: {_progress(tasks)}"))
+        _follow(airflow, dag_id, run_id, name, progress)
 
     rating = airflow.trigger("credit_rating", name)
     follow("credit_rating", rating)
@@ -146,13 +151,21 @@ def _rate(airflow: AirflowApi, month: RatingMonth, settings: Settings, echo: Cal
     return {"changed": airflow.result("credit_rating", rating, "publish")["changed"], **_published(month, settings)}
 
 
-def _notify_outages(airflow: AirflowApi, settings: Settings, echo: Callable[[str], None]) -> None:
+def _follow(airflow: AirflowApi, dag_id: str, run_id: str, name: str, progress: Progress) -> None:
+    """Wait for a run, and say how far it is under ``name``."""
+    progress.step(f"{name}: {dag_id}", _COUNTS_AS[dag_id])
+    airflow.wait(
+        dag_id, run_id, RUN_SECONDS, lambda tasks: progress.part(f"{name}: {_describe(tasks)}", _share_done(tasks))
+    )
+
+
+def _notify_outages(airflow: AirflowApi, settings: Settings, progress: Progress) -> None:
     """Notices as of a moment within the last month; what a run by hand decides is let go as a person would."""
     from pipeline.actions.outbox import approval, dispatch
     from pipeline.policy import Policy
 
     run = airflow.trigger("outage_notices", None, at=NOTIFY_AT.isoformat())
-    airflow.wait("outage_notices", run, RUN_SECONDS, lambda tasks: echo(f"outages: {_progress(tasks)}"))
+    _follow(airflow, "outage_notices", run, "outages", progress)
     policy = Policy.load(settings.policy)
     approval.approve(settings, policy, approval.Chosen(action_type="outage_notice"), "demo")
     dispatch.dispatch(settings, policy)
@@ -163,14 +176,21 @@ def _rows(settings: Settings, name: str) -> list[dict]:
         return [dict(row) for row in connection.execute(text(statement(f"demo/{name}"))).mappings()]
 
 
-def _progress(tasks: dict[str, dict]) -> str:
+def _describe(tasks: dict[str, dict]) -> str:
     """A run's progress as text."""
     now = [name for name, task in tasks.items() if task["state"] == "running"]
     again = [
         f"{name} failed and will be tried again" for name, task in tasks.items() if task["state"] == "up_for_retry"
     ]
-    done = sum(task["state"] in ("success", "skipped") for task in tasks.values())
-    return f"{', '.join(now + again) or 'waiting for the scheduler'}, {done} of {len(tasks)} tasks done"
+    return f"{', '.join(now + again) or 'waiting for the scheduler'}, {_done(tasks)} of {len(tasks)} tasks done"
+
+
+def _done(tasks: dict[str, dict]) -> int:
+    return sum(task["state"] in ("success", "skipped") for task in tasks.values())
+
+
+def _share_done(tasks: dict[str, dict]) -> float:
+    return _done(tasks) / len(tasks) if tasks else 0.0
 
 
 def _published(month: RatingMonth, settings: Settings) -> dict:

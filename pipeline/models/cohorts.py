@@ -13,7 +13,7 @@ by are drawn whatever became of them, so that shares among them stay true.
 """
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +33,7 @@ from pipeline.settings import Settings
 
 OUTCOMES = ("good", "bad", "indeterminate", "closed_owing", "too_few_bills", "in_default")
 ROLES = ("fit", "calibration", "test")
+OnPart = Callable[[str, float], None]
 
 
 def mature(lake: Lake, month: RatingMonth, policy: Policy) -> list[RatingMonth]:
@@ -44,7 +45,7 @@ def mature(lake: Lake, month: RatingMonth, policy: Policy) -> list[RatingMonth]:
 def outcomes(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str = Basis.AS_KNOWN_THEN) -> list[dict]:
     """Customers by cohort, family and outcome, as a model trained in that month sees them: one dict per cohort and
     family, oldest first, with ``cohort``, ``family`` and a count for each of OUTCOMES."""
-    with _looked_up(month, settings, policy, basis, most=None) as rows:
+    with _looked_up(month, settings, policy, basis) as rows:
         counts = rows.counts
     keys = ["cohort", "family", "outcome"]
     table = counts.groupby(keys)["customers"].sum().unstack("outcome", fill_value=0).reindex(columns=list(OUTCOMES))
@@ -71,7 +72,7 @@ class Rows:
         """Of all the partitions that were read so far."""
         return self._digest.hexdigest()
 
-    def look_up(self, cohorts: list[RatingMonth], most: int | None) -> None:
+    def look_up(self, cohorts: list[RatingMonth], most: int | None, on_part: OnPart) -> None:
         """What became of everybody, or in ``most`` rows of a plain sample of the customers, and who has which role."""
         self._share = 1.0
         if most is not None and cohorts:
@@ -79,16 +80,20 @@ class Rows:
             self._share = most / max(1, customers * len(cohorts))
         apart = self._policy.training.out_of_time_cohorts
         late = set(cohorts[-apart:]) if 0 < apart < len(cohorts) else set()
-        counts = [self._look_up(cohort, _role(cohort in late, bool(late))) for cohort in cohorts]
+        counts = []
+        for number, cohort in enumerate(cohorts):
+            on_part(f"outcomes of {cohort}", number / len(cohorts) / 2)
+            counts.append(self._look_up(cohort, _role(cohort in late, bool(late))))
         self.cohorts = cohorts
         if counts:
             self.counts = pd.concat(counts, ignore_index=True)
 
-    def compute_indices(self, roles: Collection[str] = ROLES) -> None:
+    def compute_indices(self, roles: Collection[str], on_part: OnPart) -> None:
         """The indices of the rows of these roles that are drawn, as known at each cohort's own cut-off."""
         wanted = self.counts[self.counts["role"].isin(roles)]
         shares = pa.Table.from_pylist(_shares(wanted, self._policy), SHARES)
-        for cohort in self.cohorts:
+        for number, cohort in enumerate(self.cohorts):
+            on_part(f"indices of {cohort}", (1 + number / len(self.cohorts)) / 2)
             if str(cohort) in set(wanted["cohort"]):
                 self._compute_indices(cohort, shares)
 
@@ -167,11 +172,20 @@ class Rows:
 
 @contextmanager
 def labelled(
-    month: RatingMonth, settings: Settings, policy: Policy, basis: str, *, roles: Collection[str] = ROLES
+    month: RatingMonth,
+    settings: Settings,
+    policy: Policy,
+    basis: str,
+    *,
+    roles: Collection[str] = ROLES,
+    on_part: OnPart = lambda what, share: None,
 ) -> Iterator[Rows]:
-    """The rows that a model trained as of a month may learn from and be judged by, drawn, with their indices."""
-    with _looked_up(month, settings, policy, basis, most=policy.training.max_looked_up) as rows:
-        rows.compute_indices(roles)
+    """The rows that a model trained as of a month may learn from and be judged by, drawn, with their indices.
+
+    ``on_part`` is told what is under way, and the share that is done.
+    """
+    with _looked_up(month, settings, policy, basis, policy.training.max_looked_up, on_part) as rows:
+        rows.compute_indices(roles, on_part)
         yield rows
 
 
@@ -187,13 +201,18 @@ def bind_sample(engine: Engine, lake: Lake, snapshot: RatingMonth, share: float,
 
 @contextmanager
 def _looked_up(
-    month: RatingMonth, settings: Settings, policy: Policy, basis: str, *, most: int | None
+    month: RatingMonth,
+    settings: Settings,
+    policy: Policy,
+    basis: str,
+    most: int | None = None,
+    on_part: OnPart = lambda what, share: None,
 ) -> Iterator[Rows]:
     lake = Lake(settings.lake_path)
     known = KnownRecords(lake, policy, month, basis).known_in
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as scratch:
         rows = Rows(engine, lake, policy, known, Path(scratch))
-        rows.look_up(mature(lake, month, policy), most)
+        rows.look_up(mature(lake, month, policy), most, on_part)
         yield rows
 
 

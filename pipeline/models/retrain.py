@@ -30,17 +30,19 @@ def retrain(
     why: str = "",
     basis: str = Basis.AS_KNOWN_THEN,
     dry_run: bool = False,
+    on_part: cohorts.OnPart = lambda what, share: None,
 ) -> dict[str, Any]:
     """Fit, register and judge a challenger for each of ``families`` (default: all); the models to rate the month with.
 
     ``models`` by family; ``promotes``: those of them that the month's publication promotes, with the reason;
     ``awaiting``: those that passed their gates and wait for a person or for their shadow months. A family with too few
     defaults to learn from gets the policy's expert scorecard. ModelError stops the training where an index knows the
-    outcome. A dry run's challengers are marked as trials.
+    outcome. A dry run's challengers are marked as trials. ``on_part`` is told what is under way, and the share of the
+    work that is done.
     """
     families = [family for family in policy.families if families is None or family in families]
     chosen_models, awaiting = {}, []
-    with cohorts.labelled(month, settings, policy, basis) as rows:
+    with cohorts.labelled(month, settings, policy, basis, on_part=on_part) as rows:
         for family in families:
             challenger = Challenger(month, settings, policy, basis, family, rows, is_trial=dry_run)
             chosen_models[family] = challenger.train()
@@ -73,11 +75,13 @@ def recalibrate(
     version: str,
     *,
     basis: str = Basis.AS_KNOWN_THEN,
+    on_part: cohorts.OnPart = lambda what, share: None,
 ) -> dict[str, Any]:
     """Register a challenger with the weights of ``version`` and a calibration of today: on the cohorts that are out of
     time as of the month. Nobody's place in the order changes. ModelError for the expert scorecard, which has none."""
     original = model_registry.model(settings, version)
-    with cohorts.labelled(month, settings, policy, basis, roles=("calibration", "test")) as rows:
+    roles = ("calibration", "test")
+    with cohorts.labelled(month, settings, policy, basis, roles=roles, on_part=on_part) as rows:
         challenger = Challenger(month, settings, policy, basis, original.family, rows)
         challenger.recalibrate(original)
         challenger.write_cards()

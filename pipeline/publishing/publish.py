@@ -6,7 +6,7 @@ The same content again, on the same basis, is not published again, unless the wa
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -29,8 +29,8 @@ from pipeline.settings import Settings
 from pipeline.warehouse import carry_over, locks, model_registry, publications, revisions
 from pipeline.warehouse.audit import audit, damage, moves, row_hash
 from pipeline.warehouse.connection import side_by_side, transaction
-from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.tables import portfolio_cells
 from pipeline.warehouse.tables.index_columns import define_indices, ensure_index_columns
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,15 @@ def publish(
             changed = not content.is_in(before) or damaged is not None
             if before is None or changed:
                 made = _stage_and_audit(connection, policy, content, made, before, accept_moves)
-                published = revisions.swap(connection, made, timeout, partial(_with_the_swap, promote, damaged))
+                cells = portfolio_cells.count(connection, revisions.tables(made))
+
+                def with_the_swap(swapping: Connection) -> None:
+                    promote(swapping)
+                    portfolio_cells.enter(swapping, made, cells)
+                    if damaged is not None:
+                        _remove(swapping, damaged)
+
+                published = revisions.swap(connection, made, timeout, with_the_swap)
             else:
                 published = before
             with connection.begin():
@@ -109,12 +117,10 @@ def _summary(content: Content) -> dict:
     }
 
 
-def _with_the_swap(promote: Callable[[Connection], None], damaged: Publication | None, connection: Connection) -> None:
-    """Models are promoted; rows that are not what was published are shown to nobody, as a replaced revision either."""
-    promote(connection)
-    if damaged is not None:
-        revisions.drop_rows(connection, damaged)
-        publications.record_removal(connection, damaged.publication_id)
+def _remove(connection: Connection, damaged: Publication) -> None:
+    """Rows that are not what was published are shown to nobody, as a replaced revision either."""
+    revisions.drop_rows(connection, damaged)
+    publications.record_removal(connection, damaged.publication_id)
 
 
 def _is_damaged(connection: Connection, published: Publication) -> bool:
@@ -143,7 +149,7 @@ def _stage_and_audit(
 ) -> Publication:
     """All tables loaded, audited and ready to attach; when that fails they are gone. The publication with its moves."""
     month = publication.rating_month
-    staged = {table: revisions.staged_name(table, month, publication.revision) for table in TABLES}
+    staged = revisions.tables(publication)
 
     def load(own: Connection, table: str) -> None:
         with closing(content.batches(table)) as batches:

@@ -21,7 +21,6 @@ from pipeline.source.values import BLANK, WAYS_OUT, prepare, reason_column, type
 from pipeline.source.write import replace_tables
 
 _BATCH_ROWS = 65_536
-Progress = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,12 @@ def load_folder(
     stated: LoadOptions | None = None,
     time_zone: str = "UTC",
     dry_run: bool = False,
-    progress: Progress = lambda table, rows: None,
+    advance: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> dict[str, Any]:
     """Replace what the source holds by the files of the folder; with ``dry_run`` read them all and replace nothing.
 
     ``stated``: options that come before the folder's load.yaml. ``time_zone``: that of instants without an offset,
-    where neither states one. ``progress`` is called with a table and how many of its rows are read.
+    where neither states one. ``advance`` is told of each file, before it is read.
 
     Returns ``rows`` by table; ``files``, how each was read; ``ignored``, files, columns and blank lines that are not
     loaded; and of a dry run ``refused``, a ``Refusal`` as a dict for each file, column and reason. A missing optional
@@ -65,10 +64,12 @@ def load_folder(
     options = options_of(folder, stated or LoadOptions())
     with open_connection(settings) as engine:
         prepare(engine)
-        loading = _Loading(engine, folder, time_zone, dry_run, progress)
-        for name, paths in files.items():
-            for path in paths:
-                loading.read(contract()[name], path, options(name))
+        loading = _Loading(engine, folder, time_zone, dry_run)
+        to_read = [(name, path) for name, paths in files.items() for path in paths]
+        for number, (name, path) in enumerate(to_read):
+            advance(number, len(to_read) + 1, f"reading {path}")
+            loading.read(contract()[name], path, options(name))
+        advance(len(to_read), len(to_read) + 1, f"loading {len(loading.rows)} tables")
         rows = loading.rows if dry_run else replace_tables(settings.source_owner, loading.batches())
     result: dict[str, Any] = {"rows": rows, "files": loading.files, "ignored": sorted([*ignored, *loading.ignored])}
     return result | {"refused": [asdict(refusal) for refusal in loading.refused.values()]} if dry_run else result
@@ -77,11 +78,8 @@ def load_folder(
 class _Loading:
     """The files that are read so far, in contract types in tables of a scratch database."""
 
-    def __init__(
-        self, engine: duckdb.DuckDBPyConnection, folder: Path, time_zone: str, dry_run: bool, progress: Progress
-    ):
-        self.engine, self.folder, self.time_zone = engine, folder, time_zone
-        self.dry_run, self.progress = dry_run, progress
+    def __init__(self, engine: duckdb.DuckDBPyConnection, folder: Path, time_zone: str, dry_run: bool):
+        self.engine, self.folder, self.time_zone, self.dry_run = engine, folder, time_zone, dry_run
         self.rows: dict[str, int] = {}
         self.files: list[dict[str, Any]] = []
         self.ignored: list[str] = []
@@ -142,7 +140,6 @@ class _Loading:
             typed, arrived = typed.filter(is_filled), arrived.filter(is_filled)
         self._refuse(table, file, arrived, typed, options, where)
         self.rows[table.name] += typed.num_rows
-        self.progress(table.name, self.rows[table.name])
         if not self.dry_run:
             kept = typed.select(list(table.column_names))
             self.engine.register("typed", kept)

@@ -33,6 +33,7 @@ from pipeline.warehouse.connection import (
 from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.publications import Publication
 from pipeline.warehouse.statements import statement
+from pipeline.warehouse.tables import portfolio_cells
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +45,11 @@ _PATIENCE_MILLISECONDS = 800
 
 def staged_name(table: str, month: RatingMonth, revision: int) -> str:
     return f"{table}_{month.year:04d}_{month.month:02d}_r{revision}"
+
+
+def tables(publication: Publication) -> dict[str, str]:
+    """The tables of a revision, by the monthly table that each is, was or will be a partition of."""
+    return {table: staged_name(table, publication.rating_month, publication.revision) for table in TABLES}
 
 
 @contextmanager
@@ -199,18 +205,15 @@ def rows(
 def size_bytes(connection: Connection, publication: Publication) -> int:
     """What the tables of a revision take on disk."""
     query = text("select sum(pg_total_relation_size(to_regclass(name))) from unnest(cast(:names as text[])) as name")
-    names = [f"rating.{name}" for name in _tables(publication)]
+    names = [f"rating.{name}" for name in tables(publication).values()]
     return int(connection.execute(query, {"names": names}).scalar() or 0)
 
 
 def drop_rows(connection: Connection, publication: Publication) -> None:
-    """Drop the tables of a replaced revision, in the caller's transaction."""
-    for name in _tables(publication):
+    """Drop the tables of a replaced revision, and what was counted of it, in the caller's transaction."""
+    for name in tables(publication).values():
         connection.execute(text(f"drop table if exists rating.{name}"))
-
-
-def _tables(publication: Publication) -> list[str]:
-    return [staged_name(table, publication.rating_month, publication.revision) for table in TABLES]
+    portfolio_cells.remove(connection, publication)
 
 
 def drop(connection: Connection, names: list[str]) -> None:

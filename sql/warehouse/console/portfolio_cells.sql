@@ -1,14 +1,14 @@
 -- One row a segment, region, basis of rating, grade before and grade now, of one revision of a month.
--- Fragments: revision (the table of that revision, in rating).
+-- Reads rating.portfolio_cells. Parameters: publication_id.
 
 select
-    g.segment,
-    g.region,
-    g.rating_basis,
-    g.previous_grade,
-    g.grade,
-    count(*) as customers,
-    sum(g.score) as score,
-    sum(g.default_probability) as expected_defaults
-from rating.{revision} as g
-group by g.segment, g.region, g.rating_basis, g.previous_grade, g.grade
+    c.segment,
+    c.region,
+    c.rating_basis,
+    c.previous_grade,
+    c.grade,
+    c.customers,
+    c.score,
+    c.expected_defaults
+from rating.portfolio_cells as c
+where c.publication_id = :publication_id

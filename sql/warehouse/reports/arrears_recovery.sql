@@ -4,7 +4,7 @@
 -- recovery_rate is collected / billed; turnover is billed / average_receivable, the mean of the ends of this month and
 -- the one before (null where that one is not there). Rebates are those of the campaigns that end with the month: repaid
 -- is the part of the arrears that came back in them, rebate what was granted for it and rebate_paid what went out of that.
--- Reads ops.receivables, ops.arrears_rebates and ops.service_actions.
+-- Reads ops.receivables and ops.arrears_rebates.
 
 with months as (
     select
@@ -26,10 +26,9 @@ rebates as (
         sum(r.repaid) as repaid,
         sum(r.rebate) as rebate,
         sum(r.late_rebate) as late_rebate,
-        sum(case when a.status in ('dispatched', 'acknowledged') then r.rebate else 0 end) as rebate_paid,
+        sum(case when r.is_paid then r.rebate else 0 end) as rebate_paid,
         sum(r.clawback) as clawback
     from ops.arrears_rebates as r
-    left join ops.service_actions as a on a.action_id = r.action_id
     group by r.rating_month
 )
 

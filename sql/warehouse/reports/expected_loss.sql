@@ -1,8 +1,7 @@
 -- One row a published month, segment and region: what is expected to be lost there, and what is owed.
 -- The exposure of a customer is what it was billed in 12 months; expected_loss takes all of it for lost in a default.
 -- Owed money is null where the measures of the month are not decided yet, or were before regions were recorded.
--- Reads rating.credit_grades, rating.customer_groups, ops.receivables and ops.publications. One month reads its
--- own partitions alone.
+-- Reads rating.portfolio_cells, ops.receivables and ops.publications.
 
 select
     m.rating_month,
@@ -21,20 +20,17 @@ select
 from ops.publications as m
 inner join (
     select
-        c.rating_month,
+        c.publication_id,
         c.segment,
         coalesce(c.region, '') as region,
-        count(*) as customers,
-        avg(c.score) as mean_score,
-        sum(c.default_probability) as expected_defaults,
-        sum(u.revenue) as exposure,
-        sum(c.default_probability * u.revenue) as expected_loss
-    from rating.credit_grades as c
-    left join rating.customer_groups as u
-        on u.rating_month = c.rating_month
-        and u.customer_id = c.customer_id
+        cast(sum(c.customers) as bigint) as customers,
+        sum(c.score) / sum(c.customers) as mean_score,
+        sum(c.expected_defaults) as expected_defaults,
+        sum(c.exposure) as exposure,
+        sum(c.expected_loss) as expected_loss
+    from rating.portfolio_cells as c
     group by 1, 2, 3
-) as g on g.rating_month = m.rating_month
+) as g on g.publication_id = m.publication_id
 left join ops.receivables as r
     on r.rating_month = m.rating_month
     and r.segment = g.segment

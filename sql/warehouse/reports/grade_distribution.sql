@@ -1,5 +1,5 @@
 -- One row a published month and grade of its scale, those of no customer included: customers of all segments.
--- Reads rating.grade_scales and rating.credit_grades.
+-- Reads rating.grade_scales and rating.portfolio_cells.
 
 select
     s.rating_month,
@@ -13,15 +13,15 @@ select
 from rating.grade_scales as s
 left join (
     select
-        c.rating_month,
+        c.publication_id,
         c.grade,
-        count(*) as customers,
-        avg(c.score) as mean_score,
-        sum(c.default_probability) as expected_defaults,
-        avg(c.default_probability) as mean_default_probability
-    from rating.credit_grades as c
-    group by c.rating_month, c.grade
+        cast(sum(c.customers) as bigint) as customers,
+        sum(c.score) / sum(c.customers) as mean_score,
+        sum(c.expected_defaults) as expected_defaults,
+        sum(c.expected_defaults) / sum(c.customers) as mean_default_probability
+    from rating.portfolio_cells as c
+    group by c.publication_id, c.grade
 ) as g
-    on g.rating_month = s.rating_month
+    on g.publication_id = s.publication_id
     and g.grade = s.grade
 where s.is_current

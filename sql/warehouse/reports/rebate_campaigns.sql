@@ -1,5 +1,5 @@
 -- One row a rating month and rebate campaign that was worked out in it: what came back of the arrears, and what for.
--- Reads ops.arrears_rebates and ops.service_actions.
+-- Reads ops.arrears_rebates.
 
 select
     r.rating_month,
@@ -12,8 +12,7 @@ select
     sum(r.earned) as earned,
     sum(r.rebate) as rebate,
     sum(r.late_rebate) as late_rebate,
-    sum(case when a.status in ('dispatched', 'acknowledged') then r.rebate else 0 end) as rebate_paid,
+    sum(case when r.is_paid then r.rebate else 0 end) as rebate_paid,
     sum(r.clawback) as clawback
 from ops.arrears_rebates as r
-left join ops.service_actions as a on a.action_id = r.action_id
 group by r.rating_month, r.campaign

@@ -18,10 +18,19 @@ from pipeline.policy import Policy
 from pipeline.warehouse import locks, publications, revisions
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.tables import portfolio_cells
 
 FIRST, LAST = RatingMonth(2025, 1), RatingMonth(2026, 10)
 PUBLISHED = (LAST - 3, LAST - 2, LAST - 1, LAST)
 KEPT = PUBLISHED[-2:]
+CELL = {
+    "segment": "residential",
+    "rating_basis": "model",
+    "grade": "A",
+    "customers": 1,
+    "score": 600.0,
+    "expected_defaults": 0.01,
+}
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +106,7 @@ def _publish(settings, policy, months):
             )
             publications.record(connection, made)
             publications.record_origin(connection, made, {}, inputs.hashes())
+            portfolio_cells.enter(connection, made, [CELL])
             name = revisions.staged_name("credit_grades", month, revision)
             connection.execute(text(f"create table rating.{name} (customer_id text)"))
 
@@ -149,7 +159,11 @@ def test_of_replaced_revisions_the_newest_and_the_latest_on_each_basis_stay(inst
         tables = connection.execute(text("select relname from pg_class where relname ~ '_2026_10_r' and relkind = 'r'"))
         assert sorted(tables.scalars()) == [f"credit_grades_2026_10_r{revision}" for revision in (2, 4, 5)]
         kept = publications.revisions_of(connection, LAST)
+        counted = connection.execute(text("select distinct publication_id from rating.portfolio_cells")).scalars().all()
     assert [one.revision for one in kept if one.rows_removed_at is not None] == [3, 1]
+    assert {one.publication_id for one in kept} & set(counted) == {
+        one.publication_id for one in kept if one.rows_removed_at is None
+    }
     assert len(kept) == 5
 
 

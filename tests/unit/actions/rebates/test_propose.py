@@ -124,6 +124,43 @@ def test_a_month_worked_out_by_hand(utility, settings, holding, sql):
     ]
 
 
+def test_a_rebate_is_paid_while_its_action_is_sent(utility, settings, holding, sql):
+    utility.record(
+        JANUARY,
+        APRIL,
+        [bill(f"b{name}", name, "100", ISSUED, DUE) for name in "ab"],
+        [payment(f"p{name}", name, "100", in_march(5)) for name in "ab"],
+    )
+    utility.publish(MARCH)
+    propose_rebates(MARCH, settings, holding({}))
+
+    def paid():
+        by_campaign = sql("select rebate_paid, rebate from report.rebate_campaigns")
+        joined = sql(
+            "select coalesce(sum(r.rebate) filter (where a.status in ('dispatched', 'acknowledged')), 0), "
+            "sum(r.rebate) from ops.arrears_rebates as r "
+            "left join ops.service_actions as a on a.action_id = r.action_id"
+        )
+        assert by_campaign == joined
+        return by_campaign[0]
+
+    assert paid() == money("0", "10")
+    for status, expected in (("approved", "0"), ("dispatched", "5"), ("acknowledged", "5"), ("failed", "0")):
+        sql(f"update ops.service_actions set status = '{status}' where customer_id = 'a'")
+        assert paid() == money(expected, "10")
+    sql("update ops.service_actions set status = 'dispatched'")
+    assert paid() == money("10", "10")
+    # A ledger row that leaves its action and comes back to it.
+    sql("create table aside as select customer_id, action_id from ops.arrears_rebates")
+    sql("update ops.arrears_rebates set action_id = null where customer_id = 'b'")
+    assert paid() == money("5", "10")
+    sql(
+        "update ops.arrears_rebates as r set action_id = a.action_id "
+        "from aside as a where a.customer_id = r.customer_id"
+    )
+    assert paid() == money("10", "10")
+
+
 def test_a_campaign_of_several_months_is_computed_in_its_last(utility, settings, holding, sql):
     utility.record(
         JANUARY,
