@@ -102,7 +102,7 @@ class KnownRecords:
         of this range.
         """
         for table in contract().values():
-            columns = {column.name: column.sql_type for column in table.columns}
+            columns = {column.name: column.sql_type for column in table.lake_columns}
             by_customer = "customer_id" in columns
             engine.bind_facts(
                 table.name,
