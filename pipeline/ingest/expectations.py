@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sqlglot import exp
 
 from pipeline.errors import DataQualityError
@@ -154,6 +155,20 @@ class Failure:
     examples: list[str]
 
 
+def rules_by_row(failures: Sequence[Failure], rules: Sequence[Rule]) -> tuple[np.ndarray, pa.Array]:
+    """The positions of the rows that fail, in order, and for each a list of the numbers of the rules it fails."""
+    numbers = {rule.name: number for number, rule in enumerate(rules)}
+    positions = np.concatenate([np.empty(0, np.int64), *(failure.positions for failure in failures)])
+    failed = np.repeat(
+        np.array([numbers[failure.rule.name] for failure in failures], np.int16),
+        [len(failure.positions) for failure in failures],
+    )
+    order = np.lexsort((failed, positions))
+    rows, starts = np.unique(positions[order], return_index=True)
+    ends = np.append(starts, len(positions)).astype(np.int32)
+    return rows, pa.ListArray.from_arrays(pa.array(ends), pa.array(failed[order]))
+
+
 class Checker:
     """Great Expectations, checking one frame after another against the same rules. A lock serializes the threads."""
 
@@ -193,6 +208,25 @@ class Checker:
                 values = []
             if len(positions):
                 yield Failure(rule, positions, [_as_text(value) for value in values[:_EXAMPLES]])
+
+
+@dataclass(frozen=True)
+class Total:
+    """What a partition adds up to in the lake and in the source; None where that cannot be said."""
+
+    table: str
+    part: int
+    rule: str
+    lake: str
+    source: str | None
+
+
+def differing(totals: Iterable[Total]) -> set[Total]:
+    """The totals that do not tie to the source, as Great Expectations finds."""
+    frame = pd.DataFrame(listed := list(totals))
+    if frame.empty:
+        return set()
+    return {listed[position] for failure in Checker("totals", [TIES]).failures(frame) for position in failure.positions}
 
 
 def _as_text(value: Any) -> str:
@@ -241,8 +275,6 @@ def in_memory():
 
 def chunked(batches: Iterable, rows: int) -> Iterator[pd.DataFrame]:
     """Arrow batches gathered into frames of at least ``rows`` rows, the last one apart."""
-    import pyarrow as pa
-
     gathered, held = [], 0
     for batch in batches:
         gathered.append(batch)

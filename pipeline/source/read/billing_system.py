@@ -78,7 +78,7 @@ class BillingSystem:
 
     def query(self, table: SourceTable) -> ExtractQuery | None:
         """The extract query of a table, tried on the source; None where an optional table is not there."""
-        text = query_text.read(table)
+        text = query_text.read(table, self._url.get_backend_name())
         if text is None:
             return None
         try:

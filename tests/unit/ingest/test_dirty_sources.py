@@ -14,7 +14,6 @@ from pipeline.maintenance.doctor import examine
 from pipeline.settings import Settings
 from pipeline.source import table
 from pipeline.source.read import BillingSystem
-from pipeline.source.read.query_text import without_comments
 from tests.support.records.billing import (
     CUSTOMERS,
     OCTOBER,
@@ -96,21 +95,6 @@ def test_what_cannot_be_carried_is_refused_with_the_way_out_and_doctor_says_so_b
     loose = policy.model_copy(update={"validation": policy.validation.model_copy(update={"undated_limit": 1.0})})
     with pytest.raises(SourceContractError, match="more than two decimals"):
         extract(OCTOBER, settings, loose)
-
-
-def test_a_comment_is_no_part_of_a_query():
-    text = "select ':a', \"--b\" -- at :word\nfrom t /* or :other; */ where x >= :recorded_from; -- done"
-    assert without_comments(text).split() == [
-        "select",
-        "':a',",
-        '"--b"',
-        "from",
-        "t",
-        "where",
-        "x",
-        ">=",
-        ":recorded_from;",
-    ]
 
 
 SHAPES = {

@@ -1,5 +1,6 @@
 """Every row of the lake is held to the contract; what fails is named, left out and counted."""
 
+import dataclasses
 import shutil
 from datetime import date, timedelta
 from decimal import Decimal
@@ -9,7 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.errors import DataQualityError, WarehouseUnavailableError
-from pipeline.ingest import validation_pages
+from pipeline.ingest import table_check, validation_pages
+from pipeline.ingest import validate as validate_module
 from pipeline.ingest.extract import extract
 from pipeline.ingest.validate import validate
 from pipeline.lake import QUARANTINE, Lake, fact_key
@@ -236,6 +238,54 @@ def test_too_many_failures_stop_the_run_after_everything_was_written(settings, p
         assert sql("select count(*) from ops.quarantine") == [(3,)]
     more = policy.validation.model_copy(update={"quarantine_limits": {"payments": 0.1}})
     assert validate(OCTOBER, settings, policy.model_copy(update={"validation": more}))["partitions_checked"] == 0
+
+
+def test_where_every_row_is_wrong_all_are_named_a_few_thousand_at_a_time(settings, policy, sql, monkeypatch):
+    many, at_once = 12_000, 2_500
+    monkeypatch.setattr(table_check, "_FRAME_ROWS", at_once)
+    monkeypatch.setattr(table_check, "_BATCH_ROWS", at_once)
+    frames, batches = [], []
+
+    def checked(checker, frame):
+        frames.append(len(frame))
+        yield from failures(checker, frame)
+
+    def watched(rows):
+        for batch in rows:
+            batches.append(batch.num_rows)
+            yield batch
+
+    def store(settings, month, name, checks, **options):
+        replace(settings, month, name, [dataclasses.replace(c, quarantined=watched(c.quarantined)) for c in checks],
+                **options)  # fmt: skip
+
+    failures, replace = table_check.Checker.failures, validate_module.replace_validation
+    monkeypatch.setattr(table_check.Checker, "failures", checked)
+    monkeypatch.setattr(validate_module, "replace_validation", store)
+    tables = records()
+    wrong = {"amount": Decimal("-200000000"), "customer_id": "X"}
+    tables["payments"] = [
+        payment(1, OCTOBER, payment_id=f"bad {number // 2}", bill_id="none", **wrong) for number in range(many)
+    ]
+    fill(settings, tables)
+    extract(OCTOBER, settings, policy)
+    assert validate(OCTOBER, settings, lenient(policy))["quarantined"]["payments"] == many
+    assert max(frames) < 2 * at_once
+    assert max(batches) <= at_once
+    assert sum(batches) == many
+    always = ["customer exists", "amount is positive", "amount is not absurd"]
+    assert sql(
+        "select count(*), count(distinct row_number), count(*) filter (where failed @> %s), "
+        "count(*) filter (where 'payment_id occurs once' = any(failed)), max(cardinality(failed)) "
+        "from ops.quarantine where table_name = 'payments'",
+        always,
+    ) == [(many, many, many, many // 2, 4)]
+    assert dict(
+        sql(
+            "select expectation, rows_failed from ops.validation_results "
+            "where table_name = 'payments' and rows_failed > 0 and severity = 'fail'"
+        )
+    ) == dict.fromkeys(always, many) | {"payment_id occurs once": many // 2}
 
 
 def test_a_month_with_many_rows_is_judged_on_its_own(settings, policy):

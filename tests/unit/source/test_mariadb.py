@@ -119,6 +119,23 @@ def test_ids_that_differ_in_case_stay_apart(cis):
     }
 
 
+def test_quotes_and_comments_are_the_databases_own(cis, payments_query):
+    administer(
+        cis,
+        "create table receipt (no varchar(20), paid date, amount decimal(12, 2), entered timestamp null)",
+        "insert into receipt values ('1', '2026-10-02', 5, '2026-10-02 09:00:00')",
+    )
+    payments_query(
+        r"""select no as payment_id, 'it\'s # :account' as customer_id, "a\":b" as channel, # not :this
+            paid as paid_on, amount--1 as amount, date_format(entered, '%Y-%m-%dT%H:%i:%s') as recorded_at -- nor :that
+        from /*! receipt */
+        where entered >= :recorded_from and entered < :recorded_before; # done"""
+    )
+    [row] = rows(cis, "payments", **SPAN)
+    assert (row["customer_id"], row["channel"], row["amount"]) == ("it's # :account", 'a":b', "6.00")
+    assert row["recorded_at"] == "2026-10-02T01:00:00"
+
+
 def test_what_may_not_be_read_is_one_line_and_no_password(cis, payments_query):
     administer(
         cis,
