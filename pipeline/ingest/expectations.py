@@ -25,6 +25,7 @@ WRONG_TYPES = "_wrong_types"
 FIRST = "key_occurs_once"
 IN_MONTH = "recorded_in_month"
 POST_DATED = "payments_paid_before_recorded"
+DUE_LATE, DUE_EARLY = "bills_due_soon_after_issued", "bills_due_soon_before_month"
 _EXAMPLES = 5
 _ONE_AT_A_TIME = Lock()  # Great Expectations keeps the context it works in for the whole process
 
@@ -78,6 +79,8 @@ def row_suite(table: SourceTable, policy: Policy) -> Suite:
             _expect_value_date(suite, policy)
         else:
             _expect_check(suite, check)
+    if table.name == "bills":
+        _expect_due_date(suite, policy)
     for reference in table.references:
         severity = "warn" if reference.name in COUNTED_ONLY else "fail"
         _expect_flag(suite, _words(table, reference.name), reference.column, reference.name, severity)
@@ -326,6 +329,15 @@ def _expect_value_date(suite: Suite, policy: Policy) -> None:
     days = policy.validation.post_dated_payment_days
     suite.columns[POST_DATED] = f"coalesce(paid_on <= cast(recorded_at as date) + {days}, true)"
     _expect_flag(suite, f"paid at most {days} days after recorded", "paid_on", POST_DATED)
+
+
+def _expect_due_date(suite: Suite, policy: Policy) -> None:
+    """A bill that is due years after it was issued would never be late; years before its month, late from the start."""
+    days = policy.validation.max_days_to_due
+    suite.columns[DUE_LATE] = f"coalesce(due_on <= issued_on + {days}, true)"
+    suite.columns[DUE_EARLY] = f"coalesce(due_on >= billing_month - {days}, true)"
+    _expect_flag(suite, f"due at most {days} days after issued", "due_on", DUE_LATE)
+    _expect_flag(suite, f"due at most {days} days before its month", "due_on", DUE_EARLY)
 
 
 def _expect_flag(suite: Suite, name: str, column: str | None, flag: str, severity: str = "fail") -> None:

@@ -1,6 +1,5 @@
 """Every row of the lake is held to the contract; what fails is named, left out and counted."""
 
-import dataclasses
 import shutil
 from datetime import date, timedelta
 from decimal import Decimal
@@ -10,8 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.errors import DataQualityError, WarehouseUnavailableError
-from pipeline.ingest import table_check, validation_pages
-from pipeline.ingest import validate as validate_module
+from pipeline.ingest import validation_pages
 from pipeline.ingest.extract import extract
 from pipeline.ingest.validate import validate
 from pipeline.lake import QUARANTINE, Lake, fact_key
@@ -191,6 +189,42 @@ def test_every_fault_is_named_left_out_and_stored(settings, policy, sql):
     )
 
 
+def test_a_due_date_that_is_absurd_is_no_due_date(settings, policy):
+    day = OCTOBER.first_day + timedelta(days=2)
+    dues = {
+        "the last day": day + timedelta(days=366),
+        "a day more": day + timedelta(days=367),
+        "in two centuries": date(2226, 10, 20),
+        "at the end of time": date(9999, 12, 30),
+        "without an end": date(9999, 12, 31),
+        "before it was issued": day - timedelta(days=1),
+        "a century ago": date(1926, 10, 20),
+    }
+    tables = records()
+    tables["bills"] += [bill(1, OCTOBER, bill_id=name, due_on=due) for name, due in dues.items()]
+    long_ago = {"issued_on": date(1956, 10, 2), "due_on": date(1956, 10, 20)}
+    tables["bills"] += [
+        bill(2, OCTOBER, bill_id="issued and due long ago", **long_ago),
+        bill(2, OCTOBER, bill_id="an old bill, recorded now", billing_month=date(1956, 10, 1), **long_ago),
+        bill(2, OCTOBER, bill_id="a year ahead", billing_month=date(2027, 9, 1)),
+    ]
+    fill(settings, tables)
+    extract(OCTOBER, settings, policy)
+    validate(OCTOBER, settings, lenient(policy))
+    late, early = "due at most 366 days after issued", "due at most 366 days before its month"
+    assert quarantined(settings, "bills") == {
+        "a day more": [[late]],
+        "in two centuries": [[late]],
+        "at the end of time": [[late]],
+        "without an end": [["values have the contract's types"]],
+        "before it was issued": [["due after issued"]],
+        "a century ago": [["due after issued", early]],
+        "issued and due long ago": [[early]],
+    }
+    more = validate(OCTOBER, settings, lenient(policy, max_days_to_due=400))["quarantined"]["bills"]
+    assert more == 6
+
+
 def test_an_index_without_pages_that_were_removed(settings, policy):
     fill(settings, records())
     extract(OCTOBER, settings, policy)
@@ -238,54 +272,6 @@ def test_too_many_failures_stop_the_run_after_everything_was_written(settings, p
         assert sql("select count(*) from ops.quarantine") == [(3,)]
     more = policy.validation.model_copy(update={"quarantine_limits": {"payments": 0.1}})
     assert validate(OCTOBER, settings, policy.model_copy(update={"validation": more}))["partitions_checked"] == 0
-
-
-def test_where_every_row_is_wrong_all_are_named_a_few_thousand_at_a_time(settings, policy, sql, monkeypatch):
-    many, at_once = 12_000, 2_500
-    monkeypatch.setattr(table_check, "_FRAME_ROWS", at_once)
-    monkeypatch.setattr(table_check, "_BATCH_ROWS", at_once)
-    frames, batches = [], []
-
-    def checked(checker, frame):
-        frames.append(len(frame))
-        yield from failures(checker, frame)
-
-    def watched(rows):
-        for batch in rows:
-            batches.append(batch.num_rows)
-            yield batch
-
-    def store(settings, month, name, checks, **options):
-        replace(settings, month, name, [dataclasses.replace(c, quarantined=watched(c.quarantined)) for c in checks],
-                **options)  # fmt: skip
-
-    failures, replace = table_check.Checker.failures, validate_module.replace_validation
-    monkeypatch.setattr(table_check.Checker, "failures", checked)
-    monkeypatch.setattr(validate_module, "replace_validation", store)
-    tables = records()
-    wrong = {"amount": Decimal("-200000000"), "customer_id": "X"}
-    tables["payments"] = [
-        payment(1, OCTOBER, payment_id=f"bad {number // 2}", bill_id="none", **wrong) for number in range(many)
-    ]
-    fill(settings, tables)
-    extract(OCTOBER, settings, policy)
-    assert validate(OCTOBER, settings, lenient(policy))["quarantined"]["payments"] == many
-    assert max(frames) < 2 * at_once
-    assert max(batches) <= at_once
-    assert sum(batches) == many
-    always = ["customer exists", "amount is positive", "amount is not absurd"]
-    assert sql(
-        "select count(*), count(distinct row_number), count(*) filter (where failed @> %s), "
-        "count(*) filter (where 'payment_id occurs once' = any(failed)), max(cardinality(failed)) "
-        "from ops.quarantine where table_name = 'payments'",
-        always,
-    ) == [(many, many, many, many // 2, 4)]
-    assert dict(
-        sql(
-            "select expectation, rows_failed from ops.validation_results "
-            "where table_name = 'payments' and rows_failed > 0 and severity = 'fail'"
-        )
-    ) == dict.fromkeys(always, many) | {"payment_id occurs once": many // 2}
 
 
 def test_a_month_with_many_rows_is_judged_on_its_own(settings, policy):
