@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sqlglot import exp
 
 from pipeline.errors import DataQualityError
@@ -24,6 +25,7 @@ WRONG_TYPES = "_wrong_types"
 FIRST = "key_occurs_once"
 IN_MONTH = "recorded_in_month"
 POST_DATED = "payments_paid_before_recorded"
+DUE_LATE, DUE_EARLY = "bills_due_soon_after_issued", "bills_due_soon_before_month"
 _EXAMPLES = 5
 _ONE_AT_A_TIME = Lock()  # Great Expectations keeps the context it works in for the whole process
 
@@ -77,6 +79,8 @@ def row_suite(table: SourceTable, policy: Policy) -> Suite:
             _expect_value_date(suite, policy)
         else:
             _expect_check(suite, check)
+    if table.name == "bills":
+        _expect_due_date(suite, policy)
     for reference in table.references:
         severity = "warn" if reference.name in COUNTED_ONLY else "fail"
         _expect_flag(suite, _words(table, reference.name), reference.column, reference.name, severity)
@@ -154,6 +158,20 @@ class Failure:
     examples: list[str]
 
 
+def rules_by_row(failures: Sequence[Failure], rules: Sequence[Rule]) -> tuple[np.ndarray, pa.Array]:
+    """The positions of the rows that fail, in order, and for each a list of the numbers of the rules it fails."""
+    numbers = {rule.name: number for number, rule in enumerate(rules)}
+    positions = np.concatenate([np.empty(0, np.int64), *(failure.positions for failure in failures)])
+    failed = np.repeat(
+        np.array([numbers[failure.rule.name] for failure in failures], np.int16),
+        [len(failure.positions) for failure in failures],
+    )
+    order = np.lexsort((failed, positions))
+    rows, starts = np.unique(positions[order], return_index=True)
+    ends = np.append(starts, len(positions)).astype(np.int32)
+    return rows, pa.ListArray.from_arrays(pa.array(ends), pa.array(failed[order]))
+
+
 class Checker:
     """Great Expectations, checking one frame after another against the same rules. A lock serializes the threads."""
 
@@ -193,6 +211,25 @@ class Checker:
                 values = []
             if len(positions):
                 yield Failure(rule, positions, [_as_text(value) for value in values[:_EXAMPLES]])
+
+
+@dataclass(frozen=True)
+class Total:
+    """What a partition adds up to in the lake and in the source; None where that cannot be said."""
+
+    table: str
+    part: int
+    rule: str
+    lake: str
+    source: str | None
+
+
+def differing(totals: Iterable[Total]) -> set[Total]:
+    """The totals that do not tie to the source, as Great Expectations finds."""
+    frame = pd.DataFrame(listed := list(totals))
+    if frame.empty:
+        return set()
+    return {listed[position] for failure in Checker("totals", [TIES]).failures(frame) for position in failure.positions}
 
 
 def _as_text(value: Any) -> str:
@@ -241,8 +278,6 @@ def in_memory():
 
 def chunked(batches: Iterable, rows: int) -> Iterator[pd.DataFrame]:
     """Arrow batches gathered into frames of at least ``rows`` rows, the last one apart."""
-    import pyarrow as pa
-
     gathered, held = [], 0
     for batch in batches:
         gathered.append(batch)
@@ -294,6 +329,15 @@ def _expect_value_date(suite: Suite, policy: Policy) -> None:
     days = policy.validation.post_dated_payment_days
     suite.columns[POST_DATED] = f"coalesce(paid_on <= cast(recorded_at as date) + {days}, true)"
     _expect_flag(suite, f"paid at most {days} days after recorded", "paid_on", POST_DATED)
+
+
+def _expect_due_date(suite: Suite, policy: Policy) -> None:
+    """A bill that is due years after it was issued would never be late; years before its month, late from the start."""
+    days = policy.validation.max_days_to_due
+    suite.columns[DUE_LATE] = f"coalesce(due_on <= issued_on + {days}, true)"
+    suite.columns[DUE_EARLY] = f"coalesce(due_on >= billing_month - {days}, true)"
+    _expect_flag(suite, f"due at most {days} days after issued", "due_on", DUE_LATE)
+    _expect_flag(suite, f"due at most {days} days before its month", "due_on", DUE_EARLY)
 
 
 def _expect_flag(suite: Suite, name: str, column: str | None, flag: str, severity: str = "fail") -> None:

@@ -17,17 +17,28 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.ingest.expectations import FIRST, IN_MONTH, TIES, Checker, Rule, Suite, chunked, suspicious, total_rules
+from pipeline.ingest.expectations import (
+    FIRST,
+    IN_MONTH,
+    Checker,
+    Rule,
+    Suite,
+    Total,
+    chunked,
+    rules_by_row,
+    suspicious,
+    total_rules,
+)
 from pipeline.lake import QUARANTINE, Lake, Partition, fact_key
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.source import Reference, SourceTable, contract
-from pipeline.warehouse.tables.data_quality import QUARANTINED, PartitionCheck
+from pipeline.warehouse.tables.data_quality import PartitionCheck
 
 Store = Callable[[str, list[PartitionCheck]], None]
 """Tells the warehouse what was found in a table's partitions."""
-_FAILURES = pa.schema([("part", pa.int32()), ("row_number", pa.int64()), ("rule", pa.int16())])
-_FRAME_ROWS = 250_000
+_FRAME_ROWS = 100_000
+_BATCH_ROWS = 65_536
 _EXAMPLES = 5
 
 
@@ -39,25 +50,6 @@ class Pending:
     file: str
     facts: dict[str, Any]
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class Total:
-    """What a partition adds up to in the lake and in the source; None where that cannot be said."""
-
-    table: str
-    part: int
-    rule: str
-    lake: str
-    source: str | None
-
-
-def differing(totals: Iterable[Total]) -> set[Total]:
-    """The totals that do not tie to the source, as Great Expectations finds."""
-    frame = pd.DataFrame(listed := list(totals))
-    if frame.empty:
-        return set()
-    return {listed[position] for failure in Checker("totals", [TIES]).failures(frame) for position in failure.positions}
 
 
 def months_read(lake: Lake, table: SourceTable, known: RatingMonth) -> list[RatingMonth]:
@@ -85,6 +77,7 @@ class TableCheck:
         tables = {suite.table.name, *(reference.table for reference in suite.table.references)} - {"customers"}
         self._beginnings = {name: str(lake.beginning(name) or "") for name in sorted(tables)}
         self._suite_sha256 = suite.sha256
+        self._failures = f"failures_of_{suite.table.name}"  # of all tables, those of some are under way at once
         self._pending = self._find_pending()
 
     def run(self, database: duckdb.DuckDBPyConnection, store: Store, differences: Collection[Total]) -> int:
@@ -97,23 +90,23 @@ class TableCheck:
         if not pending:
             return 0
         self._bind(pending, database)
-        failures, examples = self._failing_rows(pending, database)
+        examples = self._find_failures(pending, database)
         totals = {(total.part, total.rule): total for total in differences if total.table == self._table.name}
-        database.register("failures", failures)
         names = [rule.name for rule in self._suite.rules]
+        refusing = [number for number, rule in enumerate(self._suite.rules) if rule.severity == "fail"]
         database.execute(
-            "create or replace temp table failed as "
-            "select part, row_number, list_transform(list(rule order by rule), lambda rule: $names[rule + 1]) as names "
-            "from failures where list_contains($refusing, rule) group by part, row_number",
-            {
-                "names": names,
-                "refusing": [number for number, rule in enumerate(self._suite.rules) if rule.severity == "fail"],
-            },
+            "create or replace temp table failed as select part, row_number, "
+            "list_transform(list_filter(rules, lambda rule: list_contains($refusing, rule)), "
+            f"lambda rule: $names[rule + 1]) as names from {self._failures} where list_has_any(rules, $refusing)",
+            {"names": names, "refusing": refusing},
         )
         counts: dict[int, Counter] = {number: Counter() for number in range(len(pending))}
-        tally = database.execute("select part, rule, count(*) from failures group by part, rule").fetchall()
+        tally = database.execute(
+            f"select part, rule, count(*) from (select part, unnest(rules) as rule from {self._failures}) group by all"
+        ).fetchall()
         for part, rule, rows in tally:
             counts[part][names[rule]] = rows
+        database.execute(f"drop table {self._failures}")
         with ExitStack() as partitions:
             checks = []
             for number, partition in enumerate(pending):
@@ -127,7 +120,8 @@ class TableCheck:
                 ]
                 keys = {self._key: partition.month}
                 quarantine = partitions.enter_context(self._lake.writing(QUARANTINE + self._table.name, **keys))
-                rows_out = self._write(quarantine, number, partition, results, database)
+                file = self._write(quarantine, number, partition, results, database)
+                rows_out = self._for_warehouse(partition, database, file) if file else ()
                 checks.append(PartitionCheck(partition.month, results, rows_out))
             store(self._table.name, checks)
         return len(pending)
@@ -239,23 +233,32 @@ class TableCheck:
 
     # -- what Great Expectations finds --------------------------------------------------------------------------
 
-    def _failing_rows(
+    def _find_failures(
         self, pending: list[Pending], database: duckdb.DuckDBPyConnection
-    ) -> tuple[pa.Table, dict[tuple[int, str], list[str]]]:
-        """A row a failure (part, row_number, number of the rule), and a few bad values by part and rule."""
+    ) -> dict[tuple[int, str], list[str]]:
+        """Fill the table of failures (part, row_number, numbers of the rules); a few bad values by part and rule.
+
+        The frames are a stream on the connection. What is found goes to a table by another one, since every row may
+        fail and the table may spill.
+        """
         checker = cache(lambda: Checker(self._table.name, self._suite.rules))
-        numbers = {rule.name: number for number, rule in enumerate(self._suite.rules)}
-        found = [_FAILURES.empty_table()]
         examples: dict[tuple[int, str], list[str]] = {}
-        for frame in self._frames(pending, database):
-            parts, row_numbers = frame.pop("_part").to_numpy(), frame.pop("_row").to_numpy()
-            for failure in checker().failures(frame):
-                name, at = failure.rule.name, failure.positions
-                rules = pa.repeat(pa.scalar(numbers[name], pa.int16()), len(at))
-                found.append(pa.table([parts[at], row_numbers[at], rules], schema=_FAILURES))
-                for position, value in zip(at, failure.examples, strict=False):
-                    examples.setdefault((int(parts[position]), name), []).append(value)
-        return pa.concat_tables(found), examples
+        with database.cursor() as other:
+            other.execute(
+                f"create or replace table {self._failures} (part integer, row_number bigint, rules smallint[])"
+            )
+            for frame in self._frames(pending, database):
+                parts, row_numbers = frame.pop("_part").to_numpy(), frame.pop("_row").to_numpy()
+                failures = list(checker().failures(frame))
+                for failure in failures:
+                    for position, value in zip(failure.positions, failure.examples, strict=False):
+                        examples.setdefault((int(parts[position]), failure.rule.name), []).append(value)
+                places, rules = rules_by_row(failures, self._suite.rules)
+                found = pa.table({"part": parts[places], "row_number": row_numbers[places], "rules": rules})
+                other.register("found", found)
+                other.execute(f"insert into {self._failures} from found")
+                other.unregister("found")
+        return examples
 
     def _frames(self, pending: list[Pending], database: duckdb.DuckDBPyConnection) -> Iterator[pd.DataFrame]:
         """The rows that may fail, with what their rules look at."""
@@ -290,24 +293,23 @@ class TableCheck:
         partition: Pending,
         results: list[dict],
         database: duckdb.DuckDBPyConnection,
-    ) -> pa.Table:
-        """Fill the quarantine of a partition; returns its rows as the warehouse lists them."""
-        rows = QUARANTINED.empty_table()
+    ) -> Path | None:
+        """Fill the quarantine of a partition; returns the file of its rows, None where no row is to be left out."""
+        rows, file = 0, None
         if any(result["rows_failed"] for result in results if result["severity"] == "fail"):
             file = quarantine.folder / Path(partition.file).name
-            self._write_rows(number, database, file)
-            rows = self._for_warehouse(partition, database, file)
+            rows = self._write_rows(number, database, file)
         quarantine.manifest(
-            rows=rows.num_rows,
+            rows=rows,
             checked=partition.facts["rows"],
             results=results,
             suite_sha256=self._suite_sha256,
             input_sha256=partition.facts["sha256"],
             fingerprint=partition.fingerprint,
         )
-        return rows
+        return file
 
-    def _write_rows(self, number: int, database: duckdb.DuckDBPyConnection, file: Path) -> None:
+    def _write_rows(self, number: int, database: duckdb.DuckDBPyConnection, file: Path) -> int:
         """The failing rows of a partition, whole, with their place in it and the names of what they failed."""
         target = str(file).replace("'", "''")
         rows = f"""
@@ -318,16 +320,20 @@ class TableCheck:
             from facts join failed on failed.part = facts.part and failed.row_number = facts.row_number
             where facts.part = {number} order by file_row_number
         """
-        database.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd)")
+        [(written,)] = database.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd)").fetchall()
+        return written
 
-    def _for_warehouse(self, partition: Pending, database: duckdb.DuckDBPyConnection, file: Path) -> pa.Table:
+    def _for_warehouse(
+        self, partition: Pending, database: duckdb.DuckDBPyConnection, file: Path
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of a file of quarantine as the warehouse lists them."""
         folder = self._lake.path(QUARANTINE + self._table.name, **{self._key: partition.month})
         key = ", ".join(f"cast({name} as varchar)" for name in self._table.key)
-        return database.sql(
+        yield from database.sql(
             f"select file_row_number as row_number, concat_ws(' ', {key}) as row_key, failed, $path as lake_path "
             "from read_parquet($file)",
             params={"path": str(folder / file.name), "file": str(file)},
-        ).to_arrow_table()
+        ).to_arrow_reader(_BATCH_ROWS)
 
 
 def _result(rule: Rule, rows: int, failed: int, examples: list[str] | None) -> dict[str, Any]:

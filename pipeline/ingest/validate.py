@@ -13,8 +13,8 @@ from typing import Any
 from pipeline.basis import Basis
 from pipeline.engine.connection import open_connection
 from pipeline.errors import DataQualityError, GridgradeError, LakeError
-from pipeline.ingest.expectations import row_suite
-from pipeline.ingest.table_check import TableCheck, differing, months_read
+from pipeline.ingest.expectations import differing, row_suite
+from pipeline.ingest.table_check import TableCheck, months_read
 from pipeline.ingest.validation_pages import Validated, write_pages
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.lake.known_records import KnownRecords

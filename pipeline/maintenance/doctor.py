@@ -2,9 +2,11 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import resources
 from pipeline.errors import ConfigError, GridgradeError, LakeError, SourceContractError
@@ -12,6 +14,9 @@ from pipeline.policy import Policy
 from pipeline.private import is_open_to_others, make_folder
 from pipeline.settings import Settings
 from pipeline.source import SourceTable, contract
+
+if TYPE_CHECKING:
+    from pipeline.source.read import BillingSystem, ExtractQuery
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def _table(settings: Settings, table: SourceTable, open_source: Callable) -> str
         has_months = "recorded_at" in table.column_names
         undated = count_undated(query, source, policy) if has_months else 0
         source.require_cents(query)
-        twins = source.ids_in_two_cases(query) if table.snapshot else []
+        twins = _ids_in_two_cases(source, query)
     absent = [column for column in table.column_names if column not in query.columns]
     notes = [f"without {', '.join(absent)}, optional"] if absent else []
     notes += (
@@ -110,8 +115,25 @@ def _table(settings: Settings, table: SourceTable, open_source: Callable) -> str
     )
     notes += [f"{undated:,} rows without a usable recorded_at are in no month"] if undated else []
     notes += ["rows without a usable recorded_at cannot be counted in this query"] if undated is None else []
-    notes += [f"ids that differ only in case, such as {twins[0]}"] if twins else []
+    notes += twins
     return "; ".join(notes) or "as the contract says"
+
+
+def _ids_in_two_cases(source: "BillingSystem", query: "ExtractQuery") -> list[str]:
+    """What to say of ids that differ only in case: those of the table, and those by which it names rows of others."""
+    table, notes = query.table, []
+    own = table.key[0]
+    has_ids = own not in {"billing_month", *(reference.column for reference in table.references)}
+    if has_ids and (twins := source.ids_in_two_cases(query, own)):
+        notes.append(f"ids that differ only in case, such as {twins[0]}")
+    for reference in table.references:
+        to = None
+        if reference.column in query.columns:
+            with suppress(SourceContractError):  # the other table's own finding
+                to = source.query(contract()[reference.table])
+        if to and (twins := source.ids_in_two_cases(query, reference.column, (to, reference.referred_column))):
+            notes.append(f"{reference.column} is in {reference.table} only in another case, such as {twins[0]}")
+    return notes
 
 
 def _channel(settings: Settings, channel: str) -> str:

@@ -20,6 +20,7 @@ class Validation(Section):
     max_amount: Positive
     max_balance: Positive
     max_energy: Positive
+    max_days_to_due: Count
     reference_grace_months: Count
     quarantine_limit: Share
     quarantine_limits: dict[str, Share]

@@ -106,8 +106,8 @@ class _Rows:
         self.columns = [f"c{number}" for number in range(len(header.names))]
 
     def read(self, texts: Iterator[str]) -> Iterator[pa.Table]:
-        pending = ""
-        for text, is_last in _with_last(texts):
+        pending, pieces = "", _with_last(texts)
+        for text, is_last in pieces:
             pending += text
             block = pending.encode()
             cut = self._cut(block, is_last)
@@ -115,7 +115,7 @@ class _Rows:
                 continue
             rows = self._by_arrow(block[:cut]) if cut else None
             if rows is None and (pending or not is_last):
-                yield from self._strictly(chain([pending], texts))
+                yield from self._strictly(chain([pending], (text for text, _ in pieces)))
                 return
             pending = block[cut:].decode()
             if rows is not None:
@@ -226,10 +226,12 @@ def _with_last(texts: Iterator[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
-    """Lines with their ends, which may be \\n, \\r or \\r\\n."""
+    """Lines with their ends, which may be \\n, \\r or \\r\\n. csv.Error where one has no end in sight."""
     rest = ""
     for text in texts:
         lines = list(io.StringIO(rest + text, newline=""))
         rest = lines.pop() if lines else ""
         yield from lines
+        if len(rest) > _LONGEST_ROW:
+            raise csv.Error(f"it is longer than {_LONGEST_ROW:,} characters")
     yield from io.StringIO(rest, newline="")

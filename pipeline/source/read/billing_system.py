@@ -36,6 +36,13 @@ _IN_UTC = {
     "mariadb": "set time_zone = '+00:00'",
     "oracle": "alter session set time_zone = 'UTC'",
 }
+# Where ids that differ in case may be equal by the column's own collation.
+_BY_LETTER = {
+    "mysql": "utf8mb4_bin",
+    "mariadb": "utf8mb4_bin",
+    "mssql": "Latin1_General_BIN2",
+    "sqlite": "binary",
+}
 _EXAMPLES = 3
 _MYSQL_BIT = 16  # the type code of BIT, which arrives as bytes
 
@@ -78,7 +85,7 @@ class BillingSystem:
 
     def query(self, table: SourceTable) -> ExtractQuery | None:
         """The extract query of a table, tried on the source; None where an optional table is not there."""
-        text = query_text.read(table)
+        text = query_text.read(table, self._url.get_backend_name())
         if text is None:
             return None
         try:
@@ -151,11 +158,28 @@ class BillingSystem:
             [found] = self.values(query, totals(query.summable), **_ALL)
             read_totals(query, found)
 
-    def ids_in_two_cases(self, query: ExtractQuery) -> list[str]:
-        """A few keys, in lower case, of rows whose keys differ only in case."""
-        key = str(sa.cast(sa.literal_column(query.table.key[0]), sa.String(200)).compile(dialect=self._engine.dialect))
-        then = f"group by lower({key}) having count(distinct {key}) > 1 order by 1"
-        return [name for (name,) in self.values(query, f"lower({key})", then, _EXAMPLES, **_ALL)]
+    def ids_in_two_cases(
+        self, query: ExtractQuery, column: str, referred: tuple[ExtractQuery, str] | None = None
+    ) -> list[str]:
+        """A few ids of a column, in lower case, that differ from another one only in case.
+
+        ``referred``: the query and column that ``column`` refers to; then those which are not there but for their case.
+        The database reads each column once and joins nothing.
+        """
+        parts = [(query, column), *([referred] if referred else [])]
+        listed = (
+            f"select distinct {self._exact(name)} as id, {side} as side from ({part.text}\n) p{side}"
+            for side, (part, name) in enumerate(parts)
+        )
+        ids = f"select id, max(side) as side from ({' union all '.join(listed)}) parts group by id"
+        then = "group by lower(id) having count(*) > 1 and min(side) = 0 order by 1"
+        return [name for (name,) in self.values(replace(query, text=ids), "lower(id)", then, _EXAMPLES, **_ALL)]
+
+    def _exact(self, column: str) -> str:
+        """A column as text that the database compares letter by letter."""
+        text: sa.ColumnElement = sa.cast(sa.literal_column(column), sa.String(200))
+        collation = _BY_LETTER.get(self._engine.dialect.name)
+        return str((sa.collate(text, collation) if collation else text).compile(dialect=self._engine.dialect))
 
     def first_recorded(self, query: ExtractQuery, before: datetime) -> datetime | None:
         """The earliest instant at which a row was recorded; None where no row was recorded before ``before``."""

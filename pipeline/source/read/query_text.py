@@ -1,6 +1,7 @@
 """The text of an extract query: read, without its comments, with its instants bound."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,17 +9,17 @@ from typing import Any
 
 import sqlalchemy as sa
 import sqlglot
-from sqlglot import exp
+from sqlglot import TokenType, exp
 
 from pipeline import resources
 from pipeline.errors import SourceContractError
 from pipeline.source.contract import SourceTable
 
 FROM, BEFORE = "recorded_from", "recorded_before"
-_QUOTED = r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]\n]*\]"
-_COMMENT = r"--[^\n]*|/\*(?!\+).*?\*/"  # a hint to the optimizer is none
-_PIECE = re.compile(f"(?P<quoted>{_QUOTED})|(?P<comment>{_COMMENT})", re.DOTALL)
+_COMMENT = re.compile(r"--[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
+_IS_CODE = ("/*+", "/*!")  # a hint to the optimizer; what MySQL and MariaDB run, and no other database
 _SQLGLOT = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql"}
+_QUOTED = {TokenType.STRING, TokenType.IDENTIFIER, *(kind for kind in TokenType if kind.name.endswith("_STRING"))}
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ class ExtractQuery:
         return tuple(name for name in self.table.money_columns if name in self.columns and name not in self.summable)
 
 
-def read(table: SourceTable) -> str | None:
-    """The query of a table; None where an optional table has none, or an empty one.
+def read(table: SourceTable, backend: str) -> str | None:
+    """The query of a table, without comments; None where an optional table has none, or an empty one.
+
+    ``backend``: the database whose quotes and comments it has, as SQLAlchemy names it.
 
     Errors: SourceContractError for a required table without a query, bounds that are not used, unknown parameters.
     """
@@ -53,12 +56,12 @@ def read(table: SourceTable) -> str | None:
         raise SourceContractError(f"{table.name}: {path} cannot be read: {error.strerror}; restore the query") from None
     except UnicodeDecodeError:
         raise SourceContractError(f"{table.name}: {path} is not UTF-8; save it in that encoding") from None
-    text = without_comments(text).strip().rstrip("; \t\r\n")
+    text = without_comments(text, backend).strip().rstrip("; \t\r\n")
     if not text:
         if table.is_required:
             raise SourceContractError(f"{table.name}: {location(table)} holds no query, and the table is required")
         return None
-    used = sa.text(escaped(text))._bindparams
+    used = sa.text(escaped(text, backend))._bindparams
     if "recorded_at" in table.column_names:
         needed = (BEFORE,) if table.snapshot else (FROM, BEFORE)
         if missing := [name for name in needed if name not in used]:
@@ -73,19 +76,43 @@ def read(table: SourceTable) -> str | None:
     return text
 
 
-def without_comments(text: str) -> str:
+def without_comments(text: str, backend: str) -> str:
     """A parameter that a comment names would be bound as well, and a comment may hide the end of the query."""
-    return _PIECE.sub(lambda piece: " " if piece["comment"] is not None else piece[0], text)
+    code = _IS_CODE if _dialect(backend) == "mysql" else _IS_CODE[:1]
+    parts = []
+    for gap, token, _ in _pieces(text, backend):
+        kept = [comment for comment in _COMMENT.findall(gap) if comment.startswith(code)]
+        parts += ["\n" if "\n" in gap else " " if gap else "", *(comment + " " for comment in kept), token]
+    return "".join(parts)
 
 
-def escaped(text: str) -> str:
+def escaped(text: str, backend: str) -> str:
     """The text with the colons of its literals and quoted names escaped, as SQLAlchemy wants them."""
-    return _PIECE.sub(lambda piece: re.sub(r"(?<!\\):", r"\\:", piece[0]), text)
+    pieces = _pieces(text, backend)
+    return "".join(gap + (re.sub(r"(?<!\\):", r"\\:", token) if quoted else token) for gap, token, quoted in pieces)
+
+
+def _pieces(text: str, backend: str) -> Iterator[tuple[str, str, bool]]:
+    """Each token, the blanks and comments in front of it, and whether it is quoted; "" is the last token.
+
+    Text that is no SQL of that database is one token: the database says what is wrong with it.
+    """
+    dialect = _dialect(backend)
+    try:
+        tokens = sqlglot.tokenize(text, read=dialect if sqlglot.Dialect.get(dialect) else None)
+    except sqlglot.errors.SqlglotError:
+        yield "", text, False
+        return
+    end = 0
+    for token in tokens:
+        yield text[end : token.start], text[token.start : token.end + 1], token.token_type in _QUOTED
+        end = token.end + 1
+    yield text[end:], "", False
 
 
 def bound(text: str, parameters: dict[str, datetime], backend: str) -> sa.TextClause:
     """The text with those of the instants bound that it names, in UTC: naive where a database keeps no time zone."""
-    statement = sa.text(escaped(text))
+    statement = sa.text(escaped(text, backend))
     named = {name: parameters[name] for name in statement._bindparams if name in parameters}
     kind: Any = sa.DateTime(timezone=True)
     values: dict[str, Any] = dict(named)
@@ -105,7 +132,7 @@ def _shortest(instant: datetime) -> str:
 def parsed(text: str, engine: sa.Engine) -> exp.Expr | None:
     """The text as a tree; None where sqlglot cannot read it."""
     try:
-        return sqlglot.parse_one(text, read=_dialect(engine))
+        return sqlglot.parse_one(text, read=_dialect(engine.dialect.name))
     except (sqlglot.errors.SqlglotError, ValueError):
         return None
 
@@ -114,7 +141,7 @@ def written(tree: exp.Expr, engine: sa.Engine) -> str:
     """The tree as text, its parameters as they were written and not in the style of the dialect's driver."""
     for parameter in list(tree.find_all(exp.Placeholder)):
         parameter.replace(exp.var(f":{parameter.name}"))
-    return tree.sql(_dialect(engine))
+    return tree.sql(_dialect(engine.dialect.name))
 
 
 def location(table: SourceTable) -> str:
@@ -123,8 +150,8 @@ def location(table: SourceTable) -> str:
     return resources.display(path) if path else f"sql/extract/{table.name}.sql"
 
 
-def _dialect(engine: sa.Engine) -> str:
-    return _SQLGLOT.get(engine.dialect.name, engine.dialect.name)
+def _dialect(backend: str) -> str:
+    return _SQLGLOT.get(backend, backend)
 
 
 def _path(table: SourceTable) -> Path | None:

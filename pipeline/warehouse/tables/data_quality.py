@@ -1,7 +1,7 @@
 """What validation found, replaced by lake partitions: ops.validation_results and ops.quarantine."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ QUARANTINED = pa.schema(
         ("lake_path", pa.string()),
     ]
 )
+_ENTERED = QUARANTINED.append(pa.field("recorded_month", pa.date32()))
 
 _RESULTS = pa.schema(
     [
@@ -40,12 +41,12 @@ class PartitionCheck:
     """What was found in a partition.
 
     A result has expectation, column_name (or None), severity (``warn`` or ``fail``), success, rows_checked, rows_failed
-    and detail (a dict). ``quarantined`` is a table of QUARANTINED, None when no row is.
+    and detail (a dict). ``quarantined``: the rows that are, in batches of QUARANTINED; read once.
     """
 
     recorded_month: RatingMonth
     results: list[dict[str, Any]]
-    quarantined: pa.Table | None
+    quarantined: Iterable[pa.RecordBatch] = ()
 
 
 def replace_validation(
@@ -62,7 +63,7 @@ def replace_validation(
     left out.
     """
     checked = pa.table({"recorded_month": pa.array([c.recorded_month.first_day for c in checks], pa.date32())})
-    quarantined = pa.concat_tables([_with_month(QUARANTINED.empty_table(), None), *map(_quarantined, checks)])
+    quarantined = pa.RecordBatchReader.from_batches(_ENTERED, _quarantined(checks))
     with bulk_transaction(settings) as connection, connection.cursor() as cursor:
         for name, rows in (("checked", checked), ("quarantined", quarantined), ("found", _results(checks))):
             cursor.adbc_ingest(name, rows, mode="create", temporary=True)
@@ -75,14 +76,12 @@ def replace_validation(
         cursor.execute(statement("validation/enter_results"), [rating_month.first_day, basis, table])
 
 
-def _quarantined(check: PartitionCheck) -> pa.Table:
-    rows = QUARANTINED.empty_table() if check.quarantined is None else check.quarantined
-    return _with_month(rows.select(QUARANTINED.names).cast(QUARANTINED), check.recorded_month)
-
-
-def _with_month(rows: pa.Table, month: RatingMonth | None) -> pa.Table:
-    day = pa.scalar(month and month.first_day, pa.date32())
-    return rows.append_column("recorded_month", pa.repeat(day, rows.num_rows))
+def _quarantined(checks: Sequence[PartitionCheck]) -> Iterator[pa.RecordBatch]:
+    for check in checks:
+        for rows in check.quarantined:
+            month = pa.repeat(pa.scalar(check.recorded_month.first_day, pa.date32()), rows.num_rows)
+            columns = rows.select(QUARANTINED.names).cast(QUARANTINED).columns
+            yield pa.RecordBatch.from_arrays([*columns, month], schema=_ENTERED)
 
 
 def _results(checks: Sequence[PartitionCheck]) -> pa.Table:

@@ -14,7 +14,6 @@ from pipeline.maintenance.doctor import examine
 from pipeline.settings import Settings
 from pipeline.source import table
 from pipeline.source.read import BillingSystem
-from pipeline.source.read.query_text import without_comments
 from tests.support.records.billing import (
     CUSTOMERS,
     OCTOBER,
@@ -74,6 +73,29 @@ def test_money_bits_local_times_blanks_and_open_ends_arrive_whole(settings, poli
     assert in_lake(settings, "customers", "count(closed_on), count(_wrong_types)") == [(0, 0)]
 
 
+@pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
+def test_ids_in_another_case_are_named_by_doctor_in_every_table_that_has_them(settings, tmp_path, kind):
+    url = URL.create("sqlite", database=str(tmp_path / "cis.db")).render_as_string()
+    held = Settings(**settings.model_dump() | {"source_url": url}) if kind == "sqlite" else settings
+    fill(held, records())
+    details = lambda: {finding.what: finding.detail for finding in examine(lambda: held)}  # noqa: E731
+    assert not [detail for what, detail in details().items() if what.startswith("source") and "case" in detail]
+    in_source(
+        held,
+        "update bills set bill_id = 'b-2026-10-001' where bill_id = 'B-2026-10-002'",
+        "update payments set bill_id = 'B-2026-10-001' where bill_id = 'B-2026-10-002'",
+        "update payments set customer_id = 'c003' where customer_id = 'C003'",
+        "update payments set reverses_payment_id = 'p-2026-09-001' where payment_id = 'P-2026-10-001'",
+    )
+    found = details()
+    assert found["source customers"] == "as the contract says"
+    assert found["source bills"] == "ids that differ only in case, such as b-2026-10-001"
+    assert found["source payments"] == (
+        "customer_id is in customers only in another case, such as c003; "
+        "reverses_payment_id is in payments only in another case, such as p-2026-09-001"
+    )
+
+
 def test_what_cannot_be_carried_is_refused_with_the_way_out_and_doctor_says_so_before(settings, policy, findings):
     fill(settings, records())
     in_source(
@@ -96,21 +118,6 @@ def test_what_cannot_be_carried_is_refused_with_the_way_out_and_doctor_says_so_b
     loose = policy.model_copy(update={"validation": policy.validation.model_copy(update={"undated_limit": 1.0})})
     with pytest.raises(SourceContractError, match="more than two decimals"):
         extract(OCTOBER, settings, loose)
-
-
-def test_a_comment_is_no_part_of_a_query():
-    text = "select ':a', \"--b\" -- at :word\nfrom t /* or :other; */ where x >= :recorded_from; -- done"
-    assert without_comments(text).split() == [
-        "select",
-        "':a',",
-        '"--b"',
-        "from",
-        "t",
-        "where",
-        "x",
-        ">=",
-        ":recorded_from;",
-    ]
 
 
 SHAPES = {

@@ -189,6 +189,42 @@ def test_every_fault_is_named_left_out_and_stored(settings, policy, sql):
     )
 
 
+def test_a_due_date_that_is_absurd_is_no_due_date(settings, policy):
+    day = OCTOBER.first_day + timedelta(days=2)
+    dues = {
+        "the last day": day + timedelta(days=366),
+        "a day more": day + timedelta(days=367),
+        "in two centuries": date(2226, 10, 20),
+        "at the end of time": date(9999, 12, 30),
+        "without an end": date(9999, 12, 31),
+        "before it was issued": day - timedelta(days=1),
+        "a century ago": date(1926, 10, 20),
+    }
+    tables = records()
+    tables["bills"] += [bill(1, OCTOBER, bill_id=name, due_on=due) for name, due in dues.items()]
+    long_ago = {"issued_on": date(1956, 10, 2), "due_on": date(1956, 10, 20)}
+    tables["bills"] += [
+        bill(2, OCTOBER, bill_id="issued and due long ago", **long_ago),
+        bill(2, OCTOBER, bill_id="an old bill, recorded now", billing_month=date(1956, 10, 1), **long_ago),
+        bill(2, OCTOBER, bill_id="a year ahead", billing_month=date(2027, 9, 1)),
+    ]
+    fill(settings, tables)
+    extract(OCTOBER, settings, policy)
+    validate(OCTOBER, settings, lenient(policy))
+    late, early = "due at most 366 days after issued", "due at most 366 days before its month"
+    assert quarantined(settings, "bills") == {
+        "a day more": [[late]],
+        "in two centuries": [[late]],
+        "at the end of time": [[late]],
+        "without an end": [["values have the contract's types"]],
+        "before it was issued": [["due after issued"]],
+        "a century ago": [["due after issued", early]],
+        "issued and due long ago": [[early]],
+    }
+    more = validate(OCTOBER, settings, lenient(policy, max_days_to_due=400))["quarantined"]["bills"]
+    assert more == 6
+
+
 def test_an_index_without_pages_that_were_removed(settings, policy):
     fill(settings, records())
     extract(OCTOBER, settings, policy)

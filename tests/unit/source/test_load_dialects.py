@@ -70,8 +70,8 @@ def test_every_value_is_read_as_it_was_written(tmp_path, export):
 
 
 @SHARED_FOLDER
-@given(text=st.text(st.sampled_from('ab",\n\r'), max_size=40))
-def test_both_readers_agree_on_any_text(tmp_path, text):
+@given(text=st.text(st.sampled_from('ab",\n\r'), max_size=80), block=st.integers(1, 30))
+def test_both_readers_agree_on_any_text(tmp_path, text, block):
     """The rows and lines of Arrow's reader, or a refusal, are those of Python's strict one."""
     path = tmp_path / "payments.csv"
     path.write_bytes(f"payment_id,amount\n{text}".encode())
@@ -87,8 +87,37 @@ def test_both_readers_agree_on_any_text(tmp_path, text):
         patch.setattr(csv_text._Rows, "_by_arrow", lambda *_: None)
         assert outcome() == by_both
         patch.undo()
-        patch.setattr(csv_text, "_BLOCK", 20)
+        patch.setattr(csv_text, "_BLOCK", 18 + block)
         assert outcome() == by_both
+
+
+@pytest.mark.parametrize("block", [20, 40, 200, 1 << 22])
+def test_no_block_is_lost_where_python_reads_on_from_arrow(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(csv_text, "_BLOCK", block)
+    written = [{"payment_id": f"P{number}", "amount": '1"2' if number >= 30 else "12"} for number in range(90)]
+    lines = ["payment_id,amount", *(",".join(row.values()) for row in written), ""]
+    (tmp_path / "payments.csv").write_text("\n".join(lines))
+    assert read_csv(tmp_path / "payments.csv") == (written, list(range(2, 92)))
+
+
+@pytest.mark.parametrize("start", ["", '"', "P1,1\r"])
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch, start):
+    monkeypatch.setattr(csv_text, "_BLOCK", 1_000)
+    monkeypatch.setattr(csv_text, "_LONGEST_ROW", 10_000)
+    held = []
+    decoded = csv_text._decoded
+
+    def watched(*arguments):
+        for text in decoded(*arguments):
+            held.append(text)
+            yield text
+
+    monkeypatch.setattr(csv_text, "_decoded", watched)
+    (tmp_path / "payments.csv").write_bytes(f"payment_id,amount\n{start}".encode() + b"x," * 50_000)
+    line = 3 if start.endswith("\r") else 2
+    with pytest.raises(SourceContractError, match=f"payments.csv, line {line}: it is longer than 10,000 characters"):
+        read_csv(tmp_path / "payments.csv")
+    assert sum(map(len, held)) < 15_000
 
 
 @settings(SHARED_FOLDER, max_examples=15, phases=[Phase.explicit, Phase.reuse, Phase.generate])

@@ -119,6 +119,39 @@ def test_ids_that_differ_in_case_stay_apart(cis):
     }
 
 
+def test_ids_that_the_database_holds_equal_are_named(cis, payments_query):
+    administer(
+        cis,
+        "create table receipt (no varchar(20), entered timestamp) collate utf8mb4_general_ci",
+        "insert into receipt values ('a1', '2026-10-02'), ('A1', '2026-10-02'), ('b1', '2026-10-02')",
+    )
+    payments_query(
+        "select no as payment_id, no as customer_id, date(entered) as paid_on, 1.00 as amount, entered as recorded_at "
+        "from receipt where entered >= :recorded_from and entered < :recorded_before"
+    )
+    with BillingSystem(cis) as source:
+        query = source.query(table("payments"))
+        assert source.ids_in_two_cases(query, "payment_id") == ["a1"]
+        assert source.ids_in_two_cases(query, "customer_id", (query, "payment_id")) == []
+
+
+def test_quotes_and_comments_are_the_databases_own(cis, payments_query):
+    administer(
+        cis,
+        "create table receipt (no varchar(20), paid date, amount decimal(12, 2), entered timestamp null)",
+        "insert into receipt values ('1', '2026-10-02', 5, '2026-10-02 09:00:00')",
+    )
+    payments_query(
+        r"""select no as payment_id, 'it\'s # :account' as customer_id, "a\":b" as channel, # not :this
+            paid as paid_on, amount--1 as amount, date_format(entered, '%Y-%m-%dT%H:%i:%s') as recorded_at -- nor :that
+        from /*! receipt */
+        where entered >= :recorded_from and entered < :recorded_before; # done"""
+    )
+    [row] = rows(cis, "payments", **SPAN)
+    assert (row["customer_id"], row["channel"], row["amount"]) == ("it's # :account", 'a":b', "6.00")
+    assert row["recorded_at"] == "2026-10-02T01:00:00"
+
+
 def test_what_may_not_be_read_is_one_line_and_no_password(cis, payments_query):
     administer(
         cis,

@@ -14,15 +14,15 @@ def quarantine(*numbers):
     rows = [
         {"row_number": n, "row_key": f"b{n}", "failed": ["not_null", "positive"], "lake_path": "p"} for n in numbers
     ]
-    return pa.Table.from_pylist(rows, schema=QUARANTINED)
+    return pa.Table.from_pylist(rows, schema=QUARANTINED).to_batches()
 
 
 def test_the_latest_check_of_a_partition_stands(settings, sql):
     rows = "select table_name, recorded_month::text, expectation, detail from ops.validation_results order by 1"
     for table in ("bills", "payments"):
         results = [RESULT, {**RESULT, "column_name": None}]
-        replace_validation(settings, MARCH, table, [PartitionCheck(MARCH, results, None)])
-    replace_validation(settings, APRIL, "bills", [PartitionCheck(MARCH, [RESULT], None)])
+        replace_validation(settings, MARCH, table, [PartitionCheck(MARCH, results)])
+    replace_validation(settings, APRIL, "bills", [PartitionCheck(MARCH, [RESULT])])
     assert sql(rows) == [
         ("bills", "2026-03-01", "not_null", {"examples": ["b1"]}),
         ("payments", "2026-03-01", "not_null", {"examples": ["b1"]}),
@@ -41,5 +41,5 @@ def test_a_row_keeps_the_month_it_was_first_left_out(settings, sql):
         (3, "b3", "2026-04-01", failed),
         (7, "b7", "2026-03-01", failed),
     ]
-    replace_validation(settings, APRIL, "bills", [PartitionCheck(MARCH, [], None)])
+    replace_validation(settings, APRIL, "bills", [PartitionCheck(MARCH, [])])
     assert sql(rows) == [(7, "b7", "2026-03-01", failed)]
