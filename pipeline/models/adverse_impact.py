@@ -33,7 +33,7 @@ def screen(
     found: dict[str, pd.DataFrame] = {}
     with open_engine(settings) as engine:
         engine.bind_table("graded", graded)
-        known = {column.name for column in contract()["customers"].columns}
+        known = {column.name for column in contract()["customers"].lake_columns}
         if unknown := set(fairness.columns) - known:
             raise ConfigError(f"policy fairness.columns: customers has no column {', '.join(sorted(unknown))}")
         engine.bind_files("snapshot", Lake(settings.lake_path).files("customers", snapshot_month=snapshot))
