@@ -26,6 +26,7 @@ from pipeline.warehouse.connection import transaction
 from tests.support.environment import variables
 
 TRAINED = LAST - 1
+FEW = {"cohorts": 4, "out_of_time_cohorts": 2, "min_defaults": 20}
 
 
 def read(url, statement):
@@ -48,8 +49,7 @@ def policy():
     """One of few cohorts, whose monitoring lets pass that the sample's history is short: early ones lack a year of
     reads."""
     default = Policy.load().model_dump(mode="json")
-    few = {"cohorts": 4, "out_of_time_cohorts": 2, "min_defaults": 20}
-    changed = {"monitoring": {"max_psi": 5}, "training": few}
+    changed = {"monitoring": {"max_psi": 5}, "training": FEW}
     return Policy(**default | {name: default[name] | values for name, values in changed.items()})
 
 
@@ -217,7 +217,7 @@ def test_a_month_is_up_to_date_until_anything_it_follows_from_changes(rated, dat
 
         def own(text):
             path = tmp_path / "policy.yaml"
-            path.write_text(text)
+            path.write_text(f"{text}\ntraining: {FEW}")
             return Policy.load(path)
 
         assert is_up_to_date()
@@ -349,7 +349,7 @@ def test_a_warehouse_that_is_down_at_publish_keeps_readers_where_they_are(shuffl
 def test_a_dry_run_publishes_nothing_and_puts_no_model_in_force(shuffled, policy):
     settings, _ = shuffled
     before = published(settings, TRAINED)
-    one = policy.training.model_copy(update={"cohorts": 1})
+    one = policy.training.model_copy(update={"cohorts": 1, "min_defaults": 40})
     policy = policy.model_copy(update={"training": one})
     tried = rate_month(TRAINED, settings, policy, mode="retrain", dry_run=True)
     assert tried["publish"]["dry_run"]
