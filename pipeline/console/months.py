@@ -15,6 +15,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse import publications
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.publications import Publication
+from pipeline.warehouse.tables import revision_changes
 
 
 def overview(settings: Settings) -> list[dict[str, Any]]:
@@ -58,8 +59,15 @@ class Compared:
 
 
 def compare(settings: Settings, policy: Policy, month: RatingMonth, before: int, after: int) -> Compared:
-    """What the later revision changed; NotPublishedError where one is not kept."""
+    """What the later revision changed; NotPublishedError where one is not kept.
+
+    Where it replaced the earlier one, that was counted when it was published; any other two are compared now.
+    """
     by_number = {publication.revision: publication for publication in revisions_of(settings, month)}
+    if before in by_number and after in by_number:
+        with transaction(settings) as connection:
+            if found := revision_changes.read(connection, by_number[after], by_number[before]):
+                return Compared(by_number[before], by_number[after], found)
     for number in (before, after):
         if number not in by_number or by_number[number].rows_removed_at is not None:
             raise NotPublishedError(f"{month} has no revision {number} any more: choose another")

@@ -30,7 +30,7 @@ from pipeline.warehouse import carry_over, locks, model_registry, publications, 
 from pipeline.warehouse.audit import audit, damage, moves, row_hash
 from pipeline.warehouse.connection import side_by_side, transaction
 from pipeline.warehouse.publications import Publication
-from pipeline.warehouse.tables import portfolio_cells
+from pipeline.warehouse.tables import portfolio_cells, revision_changes
 from pipeline.warehouse.tables.index_columns import define_indices, ensure_index_columns
 
 log = logging.getLogger(__name__)
@@ -77,12 +77,15 @@ def publish(
             if before is None or changed:
                 made = _stage_and_audit(connection, policy, content, made, before, accept_moves)
                 cells = portfolio_cells.count(connection, revisions.tables(made))
+                changes = _difference(content, before, settings, policy) if before and not damaged else None
 
                 def with_the_swap(swapping: Connection) -> None:
                     promote(swapping)
                     portfolio_cells.enter(swapping, made, cells)
                     if damaged is not None:
                         _remove(swapping, damaged)
+                    elif before is not None and changes is not None:
+                        revision_changes.enter(swapping, made, before, changes)
 
                 published = revisions.swap(connection, made, timeout, with_the_swap)
             else:
@@ -191,20 +194,24 @@ def _beyond_limit(customers: int, moved: int, policy: Policy) -> str | None:
     )
 
 
+def _difference(content: Content, published: Publication | None, settings: Settings, policy: Policy) -> dict:
+    """From what is published to the content."""
+    with TemporaryDirectory(dir=settings.scratch_path) as folder:
+        bind_revision(content.engine, "before", settings, published, Path(folder))
+        content.engine.bind_files("after", content.files["grades"])
+        return difference(content.engine, policy)
+
+
 def _would_change(content: Content, settings: Settings, policy: Policy) -> dict:
     """``difference`` of what is published and the content; ``stops``: why publishing it would take a person's word."""
-    engine = content.engine
-    with TemporaryDirectory(dir=settings.scratch_path) as folder:
-        with transaction(settings) as connection:
-            published = publications.current(connection, content.month)
-        bind_revision(engine, "before", settings, published, Path(folder))
-        engine.bind_files("after", content.files["grades"])
-        found = difference(engine, policy)
+    with transaction(settings) as connection:
+        published = publications.current(connection, content.month)
+    found = _difference(content, published, settings, policy)
     totals = found["totals"]
     return {
         "changed": not content.is_in(published),
         "published": published and {name: getattr(published, name) for name in ("revision", "basis", "rows")},
-        "grades": customers_by_grade(engine),
+        "grades": customers_by_grade(content.engine),
         "stops": published and _beyond_limit(totals["customers"], totals["moved"], policy),
         **found,
     }
