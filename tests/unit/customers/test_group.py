@@ -107,13 +107,17 @@ def test_customers_who_did_not_change_keep_their_groups(sample_settings, policy)
 
 
 def exchange_centroids(settings, called: dict[str, str]) -> None:
-    """In what is published, give the centroid of each group of value to the group it is called as from now on."""
+    """In what is published, give the centroid of each group of value to the group it is called as from now on.
+
+    As if it had been published so: no hash of the rows is kept.
+    """
     exchange = text(
         "update rating.group_profiles as p set centroid = q.centroid from rating.group_profiles as q "
         "where p.aspect = 'value' and q.aspect = 'value' and p.group_name = cast(:called as json) ->> q.group_name"
     )
     with transaction(settings) as connection:
         connection.execute(exchange, {"called": json.dumps(called)})
+        connection.execute(text("update ops.publications set table_hashes = null"))
 
 
 def test_a_group_is_called_as_it_was_in_the_month_published_before(sample_settings, policy):
