@@ -95,7 +95,7 @@ def standing(bills):
     )
 
 
-@trials(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trials(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records())
 def test_all_months_together_are_all_the_money(engine, made):
     bills, payments = made
