@@ -8,6 +8,7 @@ dispatch.py (channels) do the rest.
 import json
 import uuid
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -146,10 +147,16 @@ def _decide(cursor: "Cursor", action_type: str, decided: str, parameters: Sequen
         )
 
 
+@cache
+def _hashing() -> duckdb.DuckDBPyConnection:
+    """A database in memory, which takes longer to open than most hashing takes."""
+    return duckdb.connect()
+
+
 def _identified(cursor: "Cursor", action_type: str) -> pa.RecordBatchReader:
     """place and action_id of the rows of ``decided``."""
     cursor.execute(statement("outbox/action_names"), [action_type])
-    with duckdb.connect() as database:
+    with _hashing().cursor() as database:
         database.register("names", cursor.fetch_arrow_table())
         query = compose("select * from action_ids order by place").sql()
         return database.sql(query, params={"namespace": _NAMESPACE.hex}).to_arrow_table().to_reader()
