@@ -28,11 +28,12 @@ up: venv  ## Airflow with its UI on localhost, until Ctrl-C
 down: venv  ## stop what make up or make demo left running
 	@$(RUN) "$(BIN)/gridgrade" down
 
-quick: venv  ## the inner loop, under 90 seconds: no PostgreSQL, no Airflow, no browser (ARGS="-k month")
-	@$(RUN) "$(BIN)/python" -m pytest -m "not database and not airflow and not browser and not slow and not celery and not mariadb and not wheel" \
+quick: venv  ## the inner loop, under 90 seconds: no PostgreSQL, Airflow, browser, sample or properties (ARGS="-k month")
+	@$(RUN) "$(BIN)/python" -m pytest -m "not database and not sample and not hypothesis and not airflow and not browser and not slow \
+	    and not celery and not mariadb and not wheel" \
 	    --ignore tests/airflow --ignore tests/end_to_end -n 2 --dist loadfile $(ARGS)
 
-test: venv  ## the tests, under ten minutes (ARGS="-k month")
+test: venv  ## the tests, 10 to 15 minutes on two cores (ARGS="-k month")
 	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery and not mariadb and not wheel" -n 2 --dist loadfile --no-loadscope-reorder \
 	    $(ARGS)
 

@@ -73,6 +73,7 @@ def sha256() -> str:
     return digest.hexdigest()
 
 
+@cache
 def without_documentation(python: str) -> str:
     """What a module does, as text: equal for two modules that differ in comments, docstrings and layout only."""
     tree = ast.parse(python)

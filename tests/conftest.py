@@ -19,11 +19,12 @@ pytest_plugins = ["tests.support.fixtures", "tests.support.console"]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs PostgreSQL, which make quick leaves out. Airflow's runs come first: they take longest and wait
-    more than they work, so that the rest fits beside them."""
+    """Mark what needs PostgreSQL or the sample utility, which make quick leaves out. Airflow's runs come first: they
+    take longest and wait more than they work, so that the rest fits beside them."""
     for item in items:
-        if "postgres" in getattr(item, "fixturenames", ()):
-            item.add_marker("database")
+        for marker, fixture in (("database", "postgres"), ("sample", "sample")):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
     items.sort(key=lambda item: "airflow" not in item.keywords)
 
 

@@ -24,6 +24,8 @@ from pipeline.local.postgres import EmbeddedPostgres
 from pipeline.resources import ROOT
 from pipeline.settings import Settings
 
+pytestmark = pytest.mark.database
+
 USER = """
 import sys, time
 from pathlib import Path
