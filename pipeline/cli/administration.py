@@ -10,16 +10,17 @@ import typer
 
 from pipeline.cli.console import (
     AsJson,
+    FirstMonth,
+    LastMonth,
     inputs,
-    parse_month,
     print_json,
     print_table,
     progress,
+    require_chronological,
     say,
     settings_with_databases,
     write_text,
 )
-from pipeline.month import RatingMonth
 
 app = typer.Typer()
 
@@ -100,13 +101,8 @@ def doctor(
 
 @app.command()
 def audit(
-    first: Annotated[
-        RatingMonth | None, typer.Argument(parser=parse_month, metavar="FROM", help="YYYY-MM", show_default=False)
-    ] = None,
-    last: Annotated[
-        RatingMonth | None,
-        typer.Argument(parser=parse_month, metavar="TO", help="YYYY-MM, included", show_default=False),
-    ] = None,
+    first: FirstMonth = None,
+    last: LastMonth = None,
     as_json: AsJson = False,
 ) -> None:
     """Hold the lake, published months and models against the hashes taken when they were written.
@@ -117,8 +113,7 @@ def audit(
     from pipeline.maintenance.audit import audit as audited
     from pipeline.warehouse import migrations
 
-    if first and last and last < first:
-        raise typer.BadParameter(f"{first} is after {last}: give the oldest month first")
+    require_chronological(first, last)
     settings, _ = inputs()
     migrations.migrate(settings)
     findings = list(audited(settings, Span(first, last)))

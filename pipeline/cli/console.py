@@ -44,7 +44,19 @@ def parse_month(text: str | RatingMonth) -> RatingMonth:
 
 
 Month = Annotated[RatingMonth, typer.Argument(parser=parse_month, metavar="YYYY-MM", help="rating month")]
+FirstMonth = Annotated[
+    RatingMonth | None, typer.Argument(parser=parse_month, metavar="FROM", help="YYYY-MM", show_default=False)
+]
+LastMonth = Annotated[
+    RatingMonth | None, typer.Argument(parser=parse_month, metavar="TO", help="YYYY-MM, included", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+def require_chronological(first: RatingMonth | None, last: RatingMonth | None) -> None:
+    """A wrong call unless FROM, where both are given, is not after TO."""
+    if first and last and last < first:
+        raise typer.BadParameter(f"{first} is after {last}: give the oldest month first")
 
 
 def settings_with_databases() -> Settings:

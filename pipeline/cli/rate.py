@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.console import AsJson, Month, inputs, parse_month, print_json, print_table, progress, say
+from pipeline.cli.console import (
+    AsJson,
+    FirstMonth,
+    LastMonth,
+    Month,
+    inputs,
+    print_json,
+    print_table,
+    progress,
+    require_chronological,
+    say,
+)
 from pipeline.cli.options import AcceptMoves, Basis, BasisOption, DryRun, Mode, ModelOption, ModeOption
 from pipeline.cli.show.comparison import show_difference
 from pipeline.month import RatingMonth
@@ -86,13 +97,8 @@ def late(month: Month, as_json: AsJson = False) -> None:
 
 @app.command()
 def backfill(
-    first: Annotated[
-        RatingMonth | None, typer.Argument(parser=parse_month, metavar="FROM", help="YYYY-MM", show_default=False)
-    ] = None,
-    last: Annotated[
-        RatingMonth | None,
-        typer.Argument(parser=parse_month, metavar="TO", help="YYYY-MM, included", show_default=False),
-    ] = None,
+    first: FirstMonth = None,
+    last: LastMonth = None,
     mode: ModeOption = Mode.auto,
     model: ModelOption = None,
     basis: BasisOption = Basis.as_known_then,
@@ -114,8 +120,7 @@ def backfill(
 
     if last is None and not stale:
         raise typer.BadParameter("give the oldest month and the newest, FROM and TO")
-    if first and last and last < first:
-        raise typer.BadParameter(f"{first} is after {last}: give the oldest month first")
+    require_chronological(first, last)
     if stale and (dry_run or model or mode is not Mode.auto or basis is not Basis.as_known_then):
         raise typer.BadParameter("--stale rates a month as it was rated: leave out mode, model, basis and dry run")
     settings, policy = inputs()

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.customers.index_values import Computed
 from pipeline.customers.parameters import label_parameters, parameters
 from pipeline.engine import Engine, queries
-from pipeline.lake import QUARANTINE, Lake
+from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -23,7 +23,7 @@ def cohort_snapshot(
     That of ``known_in`` where the lake lacks it, or where it does not know the customers who were billed then, up to
     validation.quarantine_limit: a billing system that keeps no former rows of its customers cannot give it.
     """
-    if not _is_checked(lake, cohort):
+    if not lake.is_validated("customers", cohort):
         return known_in
     for table in ("customers", "bills"):
         engine.bind_facts(table, {"customer_id": "VARCHAR"}, lake.fact_files(table, [cohort]))
@@ -57,7 +57,8 @@ def write_outcomes(
     window = cohort + policy.label.horizon_months
     then = KnownRecords(lake, policy, cohort, customers_of=customers_of)
     later = KnownRecords(lake, policy, window, known_in=known_in, customers_of=customers_of)
-    closings = lake.fact_files("customers", [window if window < known_in and _is_checked(lake, window) else known_in])
+    is_known = window < known_in and lake.is_validated("customers", window)
+    closings = lake.fact_files("customers", [window if is_known else known_in])
     engine.bind_facts("closed_customers", {"customer_id": "VARCHAR", "closed_on": "DATE"}, closings)
     files, rows, sha256 = [], 0, ""
     for number, within in enumerate(later.ranges(engine) if only is None else [(None, None)]):
@@ -70,8 +71,3 @@ def write_outcomes(
         rows += engine.write(labelled, label_parameters(policy, cohort), files[-1])
         sha256 = " ".join(read)
     return Computed(files, rows, hashlib.sha256(sha256.encode()).hexdigest())
-
-
-def _is_checked(lake: Lake, month: RatingMonth) -> bool:
-    """Whether the lake has the customers of a month, and validation has seen them."""
-    return all(lake.has(name, snapshot_month=month) for name in ("customers", QUARANTINE + "customers"))

@@ -66,6 +66,10 @@ class Lake:
     def has(self, table: str, **keys: Any) -> bool:
         return (self.path(table, **keys) / MANIFEST).is_file()
 
+    def is_validated(self, table: str, month: RatingMonth) -> bool:
+        """Whether the lake has a source table's partition of a month, and validation has seen it."""
+        return all(self.has(name, **{fact_key(table): month}) for name in (table, QUARANTINE + table))
+
     def manifest(self, table: str, **keys: Any) -> dict[str, Any]:
         """The manifest of a partition; LakeError when there is no such partition, or it is damaged."""
         folder = self.path(table, **keys)

@@ -44,7 +44,7 @@ _CARRIED = (
 )
 
 
-_Name = Annotated[str, Field(pattern=model_registry.VERSION)]
+_Name = Annotated[str, Field(pattern=f"^{model_registry.VERSION}$")]
 _Hash = Annotated[str, Field(pattern="^[0-9a-zA-Z]{1,128}$")]
 _Object = dict[str, JsonValue]
 
@@ -159,8 +159,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: {': '.join(first_fault(error))[:200]}") from None
     if document["sha256"] != _sha256({name: value for name, value in document.items() if name != "sha256"}):
         raise ModelError(f"{path} was changed since it was exported: its sha256 is not that of its content")
-    parameters = model_registry.as_json(document["version"], document["parameters"])
-    if hashlib.sha256(parameters.encode()).hexdigest() != document["parameters_sha256"]:
+    parameters_sha256 = model_registry.parameters_sha256(document["version"], document["parameters"])
+    if parameters_sha256 != document["parameters_sha256"]:
         raise ModelError(f"{path}: the model in it is not the one that was registered as {document['version']}")
     try:
         _try_out(document)

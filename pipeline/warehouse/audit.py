@@ -171,8 +171,8 @@ def damage(
     before its rows were hashed, only whether its grades are there is known.
     """
     hashes: Mapping[str, Any] = publication.table_hashes or {"credit_grades": {}}
-    month, revision = publication.rating_month, publication.revision
-    names = {table: revisions.staged_name(table, month, revision) for table in hashes if table in (only or hashes)}
+    looked_at = hashes.keys() & (only or hashes)
+    names = {table: name for table, name in revisions.tables(publication).items() if table in looked_at}
     present = _tables(connection, list(names.values()))
     found = []
     for table, name in names.items():

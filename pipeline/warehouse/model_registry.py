@@ -23,7 +23,7 @@ from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.statements import statement
 
 # A version names files too: a letter or digit first, no separator of folders, short enough for any file system.
-VERSION = r"^\w[\w.-]{0,59}$"
+VERSION = r"\w[\w.-]{0,59}"
 
 _SELECT = "select m.*, m.effective_from_month as effective_from, m.segment as family from rating.models as m"
 
@@ -100,16 +100,15 @@ def register(
     Parameters come back from the registry equal to the bit. ModelError when a version of that name holds another
     model, or when parameters or metrics hold a number that is not finite.
     """
-    if not re.fullmatch(VERSION.strip("^$"), version):
+    if not re.fullmatch(VERSION, version):
         raise ModelError(f"{version!r} cannot be a version: write letters, digits, '.', '_' and '-', 60 at most")
-    document = as_json(version, parameters)
     values = {
         "version": version,
         "segment": family,
         "trained_month": effective_from.first_day,
         "effective_from_month": effective_from.first_day,
-        "parameters": document,
-        "parameters_sha256": hashlib.sha256(document.encode()).hexdigest(),
+        "parameters": as_json(version, parameters),
+        "parameters_sha256": parameters_sha256(version, parameters),
         "metrics": as_json(version, metrics),
         "input_sha256": input_sha256,
         "policy_sha256": policy_sha256,
@@ -144,9 +143,14 @@ def as_json(version: str, document: Any) -> str:
         raise ModelError(f"model {version} cannot be stored as JSON: {error}") from None
 
 
+def parameters_sha256(version: str, parameters: Any) -> str:
+    """The hash by which a version's parameters are known."""
+    return hashlib.sha256(as_json(version, parameters).encode()).hexdigest()
+
+
 def require_unchanged(model: Model) -> None:
     """ModelError unless the parameters are those that were registered."""
-    if hashlib.sha256(as_json(model.version, model.parameters).encode()).hexdigest() != model.parameters_sha256:
+    if parameters_sha256(model.version, model.parameters) != model.parameters_sha256:
         raise ModelError(
             f"model {model.version} is not the one that was registered, its parameters were changed in the warehouse: "
             "restore its row of rating.models from a backup, or put another version in force"

@@ -6,10 +6,12 @@ import-linter holds the layers of the pipeline (pyproject.toml, make lint).
 import re
 import sys
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from pipeline.local import airflow
 from pipeline.resources import ROOT
 from tests.support.project_code import Import, imports, project_files, python_files
 
@@ -174,3 +176,13 @@ def test_a_crowded_folder_is_found():
 def test_no_module_is_longer_than_four_hundred_lines():
     lines = {name: len((ROOT / name).read_text().splitlines()) for name in python_files("dags", "plugins", "pipeline")}
     assert {name for name, count in lines.items() if count > 400} <= STILL_TO_BE_CUT
+
+
+def test_the_local_airflow_has_loaded_what_every_step_runs_in():
+    """Tasks are forked from the process that has; a module that it lacks would be imported by each of them anew."""
+    loaded = {name for name in airflow.PRELOADED if find_spec(name)}
+    assert loaded == set(airflow.PRELOADED)
+    inside = [one for one in imports((ROOT / "pipeline/run.py").read_text()) if one.within_function]
+    steps = {one.name.rpartition(".")[0] for one in inside}
+    assert steps - {"pipeline.warehouse.publications"} <= loaded
+    assert "pipeline.publishing.publish" in steps

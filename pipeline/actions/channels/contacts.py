@@ -60,9 +60,9 @@ class Contacts:
             now = datetime.now(UTC)
             found = recent.recorded("customers", BEGINNING, now, self._settings, self._time_zone, selected=_REACHABLE)
             self._engine = open_engine(self._settings)
-            self._engine.bind_table("reachable", found)
+            self._engine.bind_table("contacts", found)
             # In order of their ids, so that a look-up reads a small part.
-            self._engine.keep("contacts", compose("select customer_id, contact from reachable order by customer_id"))
+            self._engine.keep("contacts", compose("select * from contacts order by customer_id"))
         return self._engine
 
 

@@ -13,7 +13,7 @@ from pipeline.actions.outages import notices
 from pipeline.actions.outbox import propose
 from pipeline.engine import Engine, open_engine
 from pipeline.engine.queries import compose
-from pipeline.lake import QUARANTINE, Lake
+from pipeline.lake import Lake
 from pipeline.policy import Policy
 from pipeline.policy.actions import RepairPriority
 from pipeline.settings import Settings
@@ -93,7 +93,7 @@ def _bind(engine: Engine, settings: Settings, name: str, rows: pa.Table) -> None
     """The rows just read, and the customers of the latest validated snapshot, none where there is none."""
     kinds = {column.name: column.sql_type for column in table("customers").columns}
     lake = Lake(settings.lake_path)
-    known = [m for m in lake.facts("customers") if lake.has(QUARANTINE + "customers", snapshot_month=m)]
+    known = [month for month in lake.facts("customers") if lake.is_validated("customers", month)]
     files = lake.fact_files("customers", known[-1:])
     engine.bind_facts("customers", {needed: kinds[needed] for needed in _NEEDED}, files)
     engine.bind_table(name, rows)
