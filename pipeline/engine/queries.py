@@ -75,7 +75,12 @@ def _composed(text: str, given: frozenset[str], project: Path | None) -> Query:
 
 def query(name: str, **fragments: str) -> Query:
     """The query <name>.sql under sql/lake itself, composed; ``fragments``: the SQL for its {slots}."""
-    return compose(_SLOT.sub(lambda slot: fragments[slot[1]], _body(name)))
+    return compose(fill(name, **fragments))
+
+
+def fill(name: str, **fragments: str) -> str:
+    """The text of the query <name>.sql under sql/lake with its {slots} filled, to be a fragment of another."""
+    return _SLOT.sub(lambda slot: fragments[slot[1]], _body(name))
 
 
 def columns(name: str) -> list[str]:

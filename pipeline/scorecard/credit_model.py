@@ -196,16 +196,27 @@ class CreditModel(LogOddsModel):
     def _bins(self, frame: pd.DataFrame, column: str) -> Bins:
         return Bins.of_numbers(numbers(frame, column))
 
-    def _log_odds_sql(self, dialect: str) -> str:
+    def reason_points_sql(self, dialect: str) -> dict[str, str]:
+        weights = self._points_per_unit * self.discriminant_.coef_[0]
+        points = dict(zip(self.transformer_.features_, weights, strict=True))
+        expressions = {}
+        for column, index in self.transformer_.indices_.items():
+            features = [(f, points[name]) for name, f in self.transformer_.features_.items() if f["column"] == column]
+            total = " + ".join(sql_of(feature, index, weight, dialect) for feature, weight in features)
+            own = [sql_of(feature, index, weight, dialect, of_flag_not_set=0.0) for feature, weight in features]
+            expressions[column] = sql.case((f"{' + '.join(own)} < 0e0", total), otherwise=f"greatest({total}, 0e0)")
+        return expressions
+
+    def _log_odds_sql(self, dialect: str) -> list[str]:
         lda, calibrator, features = self.discriminant_, self.calibrator_, self.transformer_.features_.values()
         terms = [sql.double(lda.intercept_[0], dialect)]
         for feature, weight in zip(features, lda.coef_[0], strict=True):
             terms.append(sql_of(feature, self.transformer_.indices_[feature["column"]], weight, dialect))
         discriminant = "(\n    " + "\n    + ".join(terms) + "\n)"
-        pieces = [f"{sql.number(calibrator.intercept_)} + {sql.number(calibrator.slope_)} * {discriminant}"]
+        pieces = [f"{sql.number(calibrator.intercept_)} + {sql.number(calibrator.slope_)} * {{0}}"]
         for knot, bend in zip(calibrator.knots_, calibrator.bends_, strict=True):
-            pieces.append(f"{sql.number(bend)} * greatest({discriminant} - {sql.number(knot)}, 0e0)")
-        return "\n+ ".join(pieces)
+            pieces.append(f"{sql.number(bend)} * greatest({{0}} - {sql.number(knot)}, 0e0)")
+        return [discriminant, "\n+ ".join(pieces)]
 
     def _try_out(self) -> None:
         """Score somebody of whom nothing is known and one of zeros: what is malformed shows when the model is read."""
