@@ -94,7 +94,7 @@ def _run(engine: Engine, path: Path, policy_file: Path | None) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        case = yaml.safe_load(path.read_text(encoding="utf-8"))
+        case = resources.read_yaml(path)
     except yaml.YAMLError as error:
         raise ConfigError(f"the case is not YAML: {error}") from None
     if not isinstance(case, dict):
