@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,10 +24,10 @@ class Settings(BaseSettings):
     """Read from GRIDGRADE_* variables. Files live under ``home``, by default in the checkout or, installed, in the
     working directory; databases that are not named here are embedded ones that ``pipeline.local`` starts.
 
-    ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine (DuckDB notation),
-    ``threads`` its parallelism (None: all cores). ``project`` is the utility's own folder (see
-    ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``, ``smtp_url`` and ``mail_from`` are
-    read by ``pipeline.actions.channels.configuration``.
+    ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine of all steps of a month
+    that run at once (DuckDB notation), ``threads`` the parallelism of each (None: all cores). ``project`` is the
+    utility's own folder (see ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``,
+    ``smtp_url`` and ``mail_from`` are read by ``pipeline.actions.channels.configuration``.
     """
 
     model_config = SettingsConfigDict(env_prefix="GRIDGRADE_", frozen=True, extra="ignore", env_ignore_empty=True)
@@ -75,6 +75,14 @@ class Settings(BaseSettings):
         except ValidationError as error:
             where, what = first_fault(error)
             raise ConfigError(f"GRIDGRADE_{where.partition('.')[0].upper()}: {what}") from None
+
+    def with_memory(self, share: float) -> Self:
+        """These settings with a share of the memory."""
+        if share == 1:
+            return self
+        size = self.memory_limit.rstrip("KMGTkmgtiIbB ")
+        limit = f"{float(size) * share:.2f}{self.memory_limit[len(size) :].strip()}"
+        return self.model_copy(update={"memory_limit": limit})
 
     @property
     def lake_path(self) -> Path:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine import open_engine
 from pipeline.errors import ConfigError
 from pipeline.resources import ROOT
 from pipeline.settings import Settings
@@ -33,6 +34,15 @@ def test_the_environment_decides_and_an_empty_variable_does_not(monkeypatch, tmp
     assert settings.home == tmp_path / "somewhere"
     assert settings.lake_path == Path.home() / "lake"
     assert (settings.policy, settings.threads) == (None, 1)
+
+
+@pytest.mark.parametrize(("limit", "third"), [("2500MB", "833.33MB"), ("3 GiB", "1.00GiB"), ("1.5gb", "0.50gb")])
+def test_a_share_of_the_memory_is_one_the_engine_can_read(limit, third, tmp_path):
+    settings = Settings.load(home=tmp_path, memory_limit=limit)
+    assert settings.with_memory(1) == settings
+    assert settings.with_memory(1 / 3).memory_limit == third
+    with open_engine(settings.with_memory(1 / 3)):
+        pass
 
 
 @pytest.mark.parametrize("name", ["source", "warehouse"])
