@@ -14,7 +14,7 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.grades import GradeRules, Grades
 from pipeline.scorecard import CreditModel, ExpertScorecard
-from pipeline.scorecard.sql import case, number, text
+from pipeline.scorecard.sql import case, number, stacked, text
 from pipeline.warehouse.monthly_tables import REASONS
 
 Models = Mapping[str, tuple[str, CreditModel | ExpertScorecard]]
@@ -32,9 +32,9 @@ def grade_query(month: RatingMonth, models: Models, policy: Policy) -> Query:
     return queries.query(
         "graded_customers",
         scored="\nunion all\n".join(_scored(month, family, *model, policy) for family, model in models.items()),
-        model_rank=_rank_of("default_probability", grades.cutoffs),
+        model_rank=rank_of("default_probability", grades.cutoffs),
         **{
-            f"{kind}_rank": _place(f"{view}.{column}", grades)
+            f"{kind}_rank": place_on_scale(f"{view}.{column}", grades)
             for kind, view, column in (
                 ("previous", "p", "grade"),
                 ("override", "d", "override_grade"),
@@ -61,19 +61,17 @@ def _scored(month: RatingMonth, family: str, version: str, model: CreditModel | 
             "indices have changed since: rate with mode retrain"
         )
     facts = ", ".join(rule_facts())
-    by_model = queries.fill(
+    customers = queries.fill(
         "customers_to_score",
         rule_facts=facts,
         values=model_columns(scored, "indices"),
         bands=", ".join(f"{name}_band" for name in scored),
         family=text(family),
     )
-    for columns in model.select_lists(DIALECT):
-        by_model = f"select *, {columns} from ({by_model})"
     costs = list(_costs(model, policy))
     return queries.fill(
         "scored_customers",
-        by_model=by_model,
+        by_model=stacked(customers, model.select_lists(DIALECT)),
         costs=", ".join(costs),
         reasons=", ".join(
             f"case when costs[{place}].points < 0e0 then costs[{place}].code end as {name}"
@@ -120,7 +118,7 @@ def _steps(rules: GradeRules, grades: Grades) -> Iterator[_Step]:
         yield cap("is_new", f"{rank(new.ceiling)}", "new", "new_customer")
     if promotion := rules.promotion:
         cutoffs = [cutoff * (1 - promotion.buffer) for cutoff in grades.cutoffs]
-        within_buffer = f"least({_rank_of('default_probability', cutoffs)}, previous_rank)"
+        within_buffer = f"least({rank_of('default_probability', cutoffs)}, previous_rank)"
         yield cap(has_previous, within_buffer, None, "promotion_buffer")
         yield cap(has_previous, f"previous_rank - {promotion.max_notches}", None, "notch_limit")
     if unpaid := rules.unpaid_balance:
@@ -153,13 +151,13 @@ def _last(steps: Sequence[_Step], what: str, otherwise: str) -> str:
     return case(*((holds, text(name)) for holds, name in reversed(named) if name), otherwise=otherwise)
 
 
-def _rank_of(probability: str, cutoffs: Sequence[float]) -> str:
+def rank_of(probability: str, cutoffs: Sequence[float]) -> str:
     """How many cutoffs the probability has reached."""
     reached = [(f"{probability} >= {number(cutoff)}", f"{n}") for n, cutoff in enumerate(cutoffs, start=1)]
     return case(*reversed(reached), otherwise="0")
 
 
-def _place(grade: str, grades: Grades) -> str:
+def place_on_scale(grade: str, grades: Grades) -> str:
     """The rank of a grade, -1 where there is none or it is not on the scale (any more)."""
     return case(*((f"{grade} = {text(name)}", f"{n}") for n, name in enumerate(grades.names)), otherwise="-1")
 

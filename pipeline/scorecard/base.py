@@ -63,8 +63,24 @@ class LogOddsModel(ABC):
         """The bins in which a column is monitored."""
 
     @abstractmethod
+    def linear_points_sql(self, dialect: str) -> dict[str, str]:
+        """``linear_points`` by column, each an expression over that column that gives the same double."""
+
     def reason_points_sql(self, dialect: str) -> dict[str, str]:
-        """``reason_points`` by column, each an expression over ``columns`` that gives the same double."""
+        """``reason_points`` likewise."""
+        return self.linear_points_sql(dialect)
+
+    def score_at_sql(self, points: str) -> list[str]:
+        """``score_at`` as select lists, each over all columns of the one before: the last gives score_at_points."""
+        return [f"{sql.number(self.base_score_)} + {points} as score_at_points"]
+
+    def points_at_sql(self, score: str) -> list[str]:
+        """``points_at`` likewise: the last gives points_at_score."""
+        return [f"{score} - {sql.number(self.base_score_)} as points_at_score"]
+
+    def probability_sql(self, score: str) -> str:
+        """``probability_of`` as an expression."""
+        return self._of_log_odds_sql(self._log_odds_of_sql(score), "default_probability")
 
     @abstractmethod
     def _log_odds_sql(self, dialect: str) -> list[str]:
@@ -143,6 +159,9 @@ class LogOddsModel(ABC):
             for quantity in ("score", "default_probability")
         )
         return [*steps, ", ".join(quantities)]
+
+    def _log_odds_of_sql(self, score: str) -> str:
+        return f"({sql.number(self.scorecard.offset)} - {score}) / {sql.number(self.scorecard.factor)}"
 
     def _of_log_odds_sql(self, log_odds: str, quantity: str) -> str:
         match quantity:

@@ -109,7 +109,7 @@ class ExpertScorecard(LogOddsModel):
     def _bins(self, frame: pd.DataFrame, column: str) -> Bins:
         return Bins.of_categories(frame[column], BANDS)
 
-    def reason_points_sql(self, dialect: str) -> dict[str, str]:
+    def linear_points_sql(self, dialect: str) -> dict[str, str]:
         per_level = {column: -self.scorecard.factor * weight for column, weight in self.weights.items()}
         return {column: f"{sql.number(points)} * {self._level_sql(column)}" for column, points in per_level.items()}
 

@@ -1,4 +1,4 @@
-"""Two ways to grade agree to the bit: one query on the engine, and a model and the rules in Python."""
+"""Two ways to grade and to shock agree to the bit: queries on the engine, and a model and the rules in Python."""
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from pipeline.customers.index_values import rule_facts
 from pipeline.engine import open_engine
 from pipeline.grading.grade_query import grade_query
+from pipeline.grading.sensitivity_query import sensitivity_query
 from pipeline.policy import Policy
 from pipeline.policy.grades import Veto
 from pipeline.scorecard import CreditModel
 from pipeline.settings import Settings
 from tests.support.grader import Grader
 from tests.support.records.indices import OCTOBER, expert
+from tests.support.sensitivity_in_python import SUMS, changed
 
 POLICY = Policy.load()
 ROWS = 3000
@@ -118,6 +120,28 @@ def test_the_query_grades_as_python_does(kind, by_query, learnt):
     agree(found, by_python(frame, given, models, POLICY))
     assert found["reason_4"].notna().any()
     assert found["grade_rule"].nunique() > 8
+
+
+@pytest.mark.parametrize("kind", ["values", "codes", "bins", "expert"])
+def test_shocks_do_what_they_do_in_python(kind, by_query, learnt, tmp_path):
+    homes = expert(POLICY) if kind == "expert" else learnt[kind]
+    models = {"residential": ("homes", homes), "non_residential": ("firms", expert(POLICY, "non_residential"))}
+    frame = drawn(ROWS, seed=4, known=0.5)
+    grades = by_query(frame, grades_of(frame, seed=5), models, POLICY)
+    shocks = pa.array([None, *POLICY.sensitivity.shocks], pa.float64())
+    with open_engine(Settings(home=tmp_path, threads=2)) as engine:
+        for name, table in (("indices", frame), ("grades", grades)):
+            engine.bind_table(name, pa.Table.from_pandas(table, preserve_index=False))
+        engine.bind_table("shocks", pa.table({"shock": shocks}))
+        for family, (_, model) in models.items():
+            found = {}
+            for factor in POLICY.sensitivity.factors:
+                if names := POLICY.factor_indices(factor, family):
+                    query = sensitivity_query(factor, names, family, model, POLICY)
+                    for row in engine.fetch(query).to_pylist():
+                        found[row["segment"], factor, row["shock"]] = {name: row[name] for name in SUMS}
+            assert found == changed(frame, grades, family, model, POLICY)
+            assert any(0 < row["evaluated"] < row["customers"] for row in found.values())
 
 
 ceilings = st.sampled_from(POLICY.grades.names)
