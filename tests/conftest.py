@@ -33,8 +33,12 @@ def postgres(tmp_path_factory) -> Iterator[EmbeddedPostgres]:
     """The server. Its own databases ``source`` and ``warehouse`` stay empty but for their roles' privileges."""
     folder = tmp_path_factory.mktemp("embedded") / "postgres"
     server = EmbeddedPostgres.running(folder)
-    # A database a test is quick only if it need not reach the disk.
-    _admin(server, "alter system set fsync = off", "select pg_reload_conf()")
+    # A database a test is quick only if it need not reach the disk, and if the kernel copies its files.
+    _admin(server, "alter system set fsync = off", "alter system set file_copy_method = clone", "select pg_reload_conf()")
+    try:
+        _admin(server, "create database copied template template0 strategy file_copy", "drop database copied")
+    except psycopg.Error:  # a file system that cannot
+        _admin(server, "alter system reset file_copy_method", "select pg_reload_conf()")
     yield server
     EmbeddedPostgres.stop(folder)
 
