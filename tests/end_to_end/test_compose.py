@@ -88,5 +88,8 @@ def test_a_month_goes_through_celery(native):
         assert customers > CUSTOMERS / 2
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("select 1 from rating.credit_grades")
-    # A container's root is read-only: there is room below /opt/airflow and /tmp, and in no user's home.
-    assert not [path for name in native.services for path in (native.place(name) / "home").rglob("*")]
+    for name in PARTS:
+        limits, processes = native.services[name], native.processes_of(name)
+        assert sum(process.num_threads() for process in processes) < limits["pids_limit"], name
+        memory = sum(process.memory_full_info().pss for process in processes)
+        assert memory < int(limits["mem_limit"].removesuffix("g")) << 30, name

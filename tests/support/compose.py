@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -19,6 +20,13 @@ from pipeline.resources import ROOT
 FILE = ROOT / "docker-compose.yaml"
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(:\?[^}]*)?\}")
 START_SECONDS = 240
+# As the containers: read-only but for the folders that are named first; no capability, and none to be had.
+CONFINED = """
+folders=$1; shift
+for folder in $folders; do mount --bind "$folder" "$folder"; done
+mount -o remount,ro,bind /
+exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
+"""
 
 
 def make_secrets(folder: Path) -> Path:
@@ -32,7 +40,8 @@ class Native:
     """The file's services: hosts, ports and paths of this machine are put in place of the containers'.
 
     ``secrets`` is the folder that ``make secrets`` makes, ``project`` the utility's own. A service sees the secrets
-    that it is given, an /opt/airflow of its own but for the logs, and an empty home.
+    that it is given, an /opt/airflow of its own but for the logs, and an empty home. Where root runs the tests, it can
+    write nowhere but to its tmpfs and its volumes, and has no capability.
     """
 
     def __init__(
@@ -44,6 +53,8 @@ class Native:
         self.api, self.redis, self.health = free_port(), free_port(), free_port()
         self.processes: dict[str, subprocess.Popen] = {}
         self._path = os.pathsep.join([str(Path(sys.executable).parent), str(postgres_bin), os.environ["PATH"]])
+        (folder / "logs").mkdir()
+        (folder / "state").mkdir(mode=0o700)
         for name in self.services:
             self._mount(name)
 
@@ -58,7 +69,6 @@ class Native:
         place = self.place(name)
         for folder in ("airflow", "data", "home", "secrets", "tmp"):
             (place / folder).mkdir(parents=True)
-        (self.folder / "logs").mkdir(exist_ok=True)
         (place / "airflow" / "logs").symlink_to(self.folder / "logs")
         for secret in self.services[name]["secrets"]:
             (place / "secrets" / secret).write_text(self._here(name, self.secret(secret)))
@@ -112,8 +122,20 @@ class Native:
         service = self.services[name]
         command = service["command"]
         if isinstance(command, str):
-            return [sys.executable, "-m", "airflow", *command.split()]
-        return [*service["entrypoint"], *(self.text(name, part) for part in command)]
+            command = [sys.executable, "-m", "airflow", *command.split()]
+        else:
+            command = [*service["entrypoint"], *(self.text(name, part) for part in command)]
+        if os.geteuid() != 0:
+            return command
+        folders = " ".join(str(folder) for folder in self._writable(name))
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-ec", CONFINED, "sh", folders, *command]
+
+    def _writable(self, name: str) -> list[Path]:
+        service, place = self.services[name], self.place(name)
+        tmpfs = {"/opt/airflow": place / "airflow", "/tmp": place / "tmp", "/data": place / "data"}
+        volumes = {"logs": self.folder / "logs", "gridgrade": self.folder / "state"}
+        mounted = [volume.split(":")[0] for volume in service.get("volumes", ()) if not volume.endswith(":ro")]
+        return [tmpfs[path] for path in service["tmpfs"] if path in tmpfs] + [volumes[volume] for volume in mounted]
 
     def start(self, name: str) -> None:
         """As a process that goes on, until its health check passes."""
@@ -144,6 +166,11 @@ class Native:
                 said = log.read_text()[-3000:] if log.exists() else ""
                 pytest.fail(f"{name} is not healthy: {done.stderr.decode()[-500:]}\n{said}")
             time.sleep(1)
+
+    def processes_of(self, name: str) -> list[psutil.Process]:
+        """The service's process and all that it started."""
+        process = psutil.Process(self.processes[name].pid)
+        return [process, *process.children(recursive=True)]
 
     def run(self, name: str) -> None:
         """A service that ends when it is done."""
