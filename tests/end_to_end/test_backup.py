@@ -71,7 +71,7 @@ def backup(databases, postgres, policy, documented, tmp_path_factory):
     the warehouse and before the copy of the lake."""
     folder = tmp_path_factory.mktemp("backup")
     with databases(tmp_path_factory.mktemp("first")) as settings:
-        replace_tables(settings.source, generate(300, 20))
+        replace_tables(settings.source, generate(200, 20))
         rate_month(BEFORE, settings, policy)
         dump, copy = lines(documented[0], "pg_dump", "tar")
         run(dump, folder, postgres, settings)
@@ -112,6 +112,12 @@ def test_the_next_month_is_what_it_would_have_been(backup, restored, policy, gri
     rate_month(NEXT, restored, policy)
     assert contents(restored) == contents(first)
     assert gridgrade("audit", settings=restored)[0] == 0
+
+
+def test_without_the_folder_the_records_are_extracted_again_and_give_the_same(backup, restored, policy, tmp_path):
+    first, _ = backup
+    rate_month(NEXT, restored.model_copy(update={"home": tmp_path / "home"}), policy)
+    assert contents(restored) == contents(first)
 
 
 def test_who_may_read_what_is_restored_too(restored, empty):

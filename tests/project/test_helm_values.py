@@ -38,8 +38,8 @@ def test_it_is_for_this_version_and_the_airflow_that_is_locked(values):
 
 def parts(values: dict) -> dict[str, dict]:
     """What becomes a container of its own, by name."""
-    named = {name: values[name] for name in ("apiServer", "migrateDatabaseJob", "scheduler", "dagProcessor", "triggerer")}
-    return named | {"tasks": values["workers"]["kubernetes"], "statsd": values["statsd"]}
+    named = ("apiServer", "migrateDatabaseJob", "scheduler", "dagProcessor", "triggerer", "statsd")
+    return {name: values[name] for name in named} | {"tasks": values["workers"]["kubernetes"]}
 
 
 def test_every_part_has_requests_and_limits(values):
