@@ -4,6 +4,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -86,8 +87,22 @@ def test_a_month_goes_through_celery(native):
     with psycopg.connect(reader) as connection:
         [(customers,)] = connection.execute("select sum(customers) from report.portfolio_summary").fetchall()
         assert customers > CUSTOMERS / 2
+        [(one,)] = connection.execute("select min(customer_id) from report.current_grades").fetchall()
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("select 1 from rating.credit_grades")
+    login = {"username": "admin", "password": native.secret("airflow_admin_password")}
+    with httpx.Client(base_url=airflow.url, timeout=60, trust_env=False) as console:
+        token = console.post("/auth/token", json=login).raise_for_status().json()["access_token"]
+        for page in (
+            "",
+            f"month?month={MONTH}",
+            f"month-difference?month={MONTH}&before=1&after=1",
+            f"customer?id={one}",
+        ):
+            answer = console.get(f"/gridgrade/{page}", headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code == 200, f"{page}: {answer.text[-500:]}"
+        assert "Billed in 12 months" in answer.text
+
     for name in PARTS:
         limits, processes = native.services[name], native.processes_of(name)
         assert sum(process.num_threads() for process in processes) < limits["pids_limit"], name

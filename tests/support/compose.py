@@ -91,6 +91,7 @@ class Native:
             ("/srv/gridgrade", str(self.project)),
             ("/srv/reader_limits.sql", str(ROOT / "sql" / "warehouse" / "reader_limits.sql")),
             ("/var/lib/gridgrade", str(self.folder / "state")),
+            ("/tmp/gridgrade", f"{place}/tmp/gridgrade"),
         ):
             value = value.replace(there, here)
         return value
