@@ -12,7 +12,7 @@ export RUSTUP_HOME := $(TMPDIR)/rustup
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .PHONY: help demo quick test test-slow test-compose test-mariadb test-wheel up down bench \
-    lint wheel dictionary lock audit sbom licences pictures venv
+    lint wheel secrets dictionary lock audit sbom licences pictures venv
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -57,6 +57,20 @@ lint: venv  ## style, format, layers and types
 
 wheel: venv  ## the package, SQL, DAGs and plugins as one wheel under dist/
 	@$(RUN) $(INDEX) UV_NO_CACHE=1 "$(BIN)/uv" build --wheel --quiet --out-dir dist $(ARGS)
+
+# The folder is closed; the files are open to read, since each container mounts its own as a user of its own.
+secrets:  ## secrets/: a random value in each file that docker-compose.yaml reads and that is not there yet
+	@$(RUN) umask 077; mkdir -p secrets; \
+	new() { [ -e "secrets/$$1" ] || { printf '%s' "$$2" > "secrets/$$1" && chmod 444 "secrets/$$1"; }; }; \
+	random() { openssl rand -hex 24; }; \
+	for name in airflow_admin_password airflow_session_key airflow_token_key postgres_password \
+	    report_reader_password; do new $$name "$$(random)"; done; \
+	new airflow_fernet_key "$$(openssl rand -base64 32 | tr '+/' '-_')"; \
+	new airflow_database_url "postgresql+psycopg2://airflow:$$(random)@metadata:5432/airflow"; \
+	new airflow_broker_url "redis://:$$(random)@redis:6379/0"; \
+	new gridgrade_warehouse_url "postgresql://gridgrade_pipeline:$$(random)@warehouse:5432/warehouse"; \
+	[ -e secrets/gridgrade_source_url ] || \
+	    echo "now write the billing system's SQLAlchemy URL into secrets/gridgrade_source_url, and chmod 444 it"
 
 pictures: venv  ## take docs/pictures anew of the demo's pages; needs chromium
 	@$(RUN) "$(BIN)/python" -m docs.take_pictures

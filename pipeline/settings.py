@@ -1,11 +1,12 @@
 """Where things are: source, lake, warehouse, from the environment. Reading a setting starts nothing."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SecretsSettingsSource, SettingsConfigDict, SettingsError
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
@@ -24,6 +25,8 @@ class Settings(BaseSettings):
     """Read from GRIDGRADE_* variables. Files live under ``home``, by default in the checkout or, installed, in the
     working directory; databases that are not named here are embedded ones that ``pipeline.local`` starts.
 
+    What no variable says is looked for in the folder ``secrets``: ``gridgrade_source_url`` there holds ``source_url``.
+
     ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine of all steps of a month
     that run at once (DuckDB notation), ``threads`` the parallelism of each (None: all cores). ``project`` is the
     utility's own folder (see ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``,
@@ -33,6 +36,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GRIDGRADE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(default_factory=resources.default_home)
+    secrets: Path | None = None
     project: Path | None = None
     source_url: SecretStr | None = None
     warehouse_url: SecretStr | None = None
@@ -48,7 +52,15 @@ class Settings(BaseSettings):
 
     _source_owner_url: SecretStr | None = PrivateAttr(default=None)
 
-    @field_validator("home", "project", "lake", "policy")
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings, env_settings, dotenv_settings, file_secret_settings
+    ) -> tuple:
+        folder = Path(os.environ.get("GRIDGRADE_SECRETS") or "/dev/null").expanduser()
+        secrets = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder.is_dir() else ()
+        return init_settings, env_settings, *secrets
+
+    @field_validator("home", "secrets", "project", "lake", "policy")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
@@ -58,6 +70,13 @@ class Settings(BaseSettings):
     def _is_folder(cls, path: Path | None) -> Path | None:
         if path and not path.is_dir():
             raise ValueError(f"{path} is not a folder; gridgrade init {path} makes it")
+        return path
+
+    @field_validator("secrets")
+    @classmethod
+    def _holds_secrets(cls, path: Path | None) -> Path | None:
+        if path and not path.is_dir():
+            raise ValueError(f"{path} is not a folder")
         return path
 
     @field_validator("memory_limit")
@@ -75,6 +94,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             where, what = first_fault(error)
             raise ConfigError(f"GRIDGRADE_{where.partition('.')[0].upper()}: {what}") from None
+        except (OSError, SettingsError) as error:
+            raise ConfigError(f"GRIDGRADE_SECRETS: a file of that folder cannot be read: {error}") from None
 
     def with_memory(self, share: float) -> Self:
         """These settings with a share of the memory."""

@@ -21,6 +21,7 @@ from pipeline.cli.console import (
     settings_with_databases,
     write_text,
 )
+from pipeline.settings import Settings
 
 app = typer.Typer()
 
@@ -68,7 +69,8 @@ def migrate() -> None:
     """Bring the warehouse's tables and views up to date; ``rate`` and ``backfill`` do so by themselves."""
     from pipeline.warehouse import migrations
 
-    done = migrations.migrate(settings_with_databases())
+    settings = Settings.load()
+    done = migrations.migrate(settings if settings.warehouse_url else settings_with_databases())
     typer.echo("\n".join(done) if done else "nothing to migrate")
 
 

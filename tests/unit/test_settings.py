@@ -93,6 +93,40 @@ def test_an_address_that_is_none_names_the_variable_and_keeps_it_secret(name):
     assert "s3cret" not in str(raised.value)
 
 
+def test_what_no_variable_says_is_read_from_the_folder_of_secrets(monkeypatch, tmp_path):
+    """A file each, with or without an end of line; in Kubernetes, each by way of a link."""
+    monkeypatch.setenv("GRIDGRADE_SECRETS", str(tmp_path))
+    (tmp_path / "..2026_10_31").mkdir()
+    (tmp_path / "..2026_10_31" / "gridgrade_source_url").write_text("postgresql://u:s3cret@h/db\n")
+    (tmp_path / "..data").symlink_to("..2026_10_31")
+    (tmp_path / "gridgrade_source_url").symlink_to("..data/gridgrade_source_url")
+    (tmp_path / "gridgrade_warehouse_url").write_text("postgresql://file@h/wh")
+    (tmp_path / "another").write_text("of somebody else")
+    monkeypatch.setenv("GRIDGRADE_WAREHOUSE_URL", "postgresql://variable@h/wh")
+    settings = Settings.load()
+    assert settings.source.password == "s3cret"
+    assert settings.warehouse.username == "variable"
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("made", "fault"),
+    [
+        (lambda folder: None, "GRIDGRADE_SECRETS: .*/secrets is not a folder"),
+        (
+            lambda folder: (folder.mkdir(), (folder / "gridgrade_source_url").write_bytes(b"\xff\xfe")),
+            "GRIDGRADE_SECRETS: a file of that folder cannot be read",
+        ),
+    ],
+    ids=["not there", "not text"],
+)
+def test_a_folder_of_secrets_that_cannot_be_read_is_not_passed_over(monkeypatch, tmp_path, made, fault):
+    made(tmp_path / "secrets")
+    monkeypatch.setenv("GRIDGRADE_SECRETS", str(tmp_path / "secrets"))
+    with pytest.raises(ConfigError, match=fault):
+        Settings.load()
+
+
 def test_a_project_brings_its_policy_unless_another_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("GRIDGRADE_PROJECT", str(tmp_path))
     assert Settings.load().policy is None
