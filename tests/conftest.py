@@ -34,7 +34,8 @@ def postgres(tmp_path_factory) -> Iterator[EmbeddedPostgres]:
     folder = tmp_path_factory.mktemp("embedded") / "postgres"
     server = EmbeddedPostgres.running(folder)
     # A database a test is quick only if it need not reach the disk, and if the kernel copies its files.
-    _admin(server, "alter system set fsync = off", "alter system set file_copy_method = clone", "select pg_reload_conf()")
+    settings = ("fsync = off", "file_copy_method = clone")
+    _admin(server, *(f"alter system set {setting}" for setting in settings), "select pg_reload_conf()")
     try:
         _admin(server, "create database copied template template0 strategy file_copy", "drop database copied")
     except psycopg.Error:  # a file system that cannot
