@@ -18,6 +18,7 @@ _DRIVERS = {
     "oracle": "oracle+oracledb",
     "mssql": "mssql+pyodbc",
 }
+_SPARK = re.compile(r"local(\[(\d+|\*)\])?|yarn|(spark|k8s|sc)://\S+")
 
 
 class Settings(BaseSettings):
@@ -25,7 +26,8 @@ class Settings(BaseSettings):
     working directory; databases that are not named here are embedded ones that ``pipeline.local`` starts.
 
     ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine (DuckDB notation),
-    ``threads`` its parallelism (None: all cores). ``project`` is the utility's own folder (see
+    ``threads`` its parallelism (None: all cores). ``spark`` is where Spark runs: a master or ``sc://host:port`` (None:
+    in this process, within both). ``project`` is the utility's own folder (see
     ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``, ``smtp_url`` and ``mail_from`` are
     read by ``pipeline.actions.channels.configuration``.
     """
@@ -38,7 +40,8 @@ class Settings(BaseSettings):
     warehouse_url: SecretStr | None = None
     lake: Path | None = None
     policy: Path | None = Field(default_factory=resources.project_policy)
-    engine: Literal["duckdb"] = "duckdb"
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    spark: SecretStr | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
     memory_limit: str = "2500MB"
     webhook_url: SecretStr | None = None
@@ -66,6 +69,13 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"\d+(\.\d+)? ?[KMGT]i?B", text, re.IGNORECASE):
             raise ValueError(f"{text!r} is not a size, for example 2500MB")
         return text
+
+    @field_validator("spark")
+    @classmethod
+    def _is_spark(cls, where: SecretStr | None) -> SecretStr | None:
+        if where and not _SPARK.fullmatch(where.get_secret_value()):
+            raise ValueError("write local[2], spark://host:7077, yarn, k8s://https://host:6443 or sc://host:15002")
+        return where
 
     @classmethod
     def load(cls, **overrides) -> "Settings":
