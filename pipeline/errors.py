@@ -1,7 +1,7 @@
 """Everything that can refuse a run, by who has to act on it.
 
 Each message is one line that names the month or the table and the way out. The scheduler retries what may heal by
-itself (a source or a warehouse that is away) and nothing else: see RETRIED.
+itself (a source, a warehouse or a cluster that is away) and nothing else: see RETRIED.
 """
 
 from typing import Any
@@ -33,6 +33,10 @@ class MonthNotClosedError(GridgradeError):
 
 class LakeError(GridgradeError):
     """The lake cannot be read or written."""
+
+
+class SparkUnavailableError(GridgradeError):
+    """The Spark cluster cannot be reached, or went away half-way."""
 
 
 class DataQualityError(GridgradeError):
@@ -71,7 +75,7 @@ class ActionError(GridgradeError):
     """An action cannot be found, moved to that status, or put into words."""
 
 
-RETRIED = (SourceUnavailableError, WarehouseUnavailableError, LakeError)
+RETRIED = (SourceUnavailableError, WarehouseUnavailableError, SparkUnavailableError, LakeError)
 
 
 def first_fault(error: Any) -> tuple[str, str]:

@@ -19,6 +19,7 @@ _DRIVERS = {
     "oracle": "oracle+oracledb",
     "mssql": "mssql+pyodbc",
 }
+_SPARK = re.compile(r"local(\[(\d+|\*)\])?|yarn|(spark|k8s|sc)://\S+")
 
 
 class Settings(BaseSettings):
@@ -28,9 +29,10 @@ class Settings(BaseSettings):
     What no variable says is looked for in the folder ``secrets``: ``gridgrade_source_url`` there holds ``source_url``.
 
     ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine of all steps of a month
-    that run at once (DuckDB notation), ``threads`` the parallelism of each (None: all cores). ``project`` is the
-    utility's own folder (see ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``,
-    ``smtp_url`` and ``mail_from`` are read by ``pipeline.actions.channels.configuration``.
+    that run at once (DuckDB notation), ``threads`` the parallelism of each (None: all cores). ``spark`` is where Spark
+    runs: a master or ``sc://host:port`` (None: in this process, within both). ``project`` is the utility's own folder
+    (see ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``, ``smtp_url`` and
+    ``mail_from`` are read by ``pipeline.actions.channels.configuration``.
     """
 
     model_config = SettingsConfigDict(env_prefix="GRIDGRADE_", frozen=True, extra="ignore", env_ignore_empty=True)
@@ -42,7 +44,8 @@ class Settings(BaseSettings):
     warehouse_url: SecretStr | None = None
     lake: Path | None = None
     policy: Path | None = Field(default_factory=resources.project_policy)
-    engine: Literal["duckdb"] = "duckdb"
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    spark: SecretStr | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
     memory_limit: str = "2500MB"
     webhook_url: SecretStr | None = None
@@ -85,6 +88,13 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"\d+(\.\d+)? ?[KMGT]i?B", text, re.IGNORECASE):
             raise ValueError(f"{text!r} is not a size, for example 2500MB")
         return text
+
+    @field_validator("spark")
+    @classmethod
+    def _is_spark(cls, where: SecretStr | None) -> SecretStr | None:
+        if where and not _SPARK.fullmatch(where.get_secret_value()):
+            raise ValueError("write local[2], spark://host:7077, yarn, k8s://https://host:6443 or sc://host:15002")
+        return where
 
     @classmethod
     def load(cls, **overrides) -> "Settings":

@@ -32,6 +32,11 @@ class Query:
         self._tree = tree
         self._texts: dict[str, str] = {}
 
+    @property
+    def tree(self) -> exp.Query:
+        """What it says, to be read only."""
+        return self._tree
+
     @cached_property
     def parameters(self) -> frozenset[str]:
         """The names of its parameters."""

@@ -9,8 +9,9 @@ from pipeline.actions.channels.letters import Letters
 from pipeline.actions.measures import measure_queries
 from pipeline.actions.measures.decision_inputs import period
 from pipeline.engine import queries
+from pipeline.engine.duckdb import DuckDBEngine
 from pipeline.errors import ConfigError, MonthError
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from tests.support.documented_project import MEASURE, documented_project
@@ -499,7 +500,7 @@ class TestOwn:
         bills = [bill(name, day) for name in people for day in ("2026-08-20", "2026-09-20")]
         found = []
         for properties in ("", "-- Properties: in_ranges.\n"):
-            monkeypatch.setattr(known_records, "CUSTOMERS_AT_ONCE", 2)
+            monkeypatch.setattr(DuckDBEngine, "customers_at_once", 2)
             there = own({}, properties + query).settled(people, bills=bills)
             there.decide()
             found.append(there.actions(MEASURE))
