@@ -20,6 +20,12 @@ class SparkSQL(Spark):
             left, right = (exp.cast(side.copy(), "double") for side in (expression.this, expression.expression))
             return f"{self.sql(left)} / {self.sql(right)}"
 
+        def anonymous_sql(self, expression: exp.Anonymous) -> str:
+            """round_even to no decimals."""
+            if str(expression.this).upper() == "ROUND_EVEN":
+                return self.func("RINT", expression.expressions[0])
+            return super().anonymous_sql(expression)
+
         def percentilecont_sql(self, expression: exp.PercentileCont) -> str:
             """quantile_cont, which has two arguments."""
             return self.func("PERCENTILE", expression.this, expression.expression)

@@ -18,6 +18,7 @@ from pipeline.settings import Settings
 from tests.support.grader import Grader
 from tests.support.records.indices import OCTOBER, expert
 from tests.support.sensitivity_in_python import SUMS, changed
+from tests.support.spark import differences
 
 POLICY = Policy.load()
 ROWS = 3000
@@ -55,22 +56,33 @@ def grades_of(frame: pd.DataFrame, seed: int) -> dict[str, pd.Series]:
     }
 
 
+def graded_on(engine, frame, given, models, policy):
+    by_hand = frame[["customer_id"]].assign(**{name: given[name] for name in ("override_grade", "veto_grade")})
+    previous = frame[["customer_id"]].assign(grade=given["previous_grade"]).dropna()
+    shuffled = frame.sample(frac=1, random_state=1)
+    for name, table in (("indices", shuffled), ("previous", previous), ("decided", by_hand)):
+        engine.bind_table(name, pa.Table.from_pandas(table, preserve_index=False))
+    return engine.fetch(grade_query(OCTOBER, models, policy)).to_pandas()
+
+
+def shocked_on(engine, frame, grades, family, model):
+    """What is summed by segment, factor and shock."""
+    for name, table in (("indices", frame), ("grades", grades)):
+        engine.bind_table(name, pa.Table.from_pandas(table, preserve_index=False))
+    shocks = pa.array([None, *POLICY.sensitivity.shocks], pa.float64())
+    engine.bind_table("shocks", pa.table({"shock": shocks}))
+    found = {}
+    for factor in POLICY.sensitivity.factors:
+        if names := POLICY.factor_indices(factor, family):
+            for row in engine.fetch(sensitivity_query(factor, names, family, model, POLICY)).to_pylist():
+                found[row["segment"], factor, row["shock"]] = {name: row[name] for name in SUMS}
+    return found
+
+
 @pytest.fixture(scope="module")
-def by_query(tmp_path_factory):
+def duck(tmp_path_factory):
     with open_engine(Settings(home=tmp_path_factory.mktemp("engine"), threads=2)) as engine:
-
-        def graded(frame, given, models, policy):
-            by_hand = frame[["customer_id"]].assign(**{name: given[name] for name in ("override_grade", "veto_grade")})
-            previous = frame[["customer_id"]].assign(grade=given["previous_grade"]).dropna()
-            for name, table in (
-                ("indices", frame.sample(frac=1, random_state=1)),
-                ("previous", previous),
-                ("decided", by_hand),
-            ):
-                engine.bind_table(name, pa.Table.from_pandas(table, preserve_index=False))
-            return engine.fetch(grade_query(OCTOBER, models, policy)).to_pandas()
-
-        yield graded
+        yield engine
 
 
 def by_python(frame, given, models, policy):
@@ -110,38 +122,43 @@ def learnt():
     }
 
 
-@pytest.mark.parametrize("kind", ["values", "codes", "bins", "expert"])
-def test_the_query_grades_as_python_does(kind, by_query, learnt):
-    homes = expert(POLICY) if kind == "expert" else learnt[kind]
-    models = {"residential": ("homes", homes), "non_residential": ("firms", expert(POLICY, "non_residential"))}
+@pytest.fixture(params=["values", "codes", "bins", "expert"])
+def models(request, learnt):
+    homes = expert(POLICY) if request.param == "expert" else learnt[request.param]
+    return {"residential": ("homes", homes), "non_residential": ("firms", expert(POLICY, "non_residential"))}
+
+
+def test_the_query_grades_as_python_does(models, duck):
     frame = drawn(ROWS, seed=2)
     given = grades_of(frame, seed=3)
-    found = by_query(frame, given, models, POLICY)
+    found = graded_on(duck, frame, given, models, POLICY)
     agree(found, by_python(frame, given, models, POLICY))
     assert found["reason_4"].notna().any()
     assert found["grade_rule"].nunique() > 8
 
 
-@pytest.mark.parametrize("kind", ["values", "codes", "bins", "expert"])
-def test_shocks_do_what_they_do_in_python(kind, by_query, learnt, tmp_path):
-    homes = expert(POLICY) if kind == "expert" else learnt[kind]
-    models = {"residential": ("homes", homes), "non_residential": ("firms", expert(POLICY, "non_residential"))}
+def test_shocks_do_what_they_do_in_python(models, duck):
     frame = drawn(ROWS, seed=4, known=0.5)
-    grades = by_query(frame, grades_of(frame, seed=5), models, POLICY)
-    shocks = pa.array([None, *POLICY.sensitivity.shocks], pa.float64())
-    with open_engine(Settings(home=tmp_path, threads=2)) as engine:
-        for name, table in (("indices", frame), ("grades", grades)):
-            engine.bind_table(name, pa.Table.from_pandas(table, preserve_index=False))
-        engine.bind_table("shocks", pa.table({"shock": shocks}))
-        for family, (_, model) in models.items():
-            found = {}
-            for factor in POLICY.sensitivity.factors:
-                if names := POLICY.factor_indices(factor, family):
-                    query = sensitivity_query(factor, names, family, model, POLICY)
-                    for row in engine.fetch(query).to_pylist():
-                        found[row["segment"], factor, row["shock"]] = {name: row[name] for name in SUMS}
-            assert found == changed(frame, grades, family, model, POLICY)
-            assert any(0 < row["evaluated"] < row["customers"] for row in found.values())
+    grades = graded_on(duck, frame, grades_of(frame, seed=5), models, POLICY)
+    for family, (_, model) in models.items():
+        found = shocked_on(duck, frame, grades, family, model)
+        assert found == changed(frame, grades, family, model, POLICY)
+        assert any(0 < row["evaluated"] < row["customers"] for row in found.values())
+
+
+@pytest.mark.spark
+def test_spark_grades_and_shocks_as_duckdb_does(models, duck, spark):
+    frame = drawn(300, seed=6)
+    given = grades_of(frame, seed=7)
+    one, other = (graded_on(engine, frame, given, models, POLICY) for engine in (duck, spark))
+    assert not differences(
+        *(table.astype(object).where(table.notna(), None).to_dict("records") for table in (one, other))
+    )
+    for family, (_, model) in models.items():
+        one_sums, other_sums = (shocked_on(engine, frame, one, family, model) for engine in (duck, spark))
+        assert one_sums.keys() == other_sums.keys()
+        for key, sums in one_sums.items():
+            assert other_sums[key] == pytest.approx(sums, rel=1e-9, abs=len(frame))
 
 
 ceilings = st.sampled_from(POLICY.grades.names)
@@ -149,7 +166,7 @@ ceilings = st.sampled_from(POLICY.grades.names)
 
 @settings(max_examples=10, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 2**32))
-def test_under_any_rules_and_cutoffs_the_two_ways_agree(by_query, data, seed):
+def test_under_any_rules_and_cutoffs_the_two_ways_agree(duck, data, seed):
     rules = POLICY.grade_rules
     drop = data.draw(st.sets(st.sampled_from(["new_customer", "promotion", "unpaid_balance", "probation"])))
     changed = {name: None for name in drop}
@@ -170,4 +187,4 @@ def test_under_any_rules_and_cutoffs_the_two_ways_agree(by_query, data, seed):
     kept = data.draw(st.lists(st.sampled_from(cutoffs), min_size=5, max_size=5, unique=True))
     scale = POLICY.grades.model_copy(update={"cutoffs": tuple(sorted(kept))})
     policy = POLICY.model_copy(update={"grade_rules": rules.model_copy(update=changed), "grades": scale})
-    agree(by_query(frame, given, models, policy), by_python(frame, given, models, policy))
+    agree(graded_on(duck, frame, given, models, policy), by_python(frame, given, models, policy))
