@@ -75,7 +75,12 @@ def _composed(text: str, given: frozenset[str], project: Path | None) -> Query:
 
 def query(name: str, **fragments: str) -> Query:
     """The query <name>.sql under sql/lake itself, composed; ``fragments``: the SQL for its {slots}."""
-    return compose(_SLOT.sub(lambda slot: fragments[slot[1]], _body(name)))
+    return compose(filled(name, **fragments))
+
+
+def filled(name: str, **fragments: str) -> str:
+    """The text of the query <name>.sql under sql/lake, with ``fragments`` in its {slots}: to go into another's slot."""
+    return _SLOT.sub(lambda slot: fragments[slot[1]], _body(name))
 
 
 def columns(name: str) -> list[str]:
