@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.engine.queries import Query, query
-from pipeline.errors import MonthError
+from pipeline.errors import ConfigError, MonthError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from pipeline.warehouse import publications
@@ -96,10 +96,17 @@ def propose(
 def load(cursor: "Cursor", decided: pa.RecordBatchReader) -> None:
     """Fill the table ``decided`` with actions of any types that have their ids already; ``write`` comes next.
 
-    ``decided``: action_type, action_id (16 bytes), customer_id, reason, payload (JSON), blocked_by.
+    ``decided``: action_type, action_id (16 bytes), customer_id, reason, payload (JSON), blocked_by. ConfigError where
+    an id comes twice.
     """
     _begin(cursor)
     cursor.adbc_ingest("decided", decided, mode="append", temporary=True)
+    cursor.execute(statement("outbox/twice"))
+    for action_type, customer_id in cursor.fetchall():
+        raise ConfigError(
+            f"sql/lake/measures/{action_type}.sql returns customer {customer_id} twice with one subject: "
+            "an action is made once for a customer and a subject"
+        )
     _index(cursor)
 
 

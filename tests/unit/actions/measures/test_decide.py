@@ -553,6 +553,14 @@ class TestOwn:
             assert payload["closed_on"] is None
             assert payload["connected_on"] == "2015-01-01"
 
+    def test_one_that_has_an_action_twice_is_refused_in_one_line(self, own):
+        query = "select customer_id, '' as subject, 'owes' as reason from bill_status"
+        there = own({}, query).settled({"a": {}}, bills=[bill("a", "2026-08-20"), bill("a", "2026-09-20")])
+        with pytest.raises(
+            ConfigError, match=rf"measures/{MEASURE}.sql returns customer a twice with one subject: an "
+        ):
+            there.decide()
+
     def test_what_is_no_measure_is_refused_in_one_line(self, own):
         for query, message in (
             ("-- Properties: for_ever.\nselect 1 as customer_id, 1 as subject, 1 as reason", "for_ever is no property"),
