@@ -80,11 +80,11 @@ def _composed(text: str, given: frozenset[str], project: Path | None) -> Query:
 
 def query(name: str, **fragments: str) -> Query:
     """The query <name>.sql under sql/lake itself, composed; ``fragments``: the SQL for its {slots}."""
-    return compose(fill(name, **fragments))
+    return compose(filled(name, **fragments))
 
 
-def fill(name: str, **fragments: str) -> str:
-    """The text of the query <name>.sql under sql/lake with its {slots} filled, to be a fragment of another."""
+def filled(name: str, **fragments: str) -> str:
+    """The text of the query <name>.sql under sql/lake, with ``fragments`` in its {slots}: to go into another's slot."""
     return _SLOT.sub(lambda slot: fragments[slot[1]], _body(name))
 
 

@@ -61,7 +61,7 @@ def _scored(month: RatingMonth, family: str, version: str, model: CreditModel | 
             "indices have changed since: rate with mode retrain"
         )
     facts = ", ".join(rule_facts())
-    customers = queries.fill(
+    customers = queries.filled(
         "customers_to_score",
         rule_facts=facts,
         values=model_columns(scored, "indices"),
@@ -69,7 +69,7 @@ def _scored(month: RatingMonth, family: str, version: str, model: CreditModel | 
         family=text(family),
     )
     costs = list(_costs(model, policy))
-    return queries.fill(
+    return queries.filled(
         "scored_customers",
         by_model=stacked(customers, model.select_lists(DIALECT)),
         costs=", ".join(costs),

@@ -30,7 +30,7 @@ def sensitivity_query(
     banded = [name for name in names if f"{name}_band" in model.columns]
     stored = [f"{name}_band_stored" for name in banded]
     letters = [", ".join(f"{_band(name, indices[name])} as {name}_band" for name in banded)] if banded else []
-    graded = queries.fill(
+    graded = queries.filled(
         "customers_to_shock",
         values=model_columns(names),
         bands="".join(f", i.{name}_band as {name}_band_stored" for name in banded),
