@@ -21,9 +21,17 @@ class SparkSQL(Spark):
             return f"{self.sql(left)} / {self.sql(right)}"
 
         def anonymous_sql(self, expression: exp.Anonymous) -> str:
-            """round_even to no decimals."""
-            if str(expression.this).upper() == "ROUND_EVEN":
-                return self.func("RINT", expression.expressions[0])
+            """round_even to no decimals; to_json of a struct with its nulls, and of a value by itself."""
+            name, arguments = str(expression.this).upper(), expression.expressions
+            if name == "ROUND_EVEN":
+                return self.func("RINT", arguments[0])
+            if name == "TO_JSON":
+                is_struct = isinstance(arguments[0], exp.Struct)
+                given = self.sql(arguments[0] if is_struct else exp.Struct(expressions=[exp.alias_(arguments[0], "v")]))
+                written = f"TO_JSON({given}, MAP('ignoreNullFields', 'false'))"
+                if is_struct:
+                    return written
+                return f"IF({self.sql(arguments[0])} IS NULL, NULL, SUBSTR({written}, 6, LENGTH({written}) - 6))"
             return super().anonymous_sql(expression)
 
         def percentilecont_sql(self, expression: exp.PercentileCont) -> str:

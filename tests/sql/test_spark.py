@@ -101,7 +101,12 @@ SLOTS = {
         "bins": "select 'score' as name, case when score < 250 then 0 else 1 end as bin from scored",
     },
     "cohort_roles": {"role": "case when md5(customer_id) < '5' then 'fit' end"},
-    "due_actions": {"measure": "responsibility_notice"},
+    "action_ids": {"names": "names"},
+    "due_actions": {
+        "measures": "select 'responsibility_notice' as action_type, customer_id, cast(subject as varchar) as subject, "
+        "reason, cast(to_json({'grade': grade, 'of': cast(null as varchar), 'left': 2.25}) as varchar) as payload "
+        "from (select customer_id, null as subject, 'so \"it\" is' as reason, grade from rated)"
+    },
     "group_members": {"indices": "i.arrears_ratio, cast(null as double) as outage_sensitivity"},
     "group_totals": {
         "aspect": "value",
