@@ -57,8 +57,13 @@ def open_session(settings: Settings) -> SparkSession:
 
 def close_session(session: SparkSession) -> None:
     """End a session of a server. One in this process ends with its last view: stopping it would stop all of them."""
-    if not hasattr(session, "_jsparkSession"):
+    if is_server(session):
         session.stop()
+
+
+def is_server(session: SparkSession) -> bool:
+    """Whether the session is one of Spark Connect."""
+    return not isinstance(session, SparkSession)
 
 
 @contextmanager
