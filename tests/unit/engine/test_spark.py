@@ -58,9 +58,7 @@ def test_a_cluster_that_writes_elsewhere_names_the_settings(spark, tmp_path, mon
     from pyspark.sql import DataFrameWriter
 
     monkeypatch.setattr(DataFrameWriter, "parquet", lambda *_, **__: None)  # as seen from here
-    with pytest.raises(
-        LakeError, match="finds nothing: put GRIDGRADE_HOME and GRIDGRADE_LAKE on a volume that"
-    ):
+    with pytest.raises(LakeError, match="finds nothing: put GRIDGRADE_HOME and GRIDGRADE_LAKE on a volume that"):
         spark.write(compose("select 1 as n"), {}, tmp_path / "file.parquet")
 
 
