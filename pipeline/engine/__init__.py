@@ -19,6 +19,10 @@ class Engine(Protocol):
     """A session over named views. Parameters are bound, never formatted in."""
 
     @property
+    def described(self) -> str:
+        """Which engine it is, and where."""
+
+    @property
     def fault(self) -> type[Exception]:
         """What a query raises that cannot be run."""
 

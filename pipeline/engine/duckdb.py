@@ -19,6 +19,7 @@ BATCH_ROWS = 100_000
 class DuckDBEngine:
     """See ``pipeline.engine.Engine``. What does not fit in ``memory_limit`` spills under ``settings.scratch_path``."""
 
+    described = f"DuckDB {duckdb.__version__}, in this process"
     fault = duckdb.Error
     customers_at_once = 125_000
 

@@ -17,8 +17,9 @@ from pyspark.sql.types import StructType
 
 from pipeline.engine import Range
 from pipeline.engine.queries import Query
-from pipeline.engine.spark_session import close_session, open_session, refusals
+from pipeline.engine.spark_session import close_session, is_server, open_session, refusals
 from pipeline.engine.spark_sql import spark_type, stages, text
+from pipeline.errors import LakeError
 from pipeline.settings import Settings
 
 BATCH_ROWS = 100_000
@@ -41,6 +42,11 @@ class SparkEngine:
     def __exit__(self, *_: object) -> None:
         close_session(self._session)
         self._scratch.cleanup()
+
+    @property
+    def described(self) -> str:
+        where = "at a server" if is_server(self._session) else f"at {self._session.sparkContext.master}"
+        return f"Spark {self._session.version}, {where}"
 
     def bind_facts(
         self,
@@ -108,23 +114,26 @@ class SparkEngine:
             return rows.toArrow()
 
     def batches(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
-        folder = self._written(query, parameters)
-        files = sorted(folder.glob("*.parquet"))
+        files = self._written(query, parameters)
         return pa.RecordBatchReader.from_batches(pq.read_schema(files[0]), _stream(files))
 
     def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
-        folder = self._written(query, parameters, one_file=True)
-        [file] = folder.glob("*.parquet")
+        [file] = self._written(query, parameters, one_file=True)
         file.replace(path)
-        rmtree(folder)
+        rmtree(file.parent)
         return pq.read_metadata(path).num_rows
 
-    def _written(self, query: Query, parameters: Mapping[str, Any] | None, *, one_file: bool = False) -> Path:
-        """The result as Parquet files in a folder of its own, in the order of their names."""
+    def _written(self, query: Query, parameters: Mapping[str, Any] | None, *, one_file: bool = False) -> list[Path]:
+        """The result as Parquet files, in its order; LakeError where they do not lie where this process looks."""
         folder = Path(self._scratch.name, uuid4().hex)
         with self._result(query, parameters) as rows:
             (rows.coalesce(1) if one_file else rows).write.parquet(str(folder), compression="zstd")
-        return folder
+        if files := sorted(folder.glob("*.parquet")):
+            return files
+        raise LakeError(
+            f"Spark wrote to {folder}, where this process finds nothing: put GRIDGRADE_HOME and GRIDGRADE_LAKE on a "
+            "volume that it, the driver and every executor see at the same path"
+        )
 
     @contextmanager
     def _result(self, query: Query, parameters: Mapping[str, Any] | None) -> Iterator[DataFrame]:

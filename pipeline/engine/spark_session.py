@@ -1,9 +1,11 @@
 """A Spark session that computes as DuckDB does: errors instead of nulls, exact decimals, instants in UTC."""
 
+import logging
 import os
 import re
 import shutil
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,10 @@ from pyspark.sql import SparkSession
 from pipeline.errors import ConfigError, LakeError, SparkUnavailableError
 from pipeline.private import make_folder
 from pipeline.settings import Settings
+
+# Nothing is turned into pandas by PySpark, and what its bridge to Java does is nobody's news.
+warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+logging.getLogger("py4j").setLevel(logging.WARNING)
 
 _SAME_RESULTS = {
     "spark.sql.ansi.enabled": "true",
@@ -57,8 +63,13 @@ def open_session(settings: Settings) -> SparkSession:
 
 def close_session(session: SparkSession) -> None:
     """End a session of a server. One in this process ends with its last view: stopping it would stop all of them."""
-    if not hasattr(session, "_jsparkSession"):
+    if is_server(session):
         session.stop()
+
+
+def is_server(session: SparkSession) -> bool:
+    """Whether the session is one of Spark Connect."""
+    return not isinstance(session, SparkSession)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ def examine(load_settings: Callable[[], Settings] = Settings.load) -> Iterator[F
     yield _look("home", partial(_home, settings))
     yield _look("policy", partial(_policy, settings))
     yield _look("lake", partial(_lake, settings))
+    yield _look("engine", partial(_engine, settings))
     for table in contract().values():
         yield _look(f"source {table.name}", partial(_table, settings, table, BillingSystem))
     yield _look("warehouse", partial(_warehouse, settings))
@@ -88,6 +89,16 @@ def _lake(settings: Settings) -> str:
         raise LakeError(
             f"{settings.lake_path} cannot be written: {error.strerror}; check GRIDGRADE_LAKE and its permissions"
         ) from None
+
+
+def _engine(settings: Settings) -> str:
+    from pipeline.engine import open_engine
+    from pipeline.engine.queries import compose
+
+    with open_engine(settings) as engine:
+        with closing(engine.batches(compose("select 1 as there"))) as batches:
+            batches.read_all()
+        return engine.described
 
 
 def _table(settings: Settings, table: SourceTable, open_source: Callable) -> str:

@@ -3,7 +3,7 @@
 -- Reads live_bills. Parameters: as_of.
 select
     customer_id,
-    sum(months) as bills
+    cast(sum(months) as bigint) as bills
 from live_bills
 where amount >= 0
 group by customer_id

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.engine import open_engine
 from pipeline.engine.queries import compose
-from pipeline.errors import ConfigError, SparkUnavailableError
+from pipeline.errors import ConfigError, LakeError, SparkUnavailableError
 from pipeline.settings import Settings
 
 
@@ -51,6 +51,15 @@ def test_a_written_file_is_in_the_order_that_was_asked_for(spark, tmp_path):
     query = compose("select n from shuffled order by n desc")
     assert spark.write(query, {}, tmp_path / "sorted.parquet") == 20_011
     assert pq.read_table(tmp_path / "sorted.parquet")["n"].to_pylist() == list(range(20_010, -1, -1))
+
+
+@pytest.mark.spark
+def test_a_cluster_that_writes_elsewhere_names_the_settings(spark, tmp_path, monkeypatch):
+    from pyspark.sql import DataFrameWriter
+
+    monkeypatch.setattr(DataFrameWriter, "parquet", lambda *_, **__: None)  # as seen from here
+    with pytest.raises(LakeError, match="finds nothing: put GRIDGRADE_HOME and GRIDGRADE_LAKE on a volume that"):
+        spark.write(compose("select 1 as n"), {}, tmp_path / "file.parquet")
 
 
 @pytest.mark.spark

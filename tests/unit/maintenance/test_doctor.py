@@ -35,7 +35,7 @@ def test_all_is_well(looked_at, settings):
     assert findings["source violations"].detail == "absent, optional: its indices will be missing"
     assert findings["warehouse"].detail == "up to date, nothing published yet"
     assert findings["policy"].detail.startswith("the default, sha256 ")
-    assert list(findings)[:3] == ["home", "policy", "lake"]
+    assert list(findings)[:4] == ["home", "policy", "lake", "engine"]
 
 
 def test_the_latest_publication_is_named(published, looked_at):
@@ -102,6 +102,13 @@ def test_a_lake_that_cannot_be_written(looked_at, tmp_path):
     found = wrong(looked_at(lake=tmp_path / "file" / "lake"))["lake"]
     assert "cannot be written" in found
     assert "check GRIDGRADE_LAKE" in found
+
+
+@pytest.mark.spark
+def test_an_engine_says_where_it_runs(looked_at, spark_settings):
+    assert looked_at()["engine"].detail.startswith("DuckDB ")
+    assert looked_at(engine="spark", spark="local[2]")["engine"].detail.endswith("at local[2]")
+    assert "127.0.0.1:1: Connection refused" in wrong(looked_at(spark="sc://127.0.0.1:1"))["engine"]
 
 
 def test_channels_need_to_be_there_only_if_the_policy_sends_by_them(looked_at, tmp_path):
