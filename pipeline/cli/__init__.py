@@ -17,10 +17,10 @@ from pipeline import resources
 from pipeline.cli import (
     actions,
     administration,
+    customers,
     grades,
     local,
     models,
-    overrides,
     policy,
     rate,
     report,
@@ -40,7 +40,8 @@ for group in (local, rate, grades, report, administration):
 app.add_typer(source.app, name="source")
 app.add_typer(actions.actions, name="actions")
 app.add_typer(actions.rebates, name="rebates")
-app.add_typer(overrides.app, name="override")
+app.add_typer(customers.override, name="override")
+app.add_typer(customers.customer, name="customer")
 app.add_typer(models.app, name="models")
 app.add_typer(policy.app, name="policy")
 

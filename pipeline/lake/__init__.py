@@ -152,7 +152,22 @@ class Lake:
         Facts stand as first written: where another writer was faster, its partition stays. A derived partition, and a
         quarantine, replaces what was there. LakeError where the lake cannot be written.
         """
-        target = self.path(table, **keys)
+        is_fact = fact_key(table) in keys and not table.startswith(QUARANTINE)
+        with self._written(self.path(table, **keys), replace=not is_fact) as partition:
+            yield partition
+
+    @contextmanager
+    def rewriting(self, folder: Path) -> Iterator[Partition]:
+        """The partition in ``folder`` anew, to leave rows out: it takes the place of what is there.
+
+        What was made from it names it by the hash it was first written with. Pass that to ``manifest`` as ``sha256``:
+        it stays, and the hash of the files that are there now stands beside it.
+        """
+        with self._written(folder, replace=True) as partition:
+            yield partition
+
+    @contextmanager
+    def _written(self, target: Path, *, replace: bool) -> Iterator[Partition]:
         try:
             staging = Staging(self.root / ".staging")
         except OSError as error:
@@ -161,7 +176,7 @@ class Lake:
             partition = Partition(staging.folder)
             yield partition
             self._seal(partition, self._within(target))
-            self._move_into_place(staging, target, replace=table.startswith(QUARANTINE) or fact_key(table) not in keys)
+            self._move_into_place(staging, target, replace=replace)
         except Exception as error:
             if _is_disk_fault(error, staging.folder):
                 raise _lake_error(target, "written", error) from error
@@ -203,9 +218,9 @@ class Lake:
         for path in files:
             sync_file(path)
         document = {
+            **integrity.hashes(files, partition.document.get("sha256")),
             **partition.document,
             "files": [path.name for path in files],
-            "sha256": integrity.hash_files(files),
             "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         with (partition.folder / MANIFEST).open("w", encoding="utf-8") as file:
