@@ -96,7 +96,8 @@ def test_quarantine_lies_over_the_records_it_lay_over(settings, lake, someone, s
     for table, month, key, number in sql("select table_name, recorded_month, row_key, row_number from ops.quarantine"):
         partition = {"recorded_month": RatingMonth.of(month)}
         [row] = pq.read_table(lake.files(table, **partition)[0]).slice(number, 1).to_pylist()
-        assert " ".join(str(row[name]) for name in contract()[table].key if row[name] is not None) == key
+        named = " ".join(str(row[name]) for name in contract()[table].key if row[name] is not None)
+        assert named.replace("+00:00", "+00") == key
         [left_out] = lake.files(QUARANTINE + table, **partition)
         assert number in pq.read_table(left_out)["file_row_number"].to_pylist()
 
