@@ -23,7 +23,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import LakeError, MonthError
+from pipeline.errors import LakeError, MonthError, is_out_of_space
 from pipeline.lake import integrity
 from pipeline.lake.integrity import MANIFEST
 from pipeline.lake.staging import Staging, sync_file, sync_folder
@@ -254,11 +254,12 @@ def _parsed(folder: Path, within: str, inode: int, written_ns: int) -> dict[str,
 def _is_disk_fault(error: Exception, folder: Path) -> bool:
     """Whether an error of the writer is the disk's, and not, say, its source's dropped connection."""
     if isinstance(error, OSError):
-        return error.errno in _DISK_FAULTS or "No space left" in str(error)
+        return error.errno in _DISK_FAULTS or is_out_of_space(error)
     return type(error).__name__ == "IOException" and str(folder) in str(error)  # duckdb's
 
 
 def _lake_error(path: Path, done: str, error: Exception) -> LakeError:
-    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    reason = "no space is left on the disk" if is_out_of_space(error) else ""
+    reason = reason or getattr(error, "strerror", None) or " ".join(str(error).split())
     way_out = "check GRIDGRADE_LAKE, its permissions and free space"
     return LakeError(f"lake partition {path} cannot be {done}: {reason}; {way_out}")
