@@ -48,7 +48,8 @@ def chosen_of(settings) -> str:
 def settings(databases, template, tmp_path):
     """A copy of the template, to change."""
     with databases(tmp_path / "home", like=template) as settings:
-        shutil.copytree(template.data_docs_path, settings.data_docs_path)
+        for folder in (template.data_docs_path, template.reports_path):
+            shutil.copytree(folder, settings.home / folder.name)
         yield settings
 
 

@@ -57,7 +57,6 @@ def test_without_yes_it_only_says_what_would_go(settings, someone, gridgrade):
 
 def test_no_trace_is_left_and_the_figures_stay(settings, someone, sql, gridgrade):
     before, others = figures(sql), everywhere(settings)
-    assert any("data_docs" in trace for trace in traces(settings, someone))
     actions = sql("select count(*) from ops.service_actions")
     assert erased(gridgrade, settings, someone)["rows"] == others.pop(someone)
     assert list(traces(settings, someone)) == []
@@ -85,6 +84,20 @@ def test_what_was_about_to_be_done_is_withdrawn_and_cannot_be_released(settings,
         "select changed_by, note from ops.service_action_events where action_id = %s order by event_id desc limit 1"
     )
     assert sql(history, closed[0][0]) == [("officer", "erased")]
+
+
+def test_validation_pages_that_name_a_record_of_theirs_go(settings, someone, gridgrade):
+    document = json.loads(gridgrade("customer", "export", someone, settings=settings)[1])
+    keys = [row["row_key"] for row in document["warehouse"]["ops.quarantine"] if row["row_key"]]
+
+    def named() -> list[str]:
+        pages = [page.read_text() for page in settings.data_docs_path.rglob("*.html")]
+        return [key for key in keys if any(f">{key}<" in page for page in pages)]
+
+    assert named()
+    erased(gridgrade, settings, someone)
+    assert not named()
+    assert (settings.data_docs_path / "index.html").is_file()
 
 
 def test_quarantine_lies_over_the_records_it_lay_over(settings, lake, someone, sql, gridgrade):
