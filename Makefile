@@ -11,8 +11,8 @@ export RUSTUP_HOME := $(TMPDIR)/rustup
 # Imports without byte code are several times slower; the others would point Python at somebody else's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo quick test test-slow test-compose test-mariadb test-wheel up down bench \
-    lint wheel dictionary lock audit sbom licences pictures venv
+.PHONY: help demo quick test test-slow test-compose test-mariadb test-spark test-wheel up down bench \
+    lint wheel secrets dictionary lock audit sbom licences pictures venv
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -30,11 +30,12 @@ down: venv  ## stop what make up or make demo left running
 
 quick: venv  ## the inner loop, under 90 seconds: no PostgreSQL, Airflow, browser, sample or properties (ARGS="-k month")
 	@$(RUN) "$(BIN)/python" -m pytest -m "not database and not sample and not hypothesis and not airflow and not browser and not slow \
-	    and not celery and not mariadb and not wheel" \
+	    and not celery and not mariadb and not spark and not wheel" \
 	    --ignore tests/airflow --ignore tests/end_to_end -n 2 --dist loadfile $(ARGS)
 
 test: venv  ## the tests, 10 to 15 minutes on two cores (ARGS="-k month")
-	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery and not mariadb and not wheel" -n 2 --dist loadfile --no-loadscope-reorder \
+	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery and not mariadb and not spark and not wheel" \
+	    -n 2 --dist loadfile --no-loadscope-reorder \
 	    $(ARGS)
 
 test-slow: venv  ## the long trials
@@ -45,6 +46,13 @@ test-compose: venv  ## docker-compose.yaml's services, started natively; needs r
 
 test-mariadb: venv  ## a billing system in MariaDB; needs mariadb-server
 	@$(RUN) "$(BIN)/python" -m pytest -m mariadb $(ARGS)
+
+test-spark: venv  ## Spark beside DuckDB on the same data; needs a JRE, installs PySpark (450 MB) into .venv
+	@$(RUN) if ! command -v java >/dev/null && [ ! -x "$$JAVA_HOME/bin/java" ]; then \
+	    echo "make test-spark needs Java 17 or newer (Debian: apt-get install openjdk-17-jre-headless)" >&2; exit 1; fi; \
+	$(INDEX) UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=.venv \
+	    "$(BIN)/uv" pip install --quiet --require-hashes -r requirements-spark.txt && \
+	"$(BIN)/python" -m pytest -m spark $(ARGS)
 
 test-wheel: venv  ## the wheel in an empty environment, outside the checkout: demo, rate, doctor
 	@$(RUN) $(INDEX) "$(BIN)/python" -m pytest -m wheel tests/end_to_end/test_wheel.py $(ARGS)
@@ -58,15 +66,33 @@ lint: venv  ## style, format, layers and types
 wheel: venv  ## the package, SQL, DAGs and plugins as one wheel under dist/
 	@$(RUN) $(INDEX) UV_NO_CACHE=1 "$(BIN)/uv" build --wheel --quiet --out-dir dist $(ARGS)
 
+# The folder is closed; the files are open to read, since each container mounts its own as a user of its own.
+secrets:  ## secrets/: a random value in each file that docker-compose.yaml reads and that is not there yet
+	@$(RUN) umask 077; mkdir -p secrets; \
+	new() { [ -e "secrets/$$1" ] || { printf '%s' "$$2" > "secrets/$$1" && chmod 444 "secrets/$$1"; }; }; \
+	random() { openssl rand -hex 24; }; \
+	for name in airflow_admin_password airflow_session_key airflow_token_key postgres_password \
+	    report_reader_password; do new $$name "$$(random)"; done; \
+	new airflow_fernet_key "$$(openssl rand -base64 32 | tr '+/' '-_')"; \
+	new airflow_database_url "postgresql+psycopg2://airflow:$$(random)@metadata:5432/airflow"; \
+	new airflow_broker_url "redis://:$$(random)@redis:6379/0"; \
+	new gridgrade_warehouse_url "postgresql://gridgrade_pipeline:$$(random)@warehouse:5432/warehouse"; \
+	[ -e secrets/gridgrade_source_url ] || \
+	    echo "now write the billing system's SQLAlchemy URL into secrets/gridgrade_source_url, and chmod 444 it"
+
 pictures: venv  ## take docs/pictures anew of the demo's pages; needs chromium
 	@$(RUN) "$(BIN)/python" -m docs.take_pictures
 
 dictionary: venv  ## write docs/data-dictionary.md anew from the default policy and the DDL
 	@$(RUN) env -u GRIDGRADE_POLICY "$(BIN)/gridgrade" dictionary --out docs/data-dictionary.md
 
-lock: venv  ## compile requirements.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
-	@$(RUN) $(INDEX) "$(BIN)/uv" pip compile pyproject.toml --group dev --universal --python-version 3.11 \
-	    --generate-hashes --custom-compile-command "make lock" --no-cache --quiet $(ARGS) -o requirements.txt
+COMPILE = "$(BIN)/uv" pip compile --universal --python-version 3.11 --generate-hashes \
+    --custom-compile-command "make lock" --no-cache --quiet $(ARGS)
+EXTRA = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"])
+
+lock: venv  ## compile requirements*.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	@$(RUN) $(INDEX) $(COMPILE) pyproject.toml --group dev -o requirements.txt && \
+	"$(BIN)/python" -c '$(EXTRA)' | $(COMPILE) - -c requirements.txt -o requirements-spark.txt
 
 # Tools that look at the lock, each run in an environment of its own; they need the package index.
 TOOL = $(INDEX) UV_NO_CACHE=1 UV_TOOL_DIR="$(TMPDIR)/tools" "$(BIN)/uv" tool run --quiet

@@ -6,11 +6,13 @@ from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 
-def connect(url: URL) -> Engine:
-    """A SQLAlchemy engine that keeps no idle connection behind."""
+def connect(url: URL, is_kept: bool = False) -> Engine:
+    """A SQLAlchemy engine that keeps no idle connection behind; ``is_kept``: until it is disposed of."""
     arguments = {}
     if url.get_driver_name() == "pymysql" and url.password is not None:
         arguments["password"] = str(url.password).encode()  # of text, the driver takes Latin-1 alone
+    if is_kept:
+        return create_engine(url, pool_pre_ping=True, connect_args=arguments)
     return create_engine(url, poolclass=NullPool, connect_args=arguments)
 
 

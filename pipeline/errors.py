@@ -1,7 +1,7 @@
 """Everything that can refuse a run, by who has to act on it.
 
 Each message is one line that names the month or the table and the way out. The scheduler retries what may heal by
-itself (a source or a warehouse that is away) and nothing else: see RETRIED.
+itself (a source, a warehouse or a cluster that is away) and nothing else: see RETRIED.
 """
 
 import errno
@@ -34,6 +34,10 @@ class MonthNotClosedError(GridgradeError):
 
 class LakeError(GridgradeError):
     """The lake cannot be read or written."""
+
+
+class SparkUnavailableError(GridgradeError):
+    """The Spark cluster cannot be reached, or went away half-way."""
 
 
 class DataQualityError(GridgradeError):
@@ -79,7 +83,7 @@ def is_out_of_space(error: BaseException) -> bool:
 
 
 _OUT_OF_SPACE = ("No space left on device", "could not extend file")  # the system's words, and PostgreSQL's
-RETRIED = (SourceUnavailableError, WarehouseUnavailableError, LakeError)
+RETRIED = (SourceUnavailableError, WarehouseUnavailableError, SparkUnavailableError, LakeError)
 
 
 def first_fault(error: Any) -> tuple[str, str]:

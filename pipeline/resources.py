@@ -7,6 +7,9 @@ path, or beside ours where we have none.
 
 import os
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from pipeline.errors import ConfigError
 
@@ -74,3 +77,9 @@ def display(path: Path) -> str:
     if own and path.is_relative_to(own):
         return f"{own.name}/{path.relative_to(own).as_posix()}"
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file says, of plain types alone. OSError, UnicodeDecodeError or yaml.YAMLError where it cannot be
+    read."""
+    return yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)

@@ -4,7 +4,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
@@ -20,13 +20,23 @@ Summary = dict[str, Any]
 log = logging.getLogger(__name__)
 
 
+# What a step may take of the memory of its month: ``group`` runs beside the steps from the choice of a model to the
+# sensitivity, ``monitor`` beside the actions; the others run alone.
+MEMORY = (
+    dict.fromkeys(("group", "monitor"), 1 / 3)
+    | dict.fromkeys(("choose_model", "retrain", "apply", "grade", "sensitivity"), 2 / 3)
+    | dict.fromkeys(("decide_actions", "propose_rebates"), 2 / 3)
+)
+
 Given = ParamSpec("Given")
 
 
 def _step(
     run: Callable[Concatenate["Run", Given], Summary],
 ) -> Callable[Concatenate["Run", Given], Summary]:
-    """A step, which ends its log with a line of what it did and reports it to the run's ``on_step``."""
+    """A step, which has its share of the memory, ends its log with a line of what it did and reports it to the run's
+    ``on_step``."""
+    share = MEMORY.get(run.__name__, 1)
 
     @wraps(run)
     def logged(self: "Run", *args: Given.args, **kwargs: Given.kwargs) -> Summary:
@@ -35,7 +45,7 @@ def _step(
 
         try:
             with refusals():
-                summary = run(self, *args, **kwargs)
+                summary = run(replace(self, settings=self.settings.with_memory(share)), *args, **kwargs)
         except Exception as error:
             if isinstance(error, GridgradeError) or not is_out_of_space(error):
                 raise

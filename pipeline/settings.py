@@ -1,11 +1,12 @@
 """Where things are: source, lake, warehouse, from the environment. Reading a setting starts nothing."""
 
+import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SecretsSettingsSource, SettingsConfigDict, SettingsError
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
@@ -19,27 +20,33 @@ _DRIVERS = {
     "oracle": "oracle+oracledb",
     "mssql": "mssql+pyodbc",
 }
+_SPARK = re.compile(r"local(\[(\d+|\*)\])?|yarn|(spark|k8s|sc)://\S+")
 
 
 class Settings(BaseSettings):
     """Read from GRIDGRADE_* variables. Files live under ``home``, by default in the checkout or, installed, in the
     working directory; databases that are not named here are embedded ones that ``pipeline.local`` starts.
 
-    ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine (DuckDB notation),
-    ``threads`` its parallelism (None: all cores). ``project`` is the utility's own folder (see
-    ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``, ``smtp_url`` and ``mail_from`` are
-    read by ``pipeline.actions.channels.configuration``.
+    What no variable says is looked for in the folder ``secrets``: ``gridgrade_source_url`` there holds ``source_url``.
+
+    ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine of all steps of a month
+    that run at once (DuckDB notation), ``threads`` the parallelism of each (None: all cores). ``spark`` is where Spark
+    runs: a master or ``sc://host:port`` (None: in this process, within both). ``project`` is the utility's own folder
+    (see ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``, ``smtp_url`` and
+    ``mail_from`` are read by ``pipeline.actions.channels.configuration``.
     """
 
     model_config = SettingsConfigDict(env_prefix="GRIDGRADE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(default_factory=resources.default_home)
+    secrets: Path | None = None
     project: Path | None = None
     source_url: SecretStr | None = None
     warehouse_url: SecretStr | None = None
     lake: Path | None = None
     policy: Path | None = Field(default_factory=resources.project_policy)
-    engine: Literal["duckdb"] = "duckdb"
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    spark: SecretStr | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
     memory_limit: str = "2500MB"
     webhook_url: SecretStr | None = None
@@ -49,7 +56,15 @@ class Settings(BaseSettings):
 
     _source_owner_url: SecretStr | None = PrivateAttr(default=None)
 
-    @field_validator("home", "project", "lake", "policy")
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings, env_settings, dotenv_settings, file_secret_settings
+    ) -> tuple:
+        folder = Path(os.environ.get("GRIDGRADE_SECRETS") or "/dev/null").expanduser()
+        secrets = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder.is_dir() else ()
+        return init_settings, env_settings, *secrets
+
+    @field_validator("home", "secrets", "project", "lake", "policy")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
@@ -61,12 +76,26 @@ class Settings(BaseSettings):
             raise ValueError(f"{path} is not a folder; gridgrade init {path} makes it")
         return path
 
+    @field_validator("secrets")
+    @classmethod
+    def _holds_secrets(cls, path: Path | None) -> Path | None:
+        if path and not path.is_dir():
+            raise ValueError(f"{path} is not a folder")
+        return path
+
     @field_validator("memory_limit")
     @classmethod
     def _is_size(cls, text: str) -> str:
         if not re.fullmatch(r"\d+(\.\d+)? ?[KMGT]i?B", text, re.IGNORECASE):
             raise ValueError(f"{text!r} is not a size, for example 2500MB")
         return text
+
+    @field_validator("spark")
+    @classmethod
+    def _is_spark(cls, where: SecretStr | None) -> SecretStr | None:
+        if where and not _SPARK.fullmatch(where.get_secret_value()):
+            raise ValueError("write local[2], spark://host:7077, yarn, k8s://https://host:6443 or sc://host:15002")
+        return where
 
     @classmethod
     def load(cls, **overrides) -> "Settings":
@@ -76,6 +105,16 @@ class Settings(BaseSettings):
         except ValidationError as error:
             where, what = first_fault(error)
             raise ConfigError(f"GRIDGRADE_{where.partition('.')[0].upper()}: {what}") from None
+        except (OSError, SettingsError) as error:
+            raise ConfigError(f"GRIDGRADE_SECRETS: a file of that folder cannot be read: {error}") from None
+
+    def with_memory(self, share: float) -> Self:
+        """These settings with a share of the memory."""
+        if share == 1:
+            return self
+        size = self.memory_limit.rstrip("KMGTkmgtiIbB ")
+        limit = f"{float(size) * share:.2f}{self.memory_limit[len(size) :].strip()}"
+        return self.model_copy(update={"memory_limit": limit})
 
     @property
     def lake_path(self) -> Path:

@@ -14,7 +14,7 @@ from pipeline.local.postgres import CIS, PIPELINE, EmbeddedPostgres
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 
-pytest_plugins = ["tests.support.fixtures", "tests.support.console"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.console", "tests.support.spark"]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -33,8 +33,13 @@ def postgres(tmp_path_factory) -> Iterator[EmbeddedPostgres]:
     """The server. Its own databases ``source`` and ``warehouse`` stay empty but for their roles' privileges."""
     folder = tmp_path_factory.mktemp("embedded") / "postgres"
     server = EmbeddedPostgres.running(folder)
-    # A database a test is quick only if it need not reach the disk.
-    _admin(server, "alter system set fsync = off", "select pg_reload_conf()")
+    # A database a test is quick only if it need not reach the disk, and if the kernel copies its files.
+    settings = ("fsync = off", "file_copy_method = clone")
+    _admin(server, *(f"alter system set {setting}" for setting in settings), "select pg_reload_conf()")
+    try:
+        _admin(server, "create database copied template template0 strategy file_copy", "drop database copied")
+    except psycopg.Error:  # a file system that cannot
+        _admin(server, "alter system reset file_copy_method", "select pg_reload_conf()")
     yield server
     EmbeddedPostgres.stop(folder)
 

@@ -21,6 +21,7 @@ from pipeline.cli.console import (
     settings_with_databases,
     write_text,
 )
+from pipeline.settings import Settings
 
 app = typer.Typer()
 
@@ -43,7 +44,7 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="remove nothing, and say what would go")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what the policy's retention no longer keeps: old partitions of the lake, replaced revisions, pages."""
+    """Remove what the policy's retention no longer keeps: of the lake, the warehouse and the validation pages."""
     from pipeline.maintenance.retention import clean as cleaned
     from pipeline.warehouse import migrations
 
@@ -51,15 +52,17 @@ def clean(
     migrations.migrate(settings)
     found = cleaned(settings, policy, dry_run=dry_run)
     if as_json:
-        print_json([{name: getattr(one, name) for name in ("kind", "name", "size_bytes")} for one in found])
+        print_json([{name: getattr(one, name) for name in ("kind", "name", "size_bytes", "rows")} for one in found])
         return
     if not found:
         say("there is nothing to remove")
         return
     rows = []
-    for kind in dict.fromkeys(one.kind for one in found):
-        sizes = [one.size_bytes for one in found if one.kind == kind]
-        rows.append((kind, len(sizes), f"{sum(sizes) / 1e6:,.1f}"))
+    what = [one.kind if one.rows is None else f"rows of {one.name}" for one in found]
+    for kind in dict.fromkeys(what):
+        of_kind = [one for one, its in zip(found, what, strict=True) if its == kind]
+        counted = sum(1 if one.rows is None else one.rows for one in of_kind)
+        rows.append((kind, f"{counted:,}", f"{sum(one.size_bytes for one in of_kind) / 1e6:,.1f}"))
     print_table(("kind", "would go" if dry_run else "removed", "MB"), rows)
 
 
@@ -68,7 +71,8 @@ def migrate() -> None:
     """Bring the warehouse's tables and views up to date; ``rate`` and ``backfill`` do so by themselves."""
     from pipeline.warehouse import migrations
 
-    done = migrations.migrate(settings_with_databases())
+    settings = Settings.load()
+    done = migrations.migrate(settings if settings.warehouse_url else settings_with_databases())
     typer.echo("\n".join(done) if done else "nothing to migrate")
 
 

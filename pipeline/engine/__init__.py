@@ -1,4 +1,5 @@
-"""Run the rating's SQL over the lake's Parquet files. One protocol, so that another engine can take DuckDB's place."""
+"""Run the rating's SQL over the lake's Parquet files: one protocol, by DuckDB or, for what one machine does not hold,
+by Spark."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, Protocol, Self
 import pyarrow as pa
 
 from pipeline.engine.queries import Query
+from pipeline.errors import ConfigError
 from pipeline.settings import Settings
 
 # Customers from the first id (None: from the very first) to before the second (None: to the last).
@@ -15,6 +17,14 @@ Range = tuple[str | None, str | None]
 
 class Engine(Protocol):
     """A session over named views. Parameters are bound, never formatted in."""
+
+    @property
+    def fault(self) -> type[Exception]:
+        """What a query raises that cannot be run."""
+
+    @property
+    def customers_at_once(self) -> int:
+        """How many customers' records it works on well in one query."""
 
     def __enter__(self) -> Self: ...
 
@@ -67,7 +77,15 @@ class Engine(Protocol):
 
 
 def open_engine(settings: Settings) -> Engine:
-    """The engine the settings name, bounded by their memory limit and threads."""
+    """The engine the settings name, bounded by their memory limit and threads where it works in this process."""
+    if settings.engine == "spark":
+        try:
+            from pipeline.engine.spark import SparkEngine
+        except ModuleNotFoundError as error:
+            if (error.name or "").split(".")[0] != "pyspark":
+                raise
+            raise ConfigError("GRIDGRADE_ENGINE=spark needs PySpark: pip install 'gridgrade[spark]'") from None
+        return SparkEngine(settings)
     from pipeline.engine.duckdb import DuckDBEngine
 
     return DuckDBEngine(settings)

@@ -20,6 +20,9 @@ BATCH_ROWS = 100_000
 class DuckDBEngine:
     """See ``pipeline.engine.Engine``. What does not fit in ``memory_limit`` spills under ``settings.scratch_path``."""
 
+    fault = duckdb.Error
+    customers_at_once = 125_000
+
     def __init__(self, settings: Settings):
         self._connection = open_connection(settings)
         self._tables: dict[str, pa.Table] = {}

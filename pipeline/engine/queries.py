@@ -32,6 +32,11 @@ class Query:
         self._tree = tree
         self._texts: dict[str, str] = {}
 
+    @property
+    def tree(self) -> exp.Query:
+        """What it says, to be read only."""
+        return self._tree
+
     @cached_property
     def parameters(self) -> frozenset[str]:
         """The names of its parameters."""
@@ -75,7 +80,12 @@ def _composed(text: str, given: frozenset[str], project: Path | None) -> Query:
 
 def query(name: str, **fragments: str) -> Query:
     """The query <name>.sql under sql/lake itself, composed; ``fragments``: the SQL for its {slots}."""
-    return compose(_SLOT.sub(lambda slot: fragments[slot[1]], _body(name)))
+    return compose(filled(name, **fragments))
+
+
+def filled(name: str, **fragments: str) -> str:
+    """The text of the query <name>.sql under sql/lake, with ``fragments`` in its {slots}: to go into another's slot."""
+    return _SLOT.sub(lambda slot: fragments[slot[1]], _body(name))
 
 
 def columns(name: str) -> list[str]:

@@ -1,27 +1,23 @@
 """Step: score, default probability and grade of every rated customer."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import version
 from pipeline.basis import Basis
-from pipeline.customers.index_values import model_columns, rule_facts
 from pipeline.engine import Engine, open_engine, queries
-from pipeline.engine.prefetch import prefetch
 from pipeline.errors import ConfigError, ModelError
-from pipeline.grading.grader import Grader
+from pipeline.grading.grade_query import Models, grade_query
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
 from pipeline.models.in_force import fitted
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
-from pipeline.scorecard import ModelFitError
+from pipeline.scorecard.sql import text
 from pipeline.settings import Settings
 from pipeline.warehouse import carry_over, model_registry, overrides, publications
 from pipeline.warehouse.audit import require_carried_over
@@ -51,10 +47,10 @@ def grade(
     """
     lake = Lake(settings.lake_path)
     named = {family: model_registry.model(settings, version) for family, version in models.items()}
-    graders = {family: Grader(model.version, fitted(model), policy) for family, model in named.items()}
+    graded_by = {family: (model.version, fitted(model)) for family, model in named.items()}
+    query = grade_query(month, graded_by, policy)
     measured = lake.manifest("indices", rating_month=month, basis=basis)
     decided = _decided_by_hand(month, settings, policy, basis)
-    counts = pd.Series(0, index=list(policy.grades.names))
     with (
         open_engine(settings) as engine,
         TemporaryDirectory(dir=settings.scratch_path) as scratch,
@@ -63,14 +59,14 @@ def grade(
         engine.bind_files("indices", lake.files("indices", rating_month=month, basis=basis))
         engine.bind_table("decided", _one_a_customer(decided, policy))
         previous = _bind_previous(engine, month, settings, Path(scratch))
-        with pq.ParquetWriter(partition.folder / "part-0.parquet", SCHEMA, compression="zstd") as writer:
-            for graded in prefetch(
-                _graded(frame, graders, month, policy) for frame in prefetch(_customers(engine, policy))
-            ):
-                counts = counts.add(graded["grade"].value_counts(), fill_value=0)
-                writer.write_table(pa.Table.from_pandas(graded, SCHEMA, preserve_index=False))
+        _require_models(engine, month, graded_by)
+        file = partition.folder / "part-0.parquet"
+        rows = engine.write(query, None, file)
+        engine.bind_files("grades", [str(file)])
+        counted = engine.fetch(queries.compose("select grade, count(*) as customers from grades group by grade"))
+        counts = dict(zip(counted["grade"].to_pylist(), counted["customers"].to_pylist(), strict=True))
         partition.manifest(
-            rows=int(counts.sum()),
+            rows=rows,
             population=measured["rows"],
             made_from={"indices": measured["sha256"]},
             input_sha256=measured["input_sha256"],
@@ -87,43 +83,17 @@ def grade(
         "month": str(month),
         "basis": basis,
         "models": models,
-        "grades": {name: int(counts[name]) for name in policy.grades.names},
+        "grades": {name: counts.get(name, 0) for name in policy.grades.names},
     }
 
 
-def _customers(engine: Engine, policy: Policy) -> Iterator[pd.DataFrame]:
-    """Indices (null where missing), bands and what the grade rules go by, by customer_id, a batch at a time."""
-    query = queries.query(
-        "customers_to_grade",
-        rule_facts=", ".join(f"i.{name}" for name in rule_facts()),
-        values=model_columns(policy.scored_in_some_family),
-        bands=", ".join(f"i.{name}_band" for name in policy.scored_in_some_family),
-    )
-    with closing(engine.batches(query)) as batches:
-        for batch in batches:
-            yield batch.to_pandas()
-
-
-def _graded(frame: pd.DataFrame, graders: dict[str, Grader], month: RatingMonth, policy: Policy) -> pd.DataFrame:
-    families = frame["family"]
-    if unknown := sorted(set(frame.loc[~families.isin(graders), "segment"])):
+def _require_models(engine: Engine, month: RatingMonth, models: Models) -> None:
+    families = ", ".join(text(family) for family in models)
+    query = f"select distinct segment from indices where family is null or family not in ({families}) order by segment"
+    if unknown := engine.fetch(queries.compose(query))["segment"].to_pylist():
         raise ModelError(
             f"{month}: no model for segment {', '.join(map(str, unknown))}; policy families must name every segment"
         )
-    try:
-        parts = [
-            graders[family].grade(part.drop(columns=_unscored(policy, family)))
-            for family, part in frame.groupby("family", sort=False)
-        ]
-    except ModelFitError as error:
-        raise ModelError(f"{month}: {error}; the policy's indices have changed since: rate with mode retrain") from None
-    return pd.concat(parts).sort_index().reindex(columns=SCHEMA.names)
-
-
-def _unscored(policy: Policy, family: str) -> list[str]:
-    """The columns of indices that do not enter the family's score: a model that asks for one is refused."""
-    names = set(policy.scored_in_some_family) - set(policy.scored(family))
-    return [column for name in names for column in (name, f"{name}_band")]
 
 
 def _bind_previous(engine: Engine, month: RatingMonth, settings: Settings, scratch: Path) -> dict:

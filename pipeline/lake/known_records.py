@@ -16,7 +16,6 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.source import SourceTable, contract
 
-CUSTOMERS_AT_ONCE = 125_000
 ACCOUNTS = ("bills", "payments", "account_balances")
 LAKE_BEGINS = pa.schema(
     {
@@ -124,7 +123,7 @@ class KnownRecords:
         return self.inputs.sha256
 
     def ranges(self, engine: Engine) -> list[Range]:
-        """The customers of the snapshot in ranges of CUSTOMERS_AT_ONCE or fewer, together all customers there may be.
+        """The customers of the snapshot in ranges of ``engine.customers_at_once`` or fewer, together all there may be.
 
         No query looks from one customer at another but satisfaction_slope_by_segment, which is asked before, and the
         lake keeps its rows by customer. So a month is computed range after range, each in memory, and reads no more
@@ -132,7 +131,7 @@ class KnownRecords:
         """
         engine.bind_files("snapshot", self.lake.files("customers", snapshot_month=self.customers_of))
         query = queries.compose("select * from range_starts order by customer_id")
-        starts = engine.fetch(query, {"customers": CUSTOMERS_AT_ONCE})["customer_id"].to_pylist()
+        starts = engine.fetch(query, {"customers": engine.customers_at_once})["customer_id"].to_pylist()
         return list(zip([None, *starts], [*starts, None], strict=True))
 
     def _months(self, table: SourceTable) -> list[RatingMonth]:

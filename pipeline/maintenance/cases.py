@@ -16,7 +16,6 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
 import pyarrow as pa
 import yaml
 
@@ -87,14 +86,14 @@ def _run(engine: Engine, path: Path, policy_file: Path | None) -> None:
         raise ConfigError(f"{name} asks for the parameter :{unknown[0]}, which neither policy nor month give")
     try:
         found = engine.fetch(query, parameters)
-    except duckdb.Error as error:
+    except engine.fault as error:
         raise _WrongAnswer(f"{name} cannot be run: {error}") from None
     _compare([_typed(row, found.schema) for row in expected], found.to_pylist())
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        case = yaml.safe_load(path.read_text(encoding="utf-8"))
+        case = resources.read_yaml(path)
     except yaml.YAMLError as error:
         raise ConfigError(f"the case is not YAML: {error}") from None
     if not isinstance(case, dict):

@@ -1,4 +1,4 @@
-"""``gridgrade clean``: removes what the policy's retention no longer keeps of the lake, revisions and validation pages.
+"""``gridgrade clean``: removes what the policy's retention no longer keeps of the lake, the warehouse and the pages.
 
 Nothing is removed that a published month still needs: the newest ``repeatable_months`` published months can be rated
 again, and their models trained again, from what the lake keeps.
@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -19,8 +19,10 @@ from pipeline.customers import accounts
 from pipeline.ingest import validation_pages
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.lake.known_records import first_read
+from pipeline.maintenance import row_retention
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
+from pipeline.policy.publication import Retention
 from pipeline.publishing import lake_copy
 from pipeline.settings import Settings
 from pipeline.source import contract
@@ -34,12 +36,14 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something to remove: its name, its size. ``kind``: facts, derived, revision, copy or pages."""
+    """Something to remove: its name, its size, and where it is rows of a table how many. ``kind``: facts, derived,
+    revision, copy, pages or rows."""
 
     kind: str
     name: str
     size_bytes: int
     remove: Callable[[], None] = field(repr=False, compare=False)
+    rows: int | None = None
 
 
 def clean(settings: Settings, policy: Policy, *, dry_run: bool = False) -> list[Leftover]:
@@ -68,6 +72,7 @@ def leftovers(settings: Settings, policy: Policy) -> Iterator[Leftover]:
         yield from _facts(lake, policy, repeatable[0], _needed(connection, repeatable[0]))
         yield from _derived(lake, months[-1], retention.derived_months, retention.min_age_days)
         yield from _revisions(settings, connection, retention.replaced_revisions)
+        yield from _rows(settings, connection, lake, retention, months)
     yield from _copies(settings, lake)
     yield from _pages(settings.data_docs_path, months[-1] - retention.data_docs_months)
 
@@ -131,6 +136,18 @@ def _remove_rows(settings: Settings, publication: Publication) -> None:
     with transaction(settings) as connection:
         revisions.drop_rows(connection, publication)
         publications.record_removal(connection, publication.publication_id)
+
+
+def _rows(
+    settings: Settings, connection: Connection, lake: Lake, retention: Retention, months: list[RatingMonth]
+) -> Iterator[Leftover]:
+    """Rows of the outbox, its history, and of what validation and publications recorded."""
+    held = [f"{table} {month}" for table in contract() for month in lake.facts(table)]
+    for each in row_retention.outdated(retention, months, held, datetime.now(UTC)):
+        found = each.found(connection)
+        if found.rows:
+            remove = partial(each.remove, settings)
+            yield Leftover("rows", each.table, found.size_bytes, remove, rows=found.rows)
 
 
 def _copies(settings: Settings, lake: Lake) -> Iterator[Leftover]:

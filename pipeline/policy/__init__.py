@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import ValidationError, field_validator, model_validator
 
+from pipeline import resources
 from pipeline.errors import ConfigError, first_fault
 from pipeline.month import RatingMonth
 from pipeline.policy.actions import Actions, Measures, Rebate
@@ -252,7 +253,7 @@ def _sha256(document: dict[str, Any]) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = resources.read_yaml(path)
     except OSError as error:
         raise ConfigError(f"policy {path} cannot be read: {error.strerror}; check GRIDGRADE_POLICY") from None
     except UnicodeDecodeError:

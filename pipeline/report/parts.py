@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import yaml
 from markupsafe import Markup
 
+from pipeline import resources
 from pipeline.report.figures import Row
 
 NOTHING = "–"
@@ -148,4 +148,4 @@ def words_in(language: str) -> Words:
 
 @cache
 def _texts() -> dict[str, Any]:
-    return yaml.safe_load(Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8"))
+    return resources.read_yaml(Path(__file__).with_name("texts.yaml"))

@@ -63,8 +63,29 @@ class LogOddsModel(ABC):
         """The bins in which a column is monitored."""
 
     @abstractmethod
-    def _log_odds_sql(self, dialect: str) -> str:
-        """``log_odds`` as an expression over ``columns``."""
+    def linear_points_sql(self, dialect: str) -> dict[str, str]:
+        """``linear_points`` by column, each an expression over that column that gives the same double."""
+
+    def reason_points_sql(self, dialect: str) -> dict[str, str]:
+        """``reason_points`` likewise."""
+        return self.linear_points_sql(dialect)
+
+    def score_at_sql(self, points: str) -> list[str]:
+        """``score_at`` as select lists, each over all columns of the one before: the last gives score_at_points."""
+        return [f"{sql.number(self.base_score_)} + {points} as score_at_points"]
+
+    def points_at_sql(self, score: str) -> list[str]:
+        """``points_at`` likewise: the last gives points_at_score."""
+        return [f"{score} - {sql.number(self.base_score_)} as points_at_score"]
+
+    def probability_sql(self, score: str) -> str:
+        """``probability_of`` as an expression."""
+        return self._of_log_odds_sql(self._log_odds_of_sql(score), "default_probability")
+
+    @abstractmethod
+    def _log_odds_sql(self, dialect: str) -> list[str]:
+        """``log_odds`` in steps: the first an expression over ``columns``, each other with {} in place of the step
+        before it."""
 
     def default_probability(self, frame: pd.DataFrame) -> np.ndarray:
         """(n_rows,), between 0 and 1."""
@@ -122,7 +143,27 @@ class LogOddsModel(ABC):
         Every operation in the order in which Python does it, so that the numbers are equal to 1e-9. A gap is null; NaN
         is not one in SQL. dialect: "postgresql" or "duckdb".
         """
-        log_odds = self._log_odds_sql(dialect)
+        log_odds, *steps = self._log_odds_sql(dialect)
+        for step in steps:
+            log_odds = step.format(log_odds)
+        return self._of_log_odds_sql(log_odds, quantity)
+
+    def select_lists(self, dialect: str) -> list[str]:
+        """The model as select lists, each to be put over all columns of the one before: in the last the columns score
+        and default_probability. Nothing is worked out twice, as it is where ``to_sql`` is one expression."""
+        first, *others = self._log_odds_sql(dialect)
+        steps = [f"{first} as step_0"]
+        steps += [f"{step.format(f'step_{before}')} as step_{before + 1}" for before, step in enumerate(others)]
+        quantities = (
+            f"{self._of_log_odds_sql(f'step_{len(others)}', quantity)} as {quantity}"
+            for quantity in ("score", "default_probability")
+        )
+        return [*steps, ", ".join(quantities)]
+
+    def _log_odds_of_sql(self, score: str) -> str:
+        return f"({sql.number(self.scorecard.offset)} - {score}) / {sql.number(self.scorecard.factor)}"
+
+    def _of_log_odds_sql(self, log_odds: str, quantity: str) -> str:
         match quantity:
             case "log_odds":
                 return log_odds

@@ -8,6 +8,7 @@ from scipy.special import expit, logit
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from pipeline.scorecard import sql
 from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.fisher import weighted_sum
@@ -120,6 +121,17 @@ class SplineCalibrator(BaseEstimator):
         if calibrator._slopes().min() <= 0:
             raise ModelFitError(f"the stored calibration has the slopes {calibrator._slopes()}: all must be positive")
         return calibrator
+
+    def discriminant_sql(self, log_odds: str, name: str) -> list[str]:
+        """``discriminant`` as select lists, each over all columns of the one before; last, the column that has it."""
+        z, slopes = log_odds, self._slopes()
+        lists = [f"({z} - {sql.number(self.intercept_)}) / {sql.number(self.slope_)} as {name}_0"]
+        for place, (knot, slope) in enumerate(zip(self.knots_, slopes[1:], strict=True)):
+            beyond = f"{sql.number(knot)} + ({z} - {sql.number(float(self.log_odds(knot)))}) / {sql.number(slope)}"
+            before = f"{name}_{place}"
+            bent = sql.case((f"{before} > {sql.number(knot)}", beyond), otherwise=before)
+            lists.append(f"{bent} as {name}_{place + 1}")
+        return [*lists, f"{name}_{len(self.knots_)}"]
 
     def _slopes(self) -> np.ndarray:
         """Of the pieces, from the lowest D to the highest."""

@@ -196,15 +196,59 @@ class CreditModel(LogOddsModel):
     def _bins(self, frame: pd.DataFrame, column: str) -> Bins:
         return Bins.of_numbers(numbers(frame, column))
 
-    def _log_odds_sql(self, dialect: str) -> str:
-        lda, calibrator, features = self.discriminant_, self.calibrator_, self.transformer_.features_.values()
+    def linear_points_sql(self, dialect: str) -> dict[str, str]:
+        return {column: " + ".join(self._points_sql(column, dialect)) for column in self.columns}
+
+    def reason_points_sql(self, dialect: str) -> dict[str, str]:
+        expressions = {}
+        for column, total in self.linear_points_sql(dialect).items():
+            own = " + ".join(self._points_sql(column, dialect, of_flag_not_set=0.0))
+            expressions[column] = sql.case((f"{own} < 0e0", total), otherwise=f"greatest({total}, 0e0)")
+        return expressions
+
+    def score_at_sql(self, points: str) -> list[str]:
+        discriminant = (
+            f"{sql.number(self.discriminant_.intercept_[0])} + {points} / {sql.number(self._points_per_unit)}"
+        )
+        log_odds = self._calibrated_sql().format("discriminant_at_points")
+        return [
+            f"{discriminant} as discriminant_at_points",
+            f"{self._of_log_odds_sql(log_odds, 'score')} as score_at_points",
+        ]
+
+    def points_at_sql(self, score: str) -> list[str]:
+        intercept, per_unit = self.discriminant_.intercept_[0], self._points_per_unit
+        *discriminant, last = self.calibrator_.discriminant_sql("log_odds_of_score", "discriminant_of_score")
+        return [
+            f"{self._log_odds_of_sql(score)} as log_odds_of_score",
+            *discriminant,
+            f"({last} - {sql.number(intercept)}) * {sql.number(per_unit)} as points_at_score",
+        ]
+
+    def _points_sql(self, column: str, dialect: str, **counting: float) -> list[str]:
+        """The points of each feature of a column."""
+        points = self._points_per_unit * self.discriminant_.coef_[0]
+        index = self.transformer_.indices_[column]
+        features = zip(self.transformer_.features_.values(), points, strict=True)
+        return [
+            sql_of(feature, index, weight, dialect, **counting)
+            for feature, weight in features
+            if feature["column"] == column
+        ]
+
+    def _log_odds_sql(self, dialect: str) -> list[str]:
+        lda, features = self.discriminant_, self.transformer_.features_.values()
         terms = [sql.double(lda.intercept_[0], dialect)]
         for feature, weight in zip(features, lda.coef_[0], strict=True):
             terms.append(sql_of(feature, self.transformer_.indices_[feature["column"]], weight, dialect))
-        discriminant = "(\n    " + "\n    + ".join(terms) + "\n)"
-        pieces = [f"{sql.number(calibrator.intercept_)} + {sql.number(calibrator.slope_)} * {discriminant}"]
+        return ["(\n    " + "\n    + ".join(terms) + "\n)", self._calibrated_sql()]
+
+    def _calibrated_sql(self) -> str:
+        """The log-odds at the discriminant that stands in place of {0}."""
+        calibrator = self.calibrator_
+        pieces = [f"{sql.number(calibrator.intercept_)} + {sql.number(calibrator.slope_)} * {{0}}"]
         for knot, bend in zip(calibrator.knots_, calibrator.bends_, strict=True):
-            pieces.append(f"{sql.number(bend)} * greatest({discriminant} - {sql.number(knot)}, 0e0)")
+            pieces.append(f"{sql.number(bend)} * greatest({{0}} - {sql.number(knot)}, 0e0)")
         return "\n+ ".join(pieces)
 
     def _try_out(self) -> None:

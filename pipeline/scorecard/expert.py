@@ -109,15 +109,20 @@ class ExpertScorecard(LogOddsModel):
     def _bins(self, frame: pd.DataFrame, column: str) -> Bins:
         return Bins.of_categories(frame[column], BANDS)
 
-    def _log_odds_sql(self, dialect: str) -> str:
-        """An unknown letter gives null."""
+    def linear_points_sql(self, dialect: str) -> dict[str, str]:
+        per_level = {column: -self.scorecard.factor * weight for column, weight in self.weights.items()}
+        return {column: f"{sql.number(points)} * {self._level_sql(column)}" for column, points in per_level.items()}
+
+    def _log_odds_sql(self, dialect: str) -> list[str]:
         terms = [sql.double(self.intercept, dialect)]
-        for column, weight in self.weights.items():
-            band = sql.identifier(column)
-            levels = ((f"{band} = {sql.text(letter)}", sql.number(level)) for level, letter in enumerate(BANDS))
-            level = sql.case((f"{band} is null", sql.number(self.missing_level)), *levels, otherwise="null")
-            terms.append(f"{sql.number(weight)} * {level}")
-        return "\n    + ".join(terms)
+        terms += [f"{sql.number(weight)} * {self._level_sql(column)}" for column, weight in self.weights.items()]
+        return ["\n    + ".join(terms)]
+
+    def _level_sql(self, column: str) -> str:
+        """An unknown letter gives null."""
+        band = sql.identifier(column)
+        levels = ((f"{band} = {sql.text(letter)}", sql.number(level)) for level, letter in enumerate(BANDS))
+        return sql.case((f"{band} is null", sql.number(self.missing_level)), *levels, otherwise="null")
 
     def _levels(self, frame: pd.DataFrame, column: str) -> np.ndarray:
         if column not in frame:

@@ -30,18 +30,26 @@ def values_of(raw: np.ndarray, feature: Mapping[str, Any], index: Mapping[str, A
     raise _unknown(feature)
 
 
-def sql_of(feature: Mapping[str, Any], index: Mapping[str, Any], weight: float, dialect: str) -> str:
-    """The feature, standardised and times its weight, as an expression over the column; a gap is null."""
+def sql_of(
+    feature: Mapping[str, Any],
+    index: Mapping[str, Any],
+    weight: float,
+    dialect: str,
+    of_flag_not_set: float | None = None,
+) -> str:
+    """The feature, standardised and times its weight, as an expression over the column; a gap is null. A flag that is
+    not set counts ``of_flag_not_set``, where that is given."""
 
     def term(value: float) -> str:
         return sql.number((value - feature["mean"]) / feature["scale"] * weight)
 
     x = sql.double(feature["column"], dialect)
+    not_set = term(0) if of_flag_not_set is None else sql.number(of_flag_not_set)
     match feature["kind"]:
         case "missing":
-            return sql.case((f"{x} is null", term(1)), otherwise=term(0))
+            return sql.case((f"{x} is null", term(1)), otherwise=not_set)
         case "sentinel":
-            return sql.case((f"{x} = {sql.number(feature['code'])}", term(1)), otherwise=term(0))
+            return sql.case((f"{x} = {sql.number(feature['code'])}", term(1)), otherwise=not_set)
         case "woe":
             return WoeBins.from_dict(index["woe"]).to_sql(feature["column"], dialect, term)
         case "value":

@@ -1,5 +1,7 @@
 """SQL that DuckDB and PostgreSQL work out to the same double as numpy does."""
 
+from collections.abc import Iterable
+
 from pipeline.scorecard.errors import ModelFitError
 
 DIALECTS = {"duckdb": "double", "postgresql": "double precision"}  # and what each calls a float64
@@ -38,3 +40,10 @@ def case(*branches: tuple[str, str], otherwise: str) -> str:
         return otherwise
     whens = " ".join(f"when {condition} then {value}" for condition, value in branches)
     return f"case {whens} else {otherwise} end"
+
+
+def stacked(query: str, select_lists: Iterable[str]) -> str:
+    """A query under select lists, each over all columns of the one before."""
+    for columns in select_lists:
+        query = f"select *, {columns} from ({query})"
+    return query

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipeline import resources
 from pipeline.errors import ConfigError, SourceContractError, first_fault
 from pipeline.source.contract import SourceTable, contract
 
@@ -111,7 +112,7 @@ def options_of(folder: Path, stated: LoadOptions) -> Callable[[str], LoadOptions
     if not path.exists():
         return lambda _: stated
     try:
-        written = _OptionsFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        written = _OptionsFile.model_validate(resources.read_yaml(path) or {})
     except ValidationError as error:
         where, what = first_fault(error)
         raise ConfigError(f"{path}: {where}: {what}") from None

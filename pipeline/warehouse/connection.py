@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import URL, Connection
@@ -14,6 +15,7 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from adbc_driver_manager import AdbcDatabase
     from adbc_driver_postgresql.dbapi import Connection as BulkConnection
     from adbc_driver_postgresql.dbapi import Cursor
 
@@ -50,15 +52,32 @@ def session(settings: Settings) -> Iterator[Connection]:
 @contextmanager
 def bulk_transaction(settings: Settings) -> Iterator["BulkConnection"]:
     """One transaction by ADBC, for streams of Arrow batches: ``connection.cursor().adbc_ingest(...)``."""
+    from adbc_driver_manager import AdbcConnection
     from adbc_driver_postgresql import dbapi
 
     url = warehouse_url(settings)
     try:
-        with dbapi.connect(libpq_uri(url)) as connection:
+        driver = _bulk_driver(libpq_uri(url))
+        with dbapi.Connection(_KeptOpen(), AdbcConnection(driver)) as connection:
             yield connection
             connection.commit()
     except dbapi.OperationalError as error:
         raise unavailable(url, error) from error
+
+
+@lru_cache(maxsize=4)
+def _bulk_driver(uri: str) -> "AdbcDatabase":
+    """What ADBC's connections to a server share, made once a process, since the driver then reads the whole catalogue
+    of types: one for each table, and each month brings some. It holds no connection."""
+    import adbc_driver_postgresql
+
+    return adbc_driver_postgresql.connect(uri)
+
+
+class _KeptOpen:
+    """Stands for the driver's database in a connection, whose end would close the one that others share."""
+
+    def close(self) -> None: ...
 
 
 @contextmanager

@@ -10,12 +10,11 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-import yaml
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine.reflection import ObjectKind
 
 from pipeline.errors import WarehouseUnavailableError
-from pipeline.resources import SQL
+from pipeline.resources import SQL, read_yaml
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import driver_connection, transaction
 
@@ -138,4 +137,4 @@ def _comment_columns(connection: Connection) -> None:
 
 @cache
 def _described(path: Path) -> dict:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return read_yaml(path)

@@ -15,7 +15,7 @@ from airflow.sdk import Asset
 from pipeline import cycle
 from pipeline.month import RatingMonth
 from pipeline.resources import ROOT
-from pipeline.run import Run
+from pipeline.run import MEMORY, Run
 from pipeline.source import contract
 
 TAGS = {"rating", "actions", "monthly"}
@@ -106,6 +106,23 @@ def test_the_cycle_of_a_month(bag):
         "extract": ["billing_snapshot"],
     }
     assert dag.get_task("wait_for_billing_close").mode == "reschedule"
+
+
+def test_steps_that_may_run_at_once_share_the_memory_of_a_month(bag):
+    """But for those without an engine. The actions begin when the month is published."""
+    rating, actions = (bag.dags[name].task_dict for name in ("credit_rating", "service_actions"))
+    steps = {name for name in (*rating, *actions) if hasattr(Run, name)} - {"report", "record_follow_up"}
+    after = {name: rating[name].get_flat_relative_ids(upstream=False) for name in rating.keys() & steps}
+    after |= {name: actions[name].get_flat_relative_ids(upstream=False) for name in actions.keys() & steps}
+    for name in after:
+        if "publish" in after[name]:
+            after[name] |= after["publish"] | (actions.keys() & steps)
+    after["publish"] |= actions.keys() & steps
+    after["retrain"].add("apply")  # one of the two
+    at_once = [(a, b) for a in steps for b in steps if a < b and a not in after[b] and b not in after[a]]
+    assert ("group", "retrain") in at_once
+    assert ("decide_actions", "monitor") in at_once
+    assert [pair for pair in at_once if sum(MEMORY.get(step, 1) for step in pair) > 1.001] == []
 
 
 def test_what_follows_from_a_month(bag):

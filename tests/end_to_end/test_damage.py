@@ -117,9 +117,11 @@ def rate(settings, policy) -> str:
         return str(refusal)
 
 
-def try_out(rated, databases, policy, tmp_path, seeds) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(5400)
+def test_damage_at_200_places_is_found_before_a_grade_is_published(rated, databases, policy, tmp_path):
     template, content = rated
-    for seed in seeds:
+    for seed in range(200):
         draw = random.Random(seed)
         with databases(tmp_path / str(seed), like=template) as settings:
             where = draw.choice([harm_lake, harm_warehouse])(settings, draw)
@@ -128,14 +130,3 @@ def try_out(rated, databases, policy, tmp_path, seeds) -> None:
             came = rate(settings, policy)  # the content: the month does not read it, or what was lost was read anew
             assert came == content or (where in came and "\n" not in came), (seed, where, came)
         shutil.rmtree(tmp_path / str(seed))
-
-
-@pytest.mark.parametrize("seed", range(1))
-def test_damage_is_found_before_a_grade_is_published(rated, databases, policy, tmp_path, seed):
-    try_out(rated, databases, policy, tmp_path, [seed])
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(5400)
-def test_damage_at_200_places_is_found_before_a_grade_is_published(rated, databases, policy, tmp_path):
-    try_out(rated, databases, policy, tmp_path, range(200))

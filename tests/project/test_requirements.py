@@ -4,6 +4,7 @@ import re
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
+from itertools import chain
 
 import pytest
 from packaging.markers import default_environment
@@ -58,7 +59,8 @@ def needs(name: str, extras: set[str]) -> list[Requirement]:
 
 def undeclared(project: dict, sources: dict[str, str]) -> list[str]:
     """Imports of packages that the project does not ask for itself: they may leave with whoever brought them."""
-    names = {canonicalize_name(Requirement(text).name) for text in project["project"]["dependencies"]}
+    texts = [*project["project"]["dependencies"], *chain(*project["project"]["optional-dependencies"].values())]
+    names = {canonicalize_name(Requirement(text).name) for text in texts}
     asked = names | {project["project"]["name"]} | ({"apache-airflow-core"} if "apache-airflow" in names else set())
     brought_by = {module: set(map(canonicalize_name, found)) for module, found in packages_distributions().items()}
     return [
@@ -108,7 +110,16 @@ def test_a_missing_indirect_pin_is_noticed(project, lock):
     assert any(line.startswith("alembic asks for Mako") for line in disagreements(project, without))
 
 
-def test_every_pin_has_a_hash(lock):
+def test_the_extra_is_locked_beside_it(project, lock):
+    pins, beside = read_pins(lock), read_pins((ROOT / "requirements-spark.txt").read_text())
+    for requirement in map(Requirement, project["project"]["optional-dependencies"]["spark"]):
+        assert requirement.specifier.contains(beside[canonicalize_name(requirement.name)])
+    assert {name: pinned for name, pinned in beside.items() if pins.get(name, pinned) != pinned} == {}, "make lock"
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-spark.txt"])
+def test_every_pin_has_a_hash(file):
+    lock = (ROOT / file).read_text()
     lines = [line for line in lock.splitlines() if line and not line.lstrip().startswith("#")]
     for above, below in zip(lines, [*lines[1:], ""], strict=True):
         if not above.startswith(" "):

@@ -17,6 +17,7 @@ from pipeline.sample import LAST, generate
 from pipeline.settings import Settings
 from tests.support.environment import variables
 from tests.support.killable_runs import Forks
+from tests.support.outbox import House
 from tests.support.records.explained_customers import LEARNT, drawn, fitted, table
 from tests.support.records.indices import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
 from tests.support.records.lake import Tables, fill_lake
@@ -111,3 +112,18 @@ def gridgrade(monkeypatch, capfd, tmp_path) -> Callable[..., tuple[int, str, str
         return code or 0, *capfd.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="module")
+def module_house(databases, policy, tmp_path_factory):
+    with databases(tmp_path_factory.mktemp("house")) as settings:
+        house = House(settings, policy)
+        yield house
+        house.close()
+
+
+@pytest.fixture
+def house(module_house) -> House:
+    """An outbox with nothing in it; its warehouse is that of the module."""
+    module_house.empty()
+    return module_house

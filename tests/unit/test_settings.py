@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine import open_engine
 from pipeline.errors import ConfigError
 from pipeline.resources import ROOT
 from pipeline.settings import Settings
@@ -33,6 +34,15 @@ def test_the_environment_decides_and_an_empty_variable_does_not(monkeypatch, tmp
     assert settings.home == tmp_path / "somewhere"
     assert settings.lake_path == Path.home() / "lake"
     assert (settings.policy, settings.threads) == (None, 1)
+
+
+@pytest.mark.parametrize(("limit", "third"), [("2500MB", "833.33MB"), ("3 GiB", "1.00GiB"), ("1.5gb", "0.50gb")])
+def test_a_share_of_the_memory_is_one_the_engine_can_read(limit, third, tmp_path):
+    settings = Settings.load(home=tmp_path, memory_limit=limit)
+    assert settings.with_memory(1) == settings
+    assert settings.with_memory(1 / 3).memory_limit == third
+    with open_engine(settings.with_memory(1 / 3)):
+        pass
 
 
 @pytest.mark.parametrize("name", ["source", "warehouse"])
@@ -113,6 +123,40 @@ def test_the_warehouse_is_reached_by_psycopg_and_with_options_that_it_knows():
     with pytest.raises(ConfigError, match=r'GRIDGRADE_WAREHOUSE_URL: invalid connection option "sslmod"; see'):
         _ = Settings.load(warehouse_url="postgresql://h/db?sslmod=require").warehouse
     assert Settings.load(warehouse_url="postgresql://h/db?sslmode=require&application_name=x").warehouse.host == "h"
+
+
+def test_what_no_variable_says_is_read_from_the_folder_of_secrets(monkeypatch, tmp_path):
+    """A file each, with or without an end of line; in Kubernetes, each by way of a link."""
+    monkeypatch.setenv("GRIDGRADE_SECRETS", str(tmp_path))
+    (tmp_path / "..2026_10_31").mkdir()
+    (tmp_path / "..2026_10_31" / "gridgrade_source_url").write_text("postgresql://u:s3cret@h/db\n")
+    (tmp_path / "..data").symlink_to("..2026_10_31")
+    (tmp_path / "gridgrade_source_url").symlink_to("..data/gridgrade_source_url")
+    (tmp_path / "gridgrade_warehouse_url").write_text("postgresql://file@h/wh")
+    (tmp_path / "another").write_text("of somebody else")
+    monkeypatch.setenv("GRIDGRADE_WAREHOUSE_URL", "postgresql://variable@h/wh")
+    settings = Settings.load()
+    assert settings.source.password == "s3cret"
+    assert settings.warehouse.username == "variable"
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("made", "fault"),
+    [
+        (lambda folder: None, "GRIDGRADE_SECRETS: .*/secrets is not a folder"),
+        (
+            lambda folder: (folder.mkdir(), (folder / "gridgrade_source_url").write_bytes(b"\xff\xfe")),
+            "GRIDGRADE_SECRETS: a file of that folder cannot be read",
+        ),
+    ],
+    ids=["not there", "not text"],
+)
+def test_a_folder_of_secrets_that_cannot_be_read_is_not_passed_over(monkeypatch, tmp_path, made, fault):
+    made(tmp_path / "secrets")
+    monkeypatch.setenv("GRIDGRADE_SECRETS", str(tmp_path / "secrets"))
+    with pytest.raises(ConfigError, match=fault):
+        Settings.load()
 
 
 def test_a_project_brings_its_policy_unless_another_is_named(monkeypatch, tmp_path):

@@ -157,7 +157,7 @@ def _payloads(project: Path | None) -> dict[str, dict[str, Any]]:
     for folder in reversed(resources.folders(resources.LETTERS)):
         path = folder / PAYLOADS
         try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+            document = resources.read_yaml(path) if path.is_file() else None
         except yaml.YAMLError as error:
             raise ConfigError(f"{resources.display(path)} is not YAML: {' '.join(str(error).split())}") from None
         found |= document or {}

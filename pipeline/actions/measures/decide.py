@@ -25,12 +25,10 @@ from pipeline.warehouse.statements import statement
 if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Cursor
 
-_NOBODY = "select cast(null as text[]) as reference, '' as customer_id, '' as reason, jsonb '{}' as payload where false"
-
 # What ops.validation_results calls the check of the arrears register against the bills.
 _RECONCILES = "arrears register agrees with bills"
 
-_COUNTED = "select count(*), count(blocked_by) from decided"
+_COUNTED = "select action_type, count(*), count(blocked_by) from decided group by action_type"
 
 
 def decide_actions(month: RatingMonth, settings: Settings, policy: Policy) -> dict[str, Any]:
@@ -50,37 +48,40 @@ def decide_actions(month: RatingMonth, settings: Settings, policy: Policy) -> di
         facts = DecisionInputs(engine, Lake(settings.lake_path), policy, publication, Path(scratch))
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
             facts.bind_published(cursor)
-        facts.bind_computed()
-        with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
+            warehouse.commit()  # nothing is held while the records are read
+            facts.bind_computed()
             propose.take_lock(cursor)
             _check_current(cursor, publication)
-            found = {name: _decide(cursor, publication, policy, facts, name) for name in measure_queries.names(policy)}
+            propose.load(cursor, facts.due())
+            cursor.execute(_COUNTED)
+            counted = {name: counts for name, *counts in cursor.fetchall()}
+            changed = _withdraw(cursor, publication, policy) + propose.write(cursor, publication)
+            keep_due = statement("measures/keep_due", untouched=propose.untouched("s"))
+            cursor.execute(keep_due, [month.first_day])
             _write_figures(cursor, publication, policy, facts)
+    found = {name: counted.get(name, (0, 0)) for name in measure_queries.names(policy)}
     return {
         "month": str(month),
-        "decided": {name: decided for name, (decided, _, _) in found.items()},
-        "blocked": {name: blocked for name, (_, blocked, _) in found.items() if blocked},
-        "changed": sum(changed for _, _, changed in found.values()),
+        "decided": {name: decided for name, (decided, _) in found.items()},
+        "blocked": {name: blocked for name, (_, blocked) in found.items() if blocked},
+        "changed": changed,
     }
 
 
-def _decide(
-    cursor: "Cursor", publication: Publication, policy: Policy, facts: DecisionInputs, name: str
-) -> tuple[int, int, int]:
-    """Decide one service measure; the numbers of actions that are due, blocked and changed."""
-    month = publication.rating_month.first_day
-    if name not in policy.measures.sections():
-        changed = propose.propose(cursor, publication, name, _NOBODY)
-    else:
-        with ingested(cursor, "measured", facts.due(name)):
-            changed = propose.propose(cursor, publication, name, statement("measures/actions"))
-    cursor.execute(_COUNTED)
-    decided, blocked = cursor.fetchone()
-    looks_back = publication.is_latest_month and measure_queries.STAYS_DUE not in measure_queries.properties(name)
-    since = RatingMonth(1900, 1).first_day if looks_back else month
-    which, reason = statement("measures/no_longer_due"), f"no longer due in {publication.rating_month}"
-    changed += propose.withdraw(cursor, which, [name, since, month], reason)
-    return decided, blocked, changed
+def _withdraw(cursor: "Cursor", publication: Publication, policy: Policy) -> int:
+    """Withdraw the actions of measures that are not in ``decided`` any more; returns how many.
+
+    The latest month withdraws those of all months, save those of a measure that stays due.
+    """
+    month, names = publication.rating_month.first_day, measure_queries.names(policy)
+    back = {
+        name
+        for name in names
+        if publication.is_latest_month and measure_queries.STAYS_DUE not in measure_queries.properties(name)
+    }
+    since = [str(RatingMonth(1900, 1).first_day if name in back else month) for name in names]
+    reason = f"no longer due in {publication.rating_month}"
+    return propose.withdraw(cursor, statement("measures/no_longer_due"), [names, since, month], reason)
 
 
 def _write_figures(cursor: "Cursor", publication: Publication, policy: Policy, facts: DecisionInputs) -> None:

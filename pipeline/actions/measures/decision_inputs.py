@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.actions.measures import measure_queries
+from pipeline.actions.outbox.propose import NAMESPACE, identified
 from pipeline.basis import Basis
 from pipeline.customers import parameters as rating_parameters
 from pipeline.customers.accounts import Accounts
@@ -34,6 +35,8 @@ _OF_BILLS = {
 }
 # The view of a measure that is computed so too, by the measure's name.
 _COMPUTED = "computed_{}"
+
+_NOBODY = "select '' as action_type, '' as customer_id, '' as subject, '' as reason, '' as payload where false"
 
 _HAS_TREND = """
 select count(*) from information_schema.columns
@@ -71,8 +74,8 @@ class DecisionInputs:
             self._engine.bind_table(name, table)
         computed = _OF_BILLS | {
             _COMPUTED.format(name): f"select * from {name} order by customer_id"
-            for name in measure_queries.names(self._policy)
-            if name in self._policy.measures.sections() and _is_in_ranges(name)
+            for name in measure_queries.decided(self._policy)
+            if _is_in_ranges(name)
         }
         parts: dict[str, list[str]] = {name: [] for name in computed}
         accounts = Accounts.of(self._engine, self._known)
@@ -89,13 +92,29 @@ class DecisionInputs:
             path = self._written(name, f"select * from {query} order by customer_id")
             self._engine.bind_files(name, [path])
 
-    def due(self, action_type: str) -> pa.RecordBatchReader:
-        """The actions due: customer_id, subject (with the customer it identifies the action), reason, blocked_by and
-        the fields of the payload."""
-        measure = _COMPUTED.format(action_type) if _is_in_ranges(action_type) else action_type
-        is_guarded = action_type in self._policy.measures.protection.blocks
-        query = queries.query("due_actions", measure=measure)
-        return self._engine.batches(query, self.parameters | {"is_guarded": is_guarded})
+    def due(self) -> pa.RecordBatchReader:
+        """The actions of all measures that are due: action_id (16 bytes), action_type, customer_id, reason, payload
+        (JSON) and blocked_by."""
+        measures = " union all ".join([_NOBODY, *map(self._due, measure_queries.decided(self._policy))])
+        names = queries.filled("due_actions", measures=measures)
+        return self._engine.batches(identified(f"({names})"), self.parameters | NAMESPACE)
+
+    def _due(self, name: str) -> str:
+        """The query of the actions of one measure that are due."""
+        measure = _COMPUTED.format(name) if _is_in_ranges(name) else name
+        fields = ", ".join(f"'{field}': \"{field}\"" for field in self._fields(name, measure))
+        payload = f"to_json({{{fields}}})" if fields else "'{}'"
+        return (
+            f"select '{name}' as action_type, customer_id, cast(subject as varchar) as subject, reason, "
+            f"cast({payload} as varchar) as payload from {measure}"
+        )
+
+    def _fields(self, name: str, measure: str) -> list[str]:
+        """The fields of a measure's payload: all columns that it has beside those of every measure."""
+        returned = queries.columns(name)
+        if "*" in returned:
+            returned = self.batches(f"select * from {measure} limit 0").schema.names
+        return [column for column in returned if column not in measure_queries.COLUMNS]
 
     def batches(self, text: str) -> pa.RecordBatchReader:
         return self._engine.batches(queries.compose(text), self.parameters)
@@ -169,6 +188,7 @@ def policy_tables(policy: Policy, month: RatingMonth) -> dict[str, pa.Table]:
             carried_over_rate=pa.decimal128(9, 6),
             notice_days=pa.float64(),
         ),
+        "guarded": _table([(name,) for name in measures.protection.blocks], action_type=pa.string()),
         "moratoria": _table([(segment,) for segment in sorted(moratoria)], segment=pa.string()),
         "size_levels": _levels(levels.levels, levels.required, "customer_size"),
         "grade_levels": _levels(levels.levels, levels.by_grade, "grade"),

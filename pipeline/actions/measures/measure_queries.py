@@ -30,6 +30,11 @@ def names(policy: Policy) -> list[str]:
     return wanted + sorted(found - set(wanted))
 
 
+def decided(policy: Policy) -> list[str]:
+    """Of these, the ones that the policy has decided, in its order."""
+    return [name for name in names(policy) if name in policy.measures.sections()]
+
+
 def properties(name: str) -> frozenset[str]:
     """The properties of a measure. ConfigError for one that is not known, or where the query lacks a column."""
     path = resources.display(queries.files()[name])

@@ -38,7 +38,9 @@ def write_notices(
 
     cursor.execute(statement("outages/create_changes", untouched=outbox.untouched("s")), [at])
     void = statement("outages/void")
-    withdrawn = outbox.withdraw(cursor, void, [], "the outage is called off, or as it was announced")
+    withdrawn = outbox.withdraw(
+        cursor, f"s.action_id in ({void})", [], "the outage is called off, or as it was announced"
+    )
     outbox.written(cursor, f"delete from ops.outage_notices where action_id in ({void}) returning 1")
     when = {"iso_utc": ISO_UTC, "is_now": _IS_NOW}
 

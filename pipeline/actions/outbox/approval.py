@@ -87,13 +87,13 @@ def acknowledge(settings: Settings, chosen: Chosen, by: str) -> int:
         return _change(connection, "acknowledge", chosen, by=by)
 
 
-def approve_by_policy(connection: Connection, policy: Policy) -> int:
-    """Approve the actions that scheduled runs proposed and whose type is approved automatically; returns how many."""
-    take_lock(connection)
-    acts_as(connection, "policy")
-    which = "t.approval = 'automatic' and s.run_kind = 'scheduled'"
-    approve_all = text(statement("outbox/approve", types=statement("outbox/policy_types"), which=which))
-    return connection.execute(approve_all, {"by": "policy", "types": terms(policy)}).rowcount
+def approve_by_policy(connection: Connection, policy: Policy, most: int) -> int:
+    """Approve actions that scheduled runs proposed and whose type is approved automatically, at most so many; returns
+    how many."""
+    types = {"types": statement("outbox/policy_types"), "which": f"s.action_id in ({statement('outbox/to_approve')})"}
+    automatic = [name for name, each in policy.actions.types.items() if each.approval == "automatic"]
+    parameters = {"by": "policy", "types": terms(policy), "automatic": automatic, "most": most}
+    return connection.execute(text(statement("outbox/approve", **types)), parameters).rowcount
 
 
 def terms(policy: Policy) -> str:

@@ -1,4 +1,6 @@
-"""Delivery of actions: leases, attempts, outcomes, rests of channels. Each function is one short transaction.
+"""Delivery of actions: leases, attempts, outcomes, rests of channels.
+
+What may concern any number of actions is done in transactions of BATCH; every other function is one short transaction.
 
 An attempt is on record before anything is sent, and holds the action by a lease. A dispatcher that dies leaves the
 lease behind; once it has run out, another sends the action again, under the same key. So nothing is lost, and where it
@@ -7,20 +9,24 @@ cannot be known whether a message arrived, the key makes the second one harmless
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from pipeline.actions.outbox import approval
 from pipeline.actions.outbox.approval import acts_as, take_lock, terms
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.policy.actions import ActionChannel
 from pipeline.warehouse.statements import statement
 
+# As many actions as one transaction changes: a second's work.
+BATCH = 5_000
 _NOT_LEASED = "(s.leased_until is null or s.leased_until <= now())"
 # An attempt takes several round trips, each of which may last as long as the timeout.
 _ROUND_TRIPS = 10
@@ -56,28 +62,57 @@ class Resting:
     seconds: float
 
 
+def in_batches(connection: Connection, actor: str, change: Callable[[int], int]) -> int:
+    """Change any number of actions in transactions of at most ``BATCH``; returns how many.
+
+    ``change`` is given that number, and returns how many it changed. One that is killed leaves the batches before it
+    done and the others as they were.
+    """
+    changed = 0
+    while True:
+        with connection.begin():
+            take_lock(connection)
+            acts_as(connection, actor)
+            found = change(BATCH)
+        changed += found
+        if found < BATCH:
+            return changed
+
+
+def approve_by_policy(connection: Connection, policy: Policy) -> int:
+    """Approve what the policy lets go by itself; returns how many actions."""
+    return in_batches(connection, "policy", partial(approval.approve_by_policy, connection, policy))
+
+
 def settle(connection: Connection, policy: Policy) -> dict[str, int]:
     """Before sending: end actions that expired or follow one never sent, and apply the current policy."""
-    parameters, types = {"types": terms(policy)}, statement("outbox/policy_types")
-    take_lock(connection)
-    acts_as(connection, "dispatcher")
-    lapsed = _run(connection, "expire_proposed")
-    failed = _run(connection, "expire_approved", parameters, types=types, not_leased=_NOT_LEASED)
+    types = {"types": statement("outbox/policy_types"), "not_leased": _NOT_LEASED}
+
+    def each(name: str, parameters: dict[str, Any] | None = None, **fragments: str) -> int:
+        given = parameters or {}
+        change = lambda most: _run(connection, name, given | {"most": most}, **fragments)  # noqa: E731
+        return in_batches(connection, "dispatcher", change)
+
+    policy_types = {"types": terms(policy)}
+    lapsed = each("expire_proposed")
+    failed = each("expire_approved", policy_types, **types)
     for channel, use in policy.actions.channels:
-        failed += _run(
-            connection, "fail_abandoned", {"channel": channel, "attempts": use.attempts}, not_leased=_NOT_LEASED
-        )
-    while following := _run(connection, "suppress_following"):
+        limits = {"channel": channel, "attempts": use.attempts}
+        failed += each("fail_abandoned", limits, not_leased=_NOT_LEASED)
+    while following := each("suppress_following"):
         lapsed += following
-    _run(connection, "route", parameters, types=types, not_leased=_NOT_LEASED)
+    each("route", policy_types, **types)
     return {"suppressed": lapsed, "failed": failed}
 
 
 def to_queue(connection: Connection) -> int:
     """Move the approved actions of the work queue into it; returns how many."""
-    take_lock(connection)
-    acts_as(connection, "dispatcher")
-    return _run(connection, "to_work_queue", followed_is_done=statement("outbox/followed_is_done"))
+    done = statement("outbox/followed_is_done")
+    return in_batches(
+        connection,
+        "dispatcher",
+        lambda most: _run(connection, "to_work_queue", {"most": most}, followed_is_done=done),
+    )
 
 
 def claim(

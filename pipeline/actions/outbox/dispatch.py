@@ -17,7 +17,7 @@ from pipeline.actions.channels.contacts import Contacts
 from pipeline.actions.channels.letters import Letters
 from pipeline.actions.channels.mail import MailChannel
 from pipeline.actions.channels.webhook import WebhookChannel
-from pipeline.actions.outbox import approval, delivery
+from pipeline.actions.outbox import delivery
 from pipeline.actions.outbox.delivery import Claimed, Resting
 from pipeline.actions.outbox.outcome import Channel, Outcome
 from pipeline.errors import ConfigError
@@ -68,9 +68,8 @@ def dispatch(settings: Settings, policy: Policy, *, opened: Callable[..., Any] =
         written = [name for name, each in policy.actions.types.items() if each.channels != ("queue",)]
         faults = {name: fault for name in written if (fault := letters.fault(name))}
         counts: Counter[str] = Counter()
-        with connection.begin():
-            counts["approved"] = approval.approve_by_policy(connection, policy)
-            counts += Counter(delivery.settle(connection, policy))
+        counts["approved"] = delivery.approve_by_policy(connection, policy)
+        counts += Counter(delivery.settle(connection, policy))
         sender = _Sender(connection, policy, faults, counts, reasons)
         while sender.serve_all(usable):
             pass
@@ -105,8 +104,7 @@ class _Sender:
 
     def serve_all(self, usable: Mapping[str, Channel]) -> int:
         """Serve every channel once; returns how many actions changed, in which case another round is needed."""
-        with self._connection.begin():
-            moved = delivery.to_queue(self._connection)
+        moved = delivery.to_queue(self._connection)
         self._counts["queue"] += moved
         return moved + sum(self._serve(name, channel) for name, channel in usable.items())
 

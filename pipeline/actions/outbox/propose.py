@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from pipeline.engine.queries import compose
-from pipeline.errors import MonthError
+from pipeline.engine.queries import Query, query
+from pipeline.errors import ConfigError, MonthError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
 from pipeline.warehouse import publications
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Cursor
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "gridgrade:service-actions")
+# What the query of ``identified`` binds.
+NAMESPACE = {"namespace": _NAMESPACE.hex}
 
 # The key of the outbox's advisory lock. Any number would do that nothing else uses.
 TAKE_LOCK = "select pg_advisory_xact_lock(7269466)"
 
 
-_STAYS_PROPOSED = "s.status = 'proposed' and excluded.suppressed_by = 'publication'"
+_STAYS_PROPOSED = "s.status = 'proposed' and d.suppressed_by = 'publication'"
 
 
 def untouched(alias: str) -> str:
@@ -69,7 +71,7 @@ def propose(
     run_kind: str | None = None,
     fires: bool | None = None,
 ) -> int:
-    """Write the actions that the query ``decided`` returns; the rows that changed are counted.
+    """Write the actions of a type that the query ``decided`` returns; the rows that changed are counted.
 
     It returns ``reference`` (text[], what the action is for: with the type it makes the id), ``customer_id``,
     ``reason`` and ``payload`` (jsonb), and may return ``blocked_by`` (the protection that blocks it), ``follows`` (uuid
@@ -81,21 +83,43 @@ def propose(
     temporary table ``decided`` holds what was written, action_id included, until the next call or the end. ``fires``
     (default: ``may_fire``): whether it is proposed at all.
     """
+    _begin(cursor)
+    columns = ", ".join(_columns(cursor, decided, parameters))
+    fragments = {"decided": decided, "columns": columns, "action_type": f"${len(parameters) + 1}"}
+    cursor.execute(statement("outbox/fill_decided", **fragments), [*parameters, action_type])
+    with ingested(cursor, "identified", _identified(cursor)):
+        cursor.execute(statement("outbox/identify"))
+    _index(cursor)
+    return write(cursor, publication, run_kind, fires)
+
+
+def load(cursor: "Cursor", decided: pa.RecordBatchReader) -> None:
+    """Fill the table ``decided`` with actions of any types that have their ids already; ``write`` comes next.
+
+    ``decided``: action_type, action_id (16 bytes), customer_id, reason, payload (JSON), blocked_by. ConfigError where
+    an id comes twice.
+    """
+    _begin(cursor)
+    cursor.adbc_ingest("decided", decided, mode="append", temporary=True)
+    cursor.execute(statement("outbox/twice"))
+    for action_type, customer_id in cursor.fetchall():
+        raise ConfigError(
+            f"sql/lake/measures/{action_type}.sql returns customer {customer_id} twice with one subject: "
+            "an action is made once for a customer and a subject"
+        )
+    _index(cursor)
+
+
+def write(cursor: "Cursor", publication: Publication, run_kind: str | None = None, fires: bool | None = None) -> int:
+    """Write what is in ``decided`` to the outbox, as ``propose`` does; returns how many rows changed."""
     run_kind = run_kind or publication.run_kind
-    take_lock(cursor)
-    acts_as(cursor, "decision")
-    _decide(cursor, action_type, decided, parameters)
-    return written(
-        cursor,
-        statement("outbox/propose", untouched=untouched("s"), stays_proposed=_STAYS_PROPOSED),
-        [
-            publication.rating_month.first_day,
-            action_type,
-            may_fire(publication, run_kind) if fires is None else fires,
-            run_kind,
-            str(publication.publication_id),
-        ],
-    )
+    fires = may_fire(publication, run_kind) if fires is None else fires
+    judged = statement("outbox/judged")
+    anew = statement("outbox/decide_anew", judged=judged, untouched=untouched("s"), stays_proposed=_STAYS_PROPOSED)
+    parameters = [fires, run_kind, str(publication.publication_id)]
+    changed = written(cursor, anew, parameters)
+    month = publication.rating_month.first_day
+    return changed + written(cursor, statement("outbox/propose", judged=judged), [*parameters, month])
 
 
 def begin_anew(cursor: "Cursor", run_kind: str) -> int:
@@ -108,7 +132,7 @@ def begin_anew(cursor: "Cursor", run_kind: str) -> int:
 
 
 def withdraw(cursor: "Cursor", which: str, parameters: list, reason: str) -> int:
-    """Suppress those actions of the query ``which`` (of action_id) that nobody has acted on, for a reason."""
+    """Suppress the actions that ``which``, a condition on s, holds of and nobody has acted on, for a reason."""
     take_lock(cursor)
     acts_as(cursor, "decision")
     fragments = {"which": which, "reason": f"${len(parameters) + 1}", "untouched": untouched("s")}
@@ -137,14 +161,29 @@ def acts_as(cursor: "Cursor", actor: str) -> None:
     cursor.fetchone()
 
 
-def _decide(cursor: "Cursor", action_type: str, decided: str, parameters: Sequence) -> None:
+def identified(names: str) -> Query:
+    """The query of actions with their ids; ``names``, a table or a query, has the ``name`` of each."""
+    return query("action_ids", names=names)
+
+
+def _begin(cursor: "Cursor") -> None:
+    """An empty table ``decided``, and nobody else who writes many actions."""
+    take_lock(cursor)
+    acts_as(cursor, "decision")
     cursor.execute(statement("outbox/create_decided"))
     cursor.execute("truncate decided")
-    cursor.execute(statement("outbox/fill_decided", decided=decided), list(parameters) or None)
-    with ingested(cursor, "identified", _identified(cursor, action_type)):
-        cursor.execute(
-            "update decided as d set action_id = cast(i.action_id as uuid) from identified as i where i.place = d.place"
-        )
+
+
+def _columns(cursor: "Cursor", query: str, parameters: Sequence) -> list[str]:
+    """The names of the columns that a query returns."""
+    cursor.execute(f"select * from ({query}) as q limit 0", list(parameters) or None)
+    return [column[0] for column in cursor.description]
+
+
+def _index(cursor: "Cursor") -> None:
+    """What keeps PostgreSQL from comparing every action of ``decided`` with every one of the outbox."""
+    cursor.execute("create unique index if not exists decided_ids on decided (action_id)")
+    cursor.execute("analyze decided")
 
 
 @cache
@@ -153,10 +192,9 @@ def _hashing() -> duckdb.DuckDBPyConnection:
     return duckdb.connect()
 
 
-def _identified(cursor: "Cursor", action_type: str) -> pa.RecordBatchReader:
+def _identified(cursor: "Cursor") -> pa.RecordBatchReader:
     """place and action_id of the rows of ``decided``."""
-    cursor.execute(statement("outbox/action_names"), [action_type])
+    cursor.execute(statement("outbox/action_names"))
     with _hashing().cursor() as database:
         database.register("names", cursor.fetch_arrow_table())
-        query = compose("select * from action_ids order by place").sql()
-        return database.sql(query, params={"namespace": _NAMESPACE.hex}).to_arrow_table().to_reader()
+        return database.sql(identified("names").sql(), params=NAMESPACE).to_arrow_table().to_reader()

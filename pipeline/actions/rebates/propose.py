@@ -61,8 +61,8 @@ def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> d
             computing.narrow(campaign, accounts)
             narrowed = (known.bind(engine, only=PERHAPS_OVERDUE, within=within) for within in ranges)
             computing.look_at_start(campaign, narrowed)
-            known.bind(engine, only=OVERDUE)  # few customers are in arrears, and only their bills matter
-            changed += ledger.grant(cursor, publication, campaign, computing.grants(campaign))
+            known.bind(engine, only=OVERDUE)  # few customers are in arrears, and only their payments matter
+            changed += ledger.grant(cursor, publication, campaign, computing.grants(campaign, accounts))
         known.bind(engine)
         learnt = engine.batches(queries.compose("select * from learnt_later"), computing.recorded(month, month))
         for campaign, customers in ledger.affected_grants(cursor, month, learnt):
@@ -121,10 +121,11 @@ class Computing:
         parts = [self.written("select * from overdue_bills", parameters) for _ in bound]
         self._engine.bind_files(OVERDUE, parts)
 
-    def grants(self, campaign: Campaign) -> pa.RecordBatchReader:
+    def grants(self, campaign: Campaign, accounts: Accounts) -> pa.RecordBatchReader:
         """customer_id, opening_arrears, received, repaid, earned and rebate of all who were in arrears when the
-        campaign began, but for those whose grant is in the view ``standing``."""
-        query = queries.compose("select * from rebates_granted order by customer_id")
+        campaign began, but for those whose grant is in the view ``standing``. ``accounts``: of the campaign's end."""
+        accounts.bind(self._engine)
+        query = queries.compose("select * from rebates_granted order by customer_id", accounts.files)
         return self._engine.batches(query, self.parameters(campaign))
 
     def recorded(self, first: RatingMonth, last: RatingMonth) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pipeline.grading.explain import texts
 from pipeline.grading.explain.counterfactual import Move, NextGrade, next_grade
 from pipeline.grading.explain.published_rating import Definition, Published, read
 from pipeline.grading.explain.standing import Rule, standing
-from pipeline.grading.grader import reasons_against
+from pipeline.grading.reasons import reasons_against
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.scorecard import GradeScale

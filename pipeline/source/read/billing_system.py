@@ -68,7 +68,7 @@ class BillingSystem:
         self._url, self._is_postgresql = url, url.get_backend_name() == "postgresql"
         self._zone = time_zone
         self._time_zone = "set time zone '{}'".format(time_zone.replace("'", "''"))
-        self._engine = connect(url)
+        self._engine = connect(url, is_kept=True)
         statements = _IN_UTC | {"postgresql": self._time_zone}
         if statement := statements.get(url.get_backend_name()):
             sa.event.listen(self._engine, "connect", lambda connection, _: _execute(connection, statement))
@@ -82,6 +82,7 @@ class BillingSystem:
 
     def __exit__(self, *_: object) -> None:
         self._forget_adbc()
+        self._engine.dispose()
 
     def query(self, table: SourceTable) -> ExtractQuery | None:
         """The extract query of a table, tried on the source; None where an optional table is not there."""

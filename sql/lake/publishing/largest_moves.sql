@@ -9,4 +9,4 @@ order by
     abs(coalesce(notches, 0)) desc,
     abs(coalesce(score_after - score_before, 0)) desc,
     customer_id
-limit :largest
+limit coalesce(:largest, 2147483647)

@@ -1,6 +1,14 @@
 -- Fails approved actions whose last attempt broke off: their attempts are used up. One row: an action that failed.
--- Parameters: channel, attempts (how many the channel allows).
+-- Parameters: channel, attempts (how many the channel allows), most (actions).
 -- Fragments: not_leased (a condition on s).
+
+with chosen as materialized (
+    select s.action_id
+    from ops.service_actions as s
+    where s.status = 'approved' and s.channel = :channel and s.attempts >= :attempts and {not_leased}
+    limit :most
+    for update of s
+)
 
 update ops.service_actions as s
 set status = 'failed',
@@ -8,4 +16,5 @@ set status = 'failed',
     next_attempt_at = null,
     leased_until = null,
     updated_at = now()
-where s.status = 'approved' and s.channel = :channel and s.attempts >= :attempts and {not_leased}
+from chosen as c
+where s.action_id = c.action_id

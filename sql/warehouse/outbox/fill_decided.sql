@@ -1,20 +1,8 @@
 -- Fills the table decided with the rows of a query.
--- One row: an action. The query need not name the columns in which it has nothing to say: as JSON, what is absent is
--- null.
--- Fragments: decided (the query, with its own parameters).
+-- One row: an action.
+-- Fragments: decided (the query, with its own parameters), columns (those of decided that it returns), action_type (the
+-- parameter with the type).
 
-insert into decided
-select
-    row_number() over (order by d.reference),
-    d.reference,
-    null,
-    d.customer_id,
-    d.reason,
-    d.payload,
-    cast(o.more ->> 'priority' as smallint),
-    o.more ->> 'blocked_by',
-    cast(o.more ->> 'follows' as uuid),
-    cast(o.more ->> 'due_at' as timestamptz),
-    cast(o.more ->> 'expires_at' as timestamptz)
+insert into decided (action_type, {columns})
+select {action_type}, {columns}
 from ({decided}) as d
-cross join lateral (select to_jsonb(d) - 'payload' as more) as o

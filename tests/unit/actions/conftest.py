@@ -3,7 +3,6 @@
 import pytest
 
 from pipeline.policy import Policy
-from tests.support.outbox import House
 from tests.support.receivers import WebhookReceiver
 from tests.support.records.actions import Utility
 
@@ -23,21 +22,6 @@ def holding(policy):
         return Policy(**document | {"rebate": {"campaigns": [terms | campaign for campaign in campaigns]}})
 
     return made
-
-
-@pytest.fixture(scope="module")
-def module_house(databases, policy, tmp_path_factory):
-    with databases(tmp_path_factory.mktemp("house")) as settings:
-        house = House(settings, policy)
-        yield house
-        house.close()
-
-
-@pytest.fixture
-def house(module_house) -> House:
-    """An outbox with nothing in it; its warehouse is that of the module."""
-    module_house.empty()
-    return module_house
 
 
 @pytest.fixture

@@ -137,6 +137,13 @@ def test_migrate_says_when_there_is_nothing_to_do(gridgrade, settings):
     assert gridgrade("migrate", settings=settings) == (0, "nothing to migrate\n", "")
 
 
+def test_migrate_needs_no_billing_system_and_starts_none(gridgrade, settings, monkeypatch, tmp_path):
+    monkeypatch.delenv("GRIDGRADE_SOURCE_URL", raising=False)
+    monkeypatch.setenv("GRIDGRADE_WAREHOUSE_URL", settings.warehouse.render_as_string(hide_password=False))
+    assert gridgrade("migrate") == (0, "nothing to migrate\n", "")
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_doctor_exits_with_1_while_something_is_wrong(gridgrade, settings):
     code, out, _ = gridgrade("doctor", "--json", settings=settings)
     assert code == 1

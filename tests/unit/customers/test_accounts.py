@@ -14,6 +14,7 @@ from pipeline.customers.accounts import Accounts
 from pipeline.customers.compute_indices import compute_indices
 from pipeline.customers.parameters import parameters
 from pipeline.engine import open_engine, queries
+from pipeline.engine.duckdb import DuckDBEngine
 from pipeline.lake import Lake, known_records
 from pipeline.lake.known_records import KnownRecords
 from pipeline.sample import LAST
@@ -181,7 +182,7 @@ class TestKept:
         return read
 
     def test_they_are_what_the_queries_give_and_are_written_once(self, home, policy, kept, monkeypatch):
-        monkeypatch.setattr(known_records, "CUSTOMERS_AT_ONCE", 250)
+        monkeypatch.setattr(DuckDBEngine, "customers_at_once", 250)
         rows, written = kept()
         assert len(written) > 1
         with open_engine(home) as engine:

@@ -10,8 +10,9 @@ import pytest
 
 from pipeline.customers.compute_indices import compute_indices
 from pipeline.customers.index_values import rule_facts
+from pipeline.engine.duckdb import DuckDBEngine
 from pipeline.errors import ConfigError, LakeError
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.sample import LAST
@@ -196,7 +197,7 @@ def test_threads_order_of_rows_and_size_of_a_part_change_nothing(sample, as_it_w
     fill_lake(Lake(home.lake_path), shuffled, MONTH)
     alone = Settings(home=home.home, threads=1)
     assert measured(alone, policy).equals(as_it_was)
-    monkeypatch.setattr(known_records, "CUSTOMERS_AT_ONCE", 250)
+    monkeypatch.setattr(DuckDBEngine, "customers_at_once", 250)
     assert measured(home, policy).equals(as_it_was)
 
 

@@ -18,6 +18,7 @@ from pipeline.customers.compute_indices import compute_indices
 from pipeline.customers.group import ASPECTS, group
 from pipeline.customers.parameters import group_parameters
 from pipeline.engine import open_engine, queries
+from pipeline.engine.duckdb import DuckDBEngine
 from pipeline.errors import LakeError, ModelError
 from pipeline.grading.grade import grade
 from pipeline.grading.sensitivity import sensitivity
@@ -198,7 +199,7 @@ def test_rows_in_any_order_in_any_ranges_on_any_threads_give_the_same_bits(
     lake = Lake(shuffled)
     for folder in lake.partitions():
         reseal(lake, folder)
-    monkeypatch.setattr(known_records, "CUSTOMERS_AT_ONCE", 97)
+    monkeypatch.setattr(DuckDBEngine, "customers_at_once", 97)
     other = sample_settings.model_copy(update={"lake": shuffled, "threads": 1})
     group(LAST, other, policy)
     for table in ("groups", "group_profiles"):

@@ -8,11 +8,12 @@ import pytest
 
 from pipeline.engine import duckdb as engine
 from pipeline.errors import ConfigError, ModelError
-from pipeline.grading.grade import Grader, grade
+from pipeline.grading.grade import grade
 from pipeline.lake import Lake
 from pipeline.publishing.publish import publish
 from pipeline.scorecard import CreditModel, ExpertScorecard
 from pipeline.warehouse import overrides
+from tests.support.grader import Grader
 from tests.support.records.indices import BASIS, MODELS, OCTOBER, customer, expert, register, write_indices
 
 

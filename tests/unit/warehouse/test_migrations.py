@@ -96,6 +96,25 @@ def test_every_table_and_column_says_what_it_is(sql):
     assert silent == []
 
 
+def test_every_column_that_refers_to_another_table_has_an_index(sql):
+    """Without one, removing a row of the other table reads this one from end to end."""
+    unindexed = sql(
+        """
+        select f.conrelid::regclass::text, f.conname
+        from pg_constraint as f
+        where f.contype = 'f' and f.conparentid = 0
+            and not exists (
+                select
+                from pg_index as i
+                where i.indrelid = f.conrelid
+                    and (i.indkey::smallint[])[0:cardinality(f.conkey) - 1] @> f.conkey
+                    and coalesce(pg_get_expr(i.indpred, i.indrelid), '') ~ '^(|\\(\\w+ IS NOT NULL\\))$'
+            )
+        """
+    )
+    assert unindexed == []
+
+
 def test_a_new_index_gets_its_columns_once_and_in_published_months_too(settings, sql, policy):
     sql("create table rating.month partition of rating.credit_indices for values from ('2026-01-01') to ('2026-02-01')")
     indices = {"moon_phase": policy.indices["arrears_ratio"], "arrears_ratio": policy.indices["arrears_ratio"]}

@@ -22,7 +22,7 @@ with first_cancelled as (
                 order by
                     case
                         when :booked_from is null then issued_on
-                        else greatest(issued_on, cast(timezone(:timezone, recorded_at) as date))
+                        else greatest(issued_on, cast(recorded_at at time zone :timezone as date))
                     end,
                     bill_id
             ) as place

@@ -8,9 +8,11 @@ import pytest
 from pipeline.actions.channels.letters import Letters
 from pipeline.actions.measures import measure_queries
 from pipeline.actions.measures.decision_inputs import period
+from pipeline.actions.outbox import propose
 from pipeline.engine import queries
+from pipeline.engine.duckdb import DuckDBEngine
 from pipeline.errors import ConfigError, MonthError
-from pipeline.lake import Lake, known_records
+from pipeline.lake import Lake
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from tests.support.documented_project import MEASURE, documented_project
@@ -413,6 +415,34 @@ def test_a_backfill_writes_its_actions_suppressed_and_the_next_month_makes_good_
     assert len(following.actions("visit")) == 1
 
 
+def test_what_was_withdrawn_stays_so_from_the_first_month_on(town):
+    """A month costs what it changes, and not what all months before it have withdrawn."""
+    people, bills = {"a": {"grade": "D"}}, [bill("a", "2026-08-20")]
+    there = town.settled(people, bills=bills)
+    there.decide()
+    paid = [payment("a", "2026-11-02", "100")]
+    following = there.settled(people, month=MONTH + 1, bills=bills, payments=paid)
+    following.decide(MONTH + 1)
+    later = following.settled(people, month=MONTH + 2, bills=bills, payments=paid)
+    later.decide(MONTH + 2)
+    withdrawn = "select reason from ops.service_actions where action_type = 'visit' and suppressed_by = 'withdrawal'"
+    assert later.sql(withdrawn) == [("no longer due in 2026-11",)]
+
+
+def test_an_old_action_that_is_still_due_is_noted_once_a_year(town):
+    """Retention keeps it by that, or the debt would be collected a second time."""
+    people, bills = {"a": {"grade": "D"}}, [bill("a", "2026-08-20")]
+    there = town.settled(people, bills=bills)
+    there.decide()
+    there.sql("update ops.service_actions set status = 'acknowledged' where action_type = 'collection'")
+    noted = "select distinct still_due_in from ops.service_actions where action_type = 'collection'"
+    for months, expected in ((12, None), (13, MONTH + 13), (14, MONTH + 13), (26, MONTH + 26)):
+        there = there.settled(people, month=MONTH + months, bills=bills)
+        there.decide(MONTH + months)
+        assert there.sql(noted) == [(expected and expected.first_day,)]
+    assert there.sql("select count(*) from ops.service_actions where still_due_in is not null") == [(1,)]
+
+
 def test_a_measure_that_the_policy_takes_away_is_withdrawn(town):
     people, bills = {"a": {"grade": "D"}}, [bill("a", "2026-08-20")]
     there = town.settled(people, bills=bills)
@@ -499,12 +529,38 @@ class TestOwn:
         bills = [bill(name, day) for name in people for day in ("2026-08-20", "2026-09-20")]
         found = []
         for properties in ("", "-- Properties: in_ranges.\n"):
-            monkeypatch.setattr(known_records, "CUSTOMERS_AT_ONCE", 2)
+            monkeypatch.setattr(DuckDBEngine, "customers_at_once", 2)
             there = own({}, properties + query).settled(people, bills=bills)
             there.decide()
             found.append(there.actions(MEASURE))
         assert found[0] == found[1]
         assert [name for name, _, _ in found[0]] == sorted(people)
+
+    def test_ids_and_payloads_are_made_of_whatever_a_query_returns(self, own):
+        names = ['quote " back \\ slash', "comma, \u5ba2 '1'", "{brace}"]
+        query = "select customer_id, segment as subject, region as reason, customers.* exclude (customer_id, segment) "
+        there = own({}, query + "from customers").settled(
+            {name: {"contract_capacity_kva": Decimal("1.10")} for name in names}
+        )
+        there.decide()
+        found = there.sql(
+            "select action_id::text, customer_id, payload from ops.service_actions where action_type = %s", MEASURE
+        )
+        assert sorted(name for _, name, _ in found) == sorted(names)
+        for made, name, payload in found:
+            assert made == propose.action_id(MEASURE, name, "residential")
+            assert payload["feeder_id"] == "F1"
+            assert payload["contract_capacity_kva"] == 1.1
+            assert payload["closed_on"] is None
+            assert payload["connected_on"] == "2015-01-01"
+
+    def test_one_that_has_an_action_twice_is_refused_in_one_line(self, own):
+        query = "select customer_id, '' as subject, 'owes' as reason from bill_status"
+        there = own({}, query).settled({"a": {}}, bills=[bill("a", "2026-08-20"), bill("a", "2026-09-20")])
+        with pytest.raises(
+            ConfigError, match=rf"measures/{MEASURE}.sql returns customer a twice with one subject: an "
+        ):
+            there.decide()
 
     def test_what_is_no_measure_is_refused_in_one_line(self, own):
         for query, message in (

@@ -20,6 +20,7 @@ import trustme
 
 from pipeline.actions.outbox import delivery
 from pipeline.resources import ROOT
+from tests.support.environment import variables
 from tests.support.outbox import MONTH, SECRET
 from tests.support.receivers import document
 
@@ -397,6 +398,64 @@ def test_a_dispatcher_that_is_killed_leaves_nothing_behind(sending, receiver, tm
     assert sending.statuses() == {"dispatched": 3}
     assert receiver.keys.count(in_flight) == 2
     assert receiver.done == set(actions)
+
+
+def test_what_goes_by_thousands_goes_in_batches(house, monkeypatch):
+    """Approvals, expiries, routes and the work queue, of more actions than a transaction may change."""
+    monkeypatch.setattr(delivery, "BATCH", 2)
+    queued = house.under(ALL)
+    late = queued.decide("inspection", *"abcde", expires_at=("timestamptz", "2026-01-01 00:00Z"))
+    moved = queued.decide("visit", *"abcde", run_kind="command")
+    queued.sql("update ops.service_actions set status = 'approved', channel = 'email' where action_type = 'visit'")
+    actions = queued.decide("retention", *"abcde")
+    locks = []
+    taken = delivery.take_lock
+    monkeypatch.setattr(delivery, "take_lock", lambda connection: (locks.append(1), taken(connection)))
+    outcome = queued.dispatch()
+    assert (outcome["approved"], outcome["suppressed"], outcome["dispatched"]["queue"]) == (5, 5, 5)
+    assert len(locks) > 3 * 4, "three batches for each"
+    assert {queued.row(action, "suppressed_by") for action in late} == {("expiry",)}
+    assert {queued.row(action, "channel") for action in moved} == {("webhook",)}
+    for action in actions:
+        assert [status for status, *_ in queued.history(action)] == ["proposed", "approved", "dispatched"]
+
+
+@pytest.mark.parametrize(
+    ("batch", "left"),
+    [(1, {"proposed": 6}), (3, {"proposed": 2, "approved": 4}), (6, {"approved": 4, "dispatched": 2})],
+)
+def test_a_dispatcher_killed_between_batches_leaves_whole_ones(house, forks, batch, left):
+    queued = house.under({"retention": {"channels": ["queue"], "approval": "automatic"}})
+    actions = queued.decide("retention", *"abcdef")
+    source = KILLED.format(batch=batch)
+    assert forks.run(source, variables(queued.settings)) == -signal.SIGKILL
+    assert queued.statuses() == left
+    queued.dispatch()
+    assert queued.statuses() == {"dispatched": 6}
+    for action in actions:
+        assert [status for status, *_ in queued.history(action)] == ["proposed", "approved", "dispatched"]
+
+
+# A dispatcher that dies when it begins a batch of its two actions.
+KILLED = """
+import os, signal
+from pipeline.actions.outbox import delivery
+from pipeline.actions.outbox.dispatch import dispatch
+from pipeline.policy import Policy
+from pipeline.settings import Settings
+
+delivery.BATCH, taken, batches = 2, delivery.take_lock, []
+
+def take_lock(connection):
+    batches.append(1)
+    taken(connection)
+    if len(batches) == {batch}:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+delivery.take_lock = take_lock
+delivery.settle = lambda *given: {{}}
+dispatch(Settings.load(), Policy.load())
+"""
 
 
 def test_a_last_attempt_that_broke_off_is_a_failure(sending):

@@ -1,22 +1,13 @@
-"""A family's model with the policy's scale and rules, applied to customers."""
+"""The second way to grade: a frame of customers through a model and the rules in Python."""
 
 import numpy as np
 import pandas as pd
 
 from pipeline.grading import rules
+from pipeline.grading.reasons import reasons_against
 from pipeline.policy import Policy
 from pipeline.scorecard import CreditModel, ExpertScorecard
 from pipeline.warehouse.monthly_tables import REASONS
-
-
-def reasons_against(model: CreditModel | ExpertScorecard, frame: pd.DataFrame) -> pd.DataFrame:
-    """The model's ``reason_points``, none below zero where the index is in band A or has no value."""
-    points = model.reason_points(frame)
-    for column in points:
-        name = column.removesuffix("_band")
-        is_fault = (frame[f"{name}_band"] != "A") & frame[name].notna()
-        points[column] = points[column].where(is_fault, points[column].clip(lower=0))
-    return points
 
 
 class Grader:
@@ -46,7 +37,8 @@ class Grader:
         return graded.join(ruled).join(self._reasons(frame)).join(published)
 
     def _notches(self, previous: pd.Series, grades: pd.Series) -> pd.Series:
-        before, now = (pd.Categorical(names, self._policy.grades.names).codes for names in (previous, grades))
+        place = {name: at for at, name in enumerate(self._policy.grades.names)}
+        before, now = (names.map(place).fillna(-1).to_numpy(dtype=np.int64) for names in (previous, grades))
         return pd.Series(before - now, previous.index, dtype="Int32").where(before >= 0)
 
     def _reasons(self, frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,148 @@
+"""Spark: for what one machine does not hold. The same queries, over files that the driver and every executor see."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import StructType
+
+from pipeline.engine import Range
+from pipeline.engine.queries import Query
+from pipeline.engine.spark_session import close_session, open_session, refusals
+from pipeline.engine.spark_sql import spark_type, stages, text
+from pipeline.settings import Settings
+
+BATCH_ROWS = 100_000
+
+
+class SparkEngine:
+    """See ``pipeline.engine.Engine``. Results that are too large for the driver pass through ``settings.scratch_path``,
+    which the driver and the executors have to see at the same path, as they do the lake."""
+
+    fault = PySparkException
+    customers_at_once = 2_000_000
+
+    def __init__(self, settings: Settings):
+        self._session = open_session(settings)
+        self._scratch = TemporaryDirectory(dir=settings.scratch_path, prefix="spark-", ignore_cleanup_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        close_session(self._session)
+        self._scratch.cleanup()
+
+    def bind_facts(
+        self,
+        name: str,
+        columns: Mapping[str, str],
+        files: Sequence[tuple[str, str | None]],
+        *,
+        only: str | None = None,
+        within: Range | None = None,
+    ) -> None:
+        schema = StructType.fromDDL(", ".join(f"`{column}` {spark_type(kind)}" for column, kind in columns.items()))
+        clean = [facts for facts, left_out in files if left_out is None]
+        rows = self._read(clean, schema) if clean else self._session.createDataFrame([], schema)
+        for facts, left_out in files:
+            if left_out is not None:
+                numbered = self._read([facts], schema).selectExpr("*", "_metadata.row_index as file_row_number")
+                dirty = self._read([left_out]).select("file_row_number").hint("broadcast")
+                rows = rows.unionByName(numbered.join(dirty, "file_row_number", "left_anti").select(*columns))
+        self._bind_customers(name, rows, only, within)
+
+    def bind_left_out(
+        self,
+        name: str,
+        files: Mapping[str, Sequence[str]],
+        *,
+        only: str | None = None,
+        within: Range | None = None,
+    ) -> None:
+        rows = self._session.createDataFrame([], "table_name string, customer_id string")
+        for table, left_out in files.items():
+            if left_out:
+                rows = rows.unionByName(self._read(left_out).selectExpr(f"{text(table)} as table_name", "customer_id"))
+        self._bind_customers(name, rows, only, within)
+
+    def bind_files(self, name: str, files: Sequence[str], *, within: Range | None = None) -> None:
+        self._bind_customers(name, self._read(files), None, within)
+
+    def _bind_customers(self, name: str, rows: DataFrame, only: str | None, within: Range | None) -> None:
+        if only:
+            chosen = self._session.table(only).select("customer_id")
+            rows = rows.join(chosen, "customer_id", "left_semi").select(rows.columns)
+        for bound, sign in zip(within or (None, None), (">=", "<"), strict=True):
+            if bound is not None:
+                rows = rows.where(f"customer_id {sign} {text(bound)}")
+        rows.createOrReplaceTempView(name)
+
+    def _read(self, files: Sequence[str], schema: StructType | None = None) -> DataFrame:
+        """Parquet files as they are; the schema of the first, unless one is given, so that Spark looks at none."""
+        schema = schema or from_arrow_schema(pq.read_schema(files[0]))
+        return self._session.read.schema(schema).parquet(*files)
+
+    def bind_table(self, name: str, table: pa.Table) -> None:
+        rows = table if table.num_rows else []  # a server does not take the types of an empty table from it
+        self._session.createDataFrame(rows, from_arrow_schema(table.schema)).createOrReplaceTempView(name)
+
+    def keep(self, name: str, query: Query, parameters: Mapping[str, Any] | None = None) -> None:
+        with self._result(query, parameters) as rows:
+            rows.localCheckpoint().createOrReplaceTempView(name)
+
+    def release(self, name: str) -> None:
+        self._session.catalog.dropTempView(name)
+
+    def fetch(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        with self._result(query, parameters) as rows:
+            return rows.toArrow()
+
+    def batches(self, query: Query, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
+        folder = self._written(query, parameters)
+        files = sorted(folder.glob("*.parquet"))
+        return pa.RecordBatchReader.from_batches(pq.read_schema(files[0]), _stream(files))
+
+    def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
+        folder = self._written(query, parameters, one_file=True)
+        [file] = folder.glob("*.parquet")
+        file.replace(path)
+        rmtree(folder)
+        return pq.read_metadata(path).num_rows
+
+    def _written(self, query: Query, parameters: Mapping[str, Any] | None, *, one_file: bool = False) -> Path:
+        """The result as Parquet files in a folder of its own, in the order of their names."""
+        folder = Path(self._scratch.name, uuid4().hex)
+        with self._result(query, parameters) as rows:
+            (rows.coalesce(1) if one_file else rows).write.parquet(str(folder), compression="zstd")
+        return folder
+
+    @contextmanager
+    def _result(self, query: Query, parameters: Mapping[str, Any] | None) -> Iterator[DataFrame]:
+        """The result, of which nothing is computed yet. What it names more than once is held until it is closed."""
+        bound = {name: value for name, value in (parameters or {}).items() if name in query.parameters}
+        *shared, whole = stages(query, f"stage_{uuid4().hex[:8]}")
+        with refusals():
+            try:
+                for stage in shared:
+                    rows = self._session.sql(stage.sql, args=bound)
+                    (rows.localCheckpoint() if stage.times_named > 1 else rows).createOrReplaceTempView(stage.name)
+                yield self._session.sql(whole.sql, args=bound)
+            finally:
+                for stage in shared:
+                    self._session.catalog.dropTempView(stage.name)
+
+
+def _stream(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(BATCH_ROWS)

@@ -1,0 +1,132 @@
+"""A Spark session that computes as DuckDB does: errors instead of nulls, exact decimals, instants in UTC."""
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from pipeline.errors import ConfigError, LakeError, SparkUnavailableError
+from pipeline.private import make_folder
+from pipeline.settings import Settings
+
+_SAME_RESULTS = {
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # A query of the lake recurs as often as one customer has credits.
+    "spark.sql.cteRecursionLevelLimit": "100000",
+    "spark.sql.cteRecursionRowLimit": "-1",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+_SIZES = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_PORTS = {"spark": 7077, "sc": 15002}
+_PATIENCE = 10  # seconds
+_AWAY = re.compile(
+    r"StatusCode\.UNAVAILABLE|SparkContext was shut down|stopped SparkContext|All masters are unresponsive|"
+    r"Connection refused|UnknownHostException|Answer from Java side is empty|Checkpoint block .* not found"
+)
+
+
+def open_session(settings: Settings) -> SparkSession:
+    """A session of its own at ``settings.spark``; all of a process share one connection to it.
+
+    ConfigError where there is no Java, SparkUnavailableError where the cluster cannot be reached.
+    """
+    try:
+        make_folder(settings.scratch_path)
+    except OSError as error:
+        raise LakeError(f"{settings.scratch_path} cannot be made: {error.strerror}; check GRIDGRADE_HOME") from error
+    where = settings.spark.get_secret_value() if settings.spark else f"local[{settings.threads or '*'}]"
+    _require_reachable(where)
+    with refusals():
+        if where.startswith("sc://"):
+            session = SparkSession.builder.remote(where).create()
+        else:
+            _require_java()
+            session = _builder(where, settings).getOrCreate().newSession()
+        for name, value in _SAME_RESULTS.items():
+            session.conf.set(name, value)
+    return session
+
+
+def close_session(session: SparkSession) -> None:
+    """End a session of a server. One in this process ends with its last view: stopping it would stop all of them."""
+    if not hasattr(session, "_jsparkSession"):
+        session.stop()
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What Spark refuses for want of memory, as a ConfigError that names the settings; a cluster that is away as a
+    SparkUnavailableError."""
+    try:
+        yield
+    except Exception as error:
+        what = " ".join(str(error).split())
+        if "OutOfMemoryError" in what:
+            raise ConfigError(
+                "Spark has too little memory for this step: raise GRIDGRADE_MEMORY_LIMIT or, on a cluster, "
+                "spark.executor.memory in spark-defaults.conf"
+            ) from None
+        if away := _AWAY.search(what):
+            raise SparkUnavailableError(
+                f"Spark cannot be reached, or went away: {away[0]}; check GRIDGRADE_SPARK and that the cluster runs"
+            ) from None
+        raise
+
+
+def _builder(master: str, settings: Settings) -> SparkSession.Builder:
+    """What holds for a cluster stands in Spark's own spark-defaults.conf; here is only what this process needs."""
+    builder = SparkSession.builder.appName("gridgrade").master(master)
+    own = {
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.warehouse.dir": str(settings.scratch_path / "warehouse"),
+    }
+    if master.startswith("local"):
+        own |= {
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.memory": f"{_mebibytes(settings.memory_limit)}m",
+            "spark.local.dir": str(settings.scratch_path),
+            "spark.sql.shuffle.partitions": str(2 * (settings.threads or os.cpu_count() or 1)),
+            "spark.ui.enabled": "false",
+        }
+    for name, value in own.items():
+        builder = builder.config(name, value)
+    return builder
+
+
+def _require_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    if not shutil.which(Path(home, "bin", "java") if home else "java"):
+        raise ConfigError(
+            "GRIDGRADE_ENGINE=spark needs Java 17 or newer: apt-get install openjdk-17-jre-headless, or set JAVA_HOME"
+        )
+
+
+def _require_reachable(where: str) -> None:
+    """SparkUnavailableError where nobody listens; Spark's own clients would go on trying for minutes."""
+    scheme, _, rest = where.partition("://")
+    if scheme not in _PORTS:
+        return
+    refused = []
+    for address in re.split(r"[/;]", rest)[0].split(","):
+        host, _, port = address.partition(":")
+        try:
+            with socket.create_connection((host, int(port or _PORTS[scheme])), _PATIENCE):
+                return
+        except OSError as error:
+            refused.append(f"{address}: {error.strerror or error}")
+    raise SparkUnavailableError(f"GRIDGRADE_SPARK cannot be reached: {'; '.join(refused)}; check that it runs there")
+
+
+def _mebibytes(size: str) -> int:
+    """A size in DuckDB's notation."""
+    number, unit = re.fullmatch(r"([\d.]+) ?(\w+)B", size, re.IGNORECASE).groups()  # type: ignore[union-attr]
+    return int(float(number) * _SIZES[unit.capitalize()]) // 2**20

@@ -1,0 +1,104 @@
+"""DuckDB's SQL in Spark's: where sqlglot's translation gives other values, and a query taken apart into stages."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlglot import exp
+from sqlglot.dialects.spark import Spark
+from sqlglot.generators.spark import SparkGenerator
+
+from pipeline.engine.queries import DIALECT, Query
+
+
+class SparkSQL(Spark):
+    """Spark's dialect with what DuckDB means by it."""
+
+    class Generator(SparkGenerator):
+        def div_sql(self, expression: exp.Div) -> str:
+            """A quotient is a double, of decimals too. By zero it is an error, where DuckDB has infinity."""
+            left, right = (exp.cast(side.copy(), "double") for side in (expression.this, expression.expression))
+            return f"{self.sql(left)} / {self.sql(right)}"
+
+        def anonymous_sql(self, expression: exp.Anonymous) -> str:
+            """round_even to no decimals."""
+            if str(expression.this).upper() == "ROUND_EVEN":
+                return self.func("RINT", expression.expressions[0])
+            return super().anonymous_sql(expression)
+
+        def percentilecont_sql(self, expression: exp.PercentileCont) -> str:
+            """quantile_cont, which has two arguments."""
+            return self.func("PERCENTILE", expression.this, expression.expression)
+
+
+class Stage(NamedTuple):
+    """A common table expression of a query as a view of its own, which the stages after it name so many times."""
+
+    name: str
+    sql: str
+    times_named: int
+
+
+def spark_type(kind: str) -> str:
+    """A type of DuckDB's in Spark's words."""
+    return exp.DataType.build(kind, DIALECT).sql(SparkSQL)
+
+
+def text(value: str) -> str:
+    """A text as Spark's SQL writes it."""
+    return exp.Literal.string(value).sql(SparkSQL)
+
+
+def stages(query: Query, prefix: str) -> list[Stage]:
+    """The common table expressions of a query in the order they need each other, and last the query itself.
+
+    Spark would put the text of each wherever it is named, and an account's history many times over into one plan.
+    """
+    unfolded = _Unfolded(prefix)
+    unfolded.add("result", unfolded.body(query.tree, {}))
+    named = Counter(table.name for tree in unfolded.views.values() for table in tree.find_all(exp.Table))
+    return [Stage(name, tree.sql(SparkSQL, comments=False), named[name]) for name, tree in unfolded.views.items()]
+
+
+class _Unfolded:
+    """The views that a query's common table expressions become, each over those before it."""
+
+    def __init__(self, prefix: str):
+        self._prefix = prefix
+        self.views: dict[str, exp.Query] = {}
+
+    def add(self, name: str, tree: exp.Query) -> str:
+        """The name of the new view."""
+        view = f"{self._prefix}_{len(self.views)}_{name}"
+        self.views[view] = tree
+        return view
+
+    def body(self, query: exp.Query, known: Mapping[str, str]) -> exp.Query:
+        """The query without its common table expressions. ``known``: by name, the views of those around it."""
+        query, known = query.copy(), dict(known)
+        if (own := query.args.get("with_")) is not None:
+            own.pop()
+            for cte in own.expressions:
+                itself = own.args.get("recursive") and cte.alias in _tables(cte.this)
+                known[cte.alias] = self.add(cte.alias, _recursive(cte, known) if itself else self.body(cte.this, known))
+        return _over(query, known)
+
+
+def _recursive(cte: exp.CTE, known: Mapping[str, str]) -> exp.Query:
+    rows = _over(cte.this, {name: view for name, view in known.items() if name != cte.alias})
+    return exp.select("*").from_(cte.alias).with_(cte.alias, as_=rows, recursive=True)
+
+
+def _over(query: exp.Query, views: Mapping[str, str]) -> exp.Query:
+    """The query with views in place of the names that they are known by."""
+    query = query.copy()
+    for table in query.find_all(exp.Table):
+        if table.name in views:
+            if not table.alias:
+                table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
+            table.set("this", exp.to_identifier(views[table.name]))
+    return query
+
+
+def _tables(query: exp.Expr) -> set[str]:
+    return {table.name for table in query.find_all(exp.Table)}
