@@ -16,6 +16,14 @@ def connect(url: URL, is_kept: bool = False) -> Engine:
     return create_engine(url, poolclass=NullPool, connect_args=arguments)
 
 
+def without_password(text: str, url: URL) -> str:
+    """A driver's words without the address's password, as it is and as an address writes it."""
+    if not url.password:
+        return text
+    quoted = url.set(drivername="x").render_as_string(hide_password=False).split("@")[0].split(":", 2)[-1]
+    return text.replace(quoted, "***").replace(str(url.password), "***")
+
+
 def libpq_uri(url: URL) -> str:
     """A PostgreSQL URL as libpq reads it, for ADBC.
 

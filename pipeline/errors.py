@@ -4,6 +4,7 @@ Each message is one line that names the month or the table and the way out. The 
 itself (a source, a warehouse or a cluster that is away) and nothing else: see RETRIED.
 """
 
+import errno
 from typing import Any
 
 
@@ -75,6 +76,13 @@ class ActionError(GridgradeError):
     """An action cannot be found, moved to that status, or put into words."""
 
 
+def is_out_of_space(error: BaseException) -> bool:
+    """Whether a disk is full, or a quota, whoever says so."""
+    is_os = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return is_os or any(words in str(error) for words in _OUT_OF_SPACE)
+
+
+_OUT_OF_SPACE = ("No space left on device", "could not extend file")  # the system's words, and PostgreSQL's
 RETRIED = (SourceUnavailableError, WarehouseUnavailableError, SparkUnavailableError, LakeError)
 
 

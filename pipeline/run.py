@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 from pipeline.basis import Basis
+from pipeline.errors import GridgradeError, LakeError, is_out_of_space
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -40,7 +41,18 @@ def _step(
     @wraps(run)
     def logged(self: "Run", *args: Given.args, **kwargs: Given.kwargs) -> Summary:
         started = time.monotonic()
-        summary = run(replace(self, settings=self.settings.with_memory(share)), *args, **kwargs)
+        from pipeline.engine.connection import refusals
+
+        try:
+            with refusals():
+                summary = run(replace(self, settings=self.settings.with_memory(share)), *args, **kwargs)
+        except Exception as error:
+            if isinstance(error, GridgradeError) or not is_out_of_space(error):
+                raise
+            raise LakeError(
+                f"{self.month} {run.__name__}: no space is left on the disk of {self.settings.home}; readers keep what "
+                "is published, make room and run again"
+            ) from error
         seconds = time.monotonic() - started
         log.info("%s %s: %s (%.1f s)", self.month, run.__name__, in_words(run.__name__, summary), seconds)
         if self.on_step:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from pipeline import resources
 from pipeline.errors import ConfigError, first_fault
 
+_PSYCOPG = "postgresql+psycopg"
 _DRIVERS = {
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
@@ -167,8 +168,19 @@ class Settings(BaseSettings):
 
     @property
     def warehouse(self) -> URL:
-        """The warehouse, as the role that owns its schemas. ConfigError where none is named."""
-        return _url("GRIDGRADE_WAREHOUSE_URL", self.warehouse_url)
+        """The warehouse, as the role that owns its schemas, by psycopg whatever driver is named. ConfigError where none
+        is named, or with an option that psycopg does not know."""
+        url = _url("GRIDGRADE_WAREHOUSE_URL", self.warehouse_url)
+        if url.get_backend_name() != "postgresql":
+            return url
+        import psycopg
+        from psycopg.conninfo import make_conninfo
+
+        try:
+            make_conninfo(**{name: str(value) for name, value in url.query.items()})
+        except psycopg.ProgrammingError as error:
+            raise ConfigError(f"GRIDGRADE_WAREHOUSE_URL: {str(error).strip()}; see PostgreSQL's parameters") from None
+        return url.set(drivername=_PSYCOPG)
 
     def with_databases(self, *, source: URL, source_owner: URL, warehouse: URL) -> "Settings":
         """These settings, with databases in place of those that are not named."""
@@ -186,12 +198,15 @@ def _secret(url: URL) -> SecretStr:
 
 
 def _url(name: str, secret: SecretStr | None) -> URL:
+    """The address; what cannot be one is refused without a part of it being said: any may be of the password."""
     if secret is None:
         raise ConfigError(f"{name} is not set: name the database, for example postgresql://user:password@host/db")
     try:
-        url = make_url(secret.get_secret_value())
-    except ArgumentError:
+        url = make_url(secret.get_secret_value().strip())
+    except (ArgumentError, ValueError):  # ValueError: of the port
         raise ConfigError(f"{name} is not a SQLAlchemy URL, for example postgresql://user:password@host/db") from None
+    if "@" in "".join([url.host or "", *url.query]) or (url.host and "@" in (url.database or "")):
+        raise ConfigError(f"{name} has an @ too many: in a user's name or a password write @ as %40 and / as %2F")
     if url.drivername in ("postgres", "postgresql"):
-        return url.set(drivername="postgresql+psycopg")
+        return url.set(drivername=_PSYCOPG)
     return url

@@ -17,17 +17,17 @@ from pipeline import resources
 from pipeline.cli import (
     actions,
     administration,
+    customers,
     grades,
     local,
     models,
-    overrides,
     policy,
     rate,
     report,
     source,
 )
 from pipeline.cli.console import say
-from pipeline.errors import GridgradeError
+from pipeline.errors import GridgradeError, is_out_of_space
 
 app = typer.Typer(
     help=__doc__,
@@ -40,7 +40,8 @@ for group in (local, rate, grades, report, administration):
 app.add_typer(source.app, name="source")
 app.add_typer(actions.actions, name="actions")
 app.add_typer(actions.rebates, name="rebates")
-app.add_typer(overrides.app, name="override")
+app.add_typer(customers.override, name="override")
+app.add_typer(customers.customer, name="customer")
 app.add_typer(models.app, name="models")
 app.add_typer(policy.app, name="policy")
 
@@ -62,6 +63,17 @@ def _options(
     """Options before a command."""
 
 
+def _describe(error: Exception) -> str:
+    """An error that is none of ours, in a line."""
+    if is_out_of_space(error):
+        return "no space is left on the disk: make room and run again"
+    try:
+        where = f"its traceback is in {_keep_traceback()}"
+    except OSError as fault:
+        where = f"its traceback could not be kept ({fault.strerror}): {type(error).__name__}"
+    return f"an error that was not foreseen, please report it: {where}"
+
+
 def _keep_traceback() -> Path:
     """The traceback that is being handled, in a file of the home that only its owner can read."""
     from pipeline import private
@@ -79,9 +91,8 @@ def main() -> None:
     except GridgradeError as error:
         say(f"gridgrade: {error}", stderr=True)
         sys.exit(1)
-    except Exception:
-        path = _keep_traceback()
-        say(f"gridgrade: an error that was not foreseen, please report it: its traceback is in {path}", stderr=True)
+    except Exception as error:
+        say(f"gridgrade: {_describe(error)}", stderr=True)
         sys.exit(1)
     except SystemExit as exited:
         if exited.code == _INTERRUPTED:

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from pipeline.engine import Range
 from pipeline.engine.connection import open_connection, refusals
+from pipeline.engine.parquet import Written
 from pipeline.engine.queries import DIALECT, Query
 from pipeline.settings import Settings
 
@@ -26,6 +27,7 @@ class DuckDBEngine:
     def __init__(self, settings: Settings):
         self._connection = open_connection(settings)
         self._tables: dict[str, pa.Table] = {}
+        self._written = Written()
 
     def __enter__(self) -> Self:
         return self
@@ -42,17 +44,18 @@ class DuckDBEngine:
         only: str | None = None,
         within: Range | None = None,
     ) -> None:
-        listed = ", ".join(f'"{column}"' for column in columns)
         clean = [facts for facts, left_out in files if left_out is None]
         dirty = [pair for pair in files if pair[1] is not None]
         branches = []
         if clean:
-            branches.append(f"select {listed} from read_parquet({_list(clean)})")
+            listed, by_name = self._selected(columns, clean)
+            branches.append(f"select {listed} from read_parquet({_list(clean)}{by_name})")
         if dirty:
             # Both lists are in the same order, so that a file and the rows to leave out of it have the same index.
             facts, left_out = zip(*dirty, strict=True)
+            listed, by_name = self._selected(columns, facts)
             branches.append(
-                f"select {listed} from read_parquet({_list(facts)}, file_row_number = true) as f "
+                f"select {listed} from read_parquet({_list(facts)}, file_row_number = true{by_name}) as f "
                 f"where not exists (select 1 from read_parquet({_list(left_out)}) as q "
                 "where q.file_index = f.file_index and q.file_row_number = f.file_row_number)"
             )
@@ -60,6 +63,13 @@ class DuckDBEngine:
             empty = ", ".join(f'cast(null as {kind}) as "{column}"' for column, kind in columns.items())
             branches.append(f"select {empty} where false")
         self._bind_customers(name, " union all ".join(branches), only, within)
+
+    def _selected(self, columns: Mapping[str, str], files: Sequence[str]) -> tuple[str, str]:
+        """What to select of files of facts, and how to read them: a column that came to the contract after a file was
+        written is null there."""
+        absent, mixed = self._written.lacking(self._connection, files, columns)
+        listed = (f'cast(null as {absent[name]}) as "{name}"' if name in absent else f'"{name}"' for name in columns)
+        return ", ".join(listed), ", union_by_name = true" if mixed else ""
 
     def bind_left_out(
         self,

@@ -1,12 +1,13 @@
 """Extract: what a month needs and the lake lacks, from the billing system into immutable partitions.
 
 Reads sql/extract/*.sql; writes <lake>/<table>/recorded_month=... (customers: snapshot_month=...). A partition that is
-there is never read again, so a run that stopped half-way goes on where it stopped.
+there is never read again, so a run that stopped half-way goes on where it stopped. Customers who were erased
+(ops.erasures) are left out.
 """
 
 import hashlib
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import pyarrow as pa
 from pipeline.basis import Basis
 from pipeline.engine.connection import open_connection
 from pipeline.errors import LakeError, MonthError, MonthNotClosedError, SourceContractError
+from pipeline.ingest.erased_rows import leave_out
 from pipeline.lake import Lake, fact_key
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
@@ -29,6 +31,7 @@ from pipeline.source import Column, SourceTable, contract, table
 from pipeline.source.read import BillingSystem, ExtractQuery
 from pipeline.source.read.arrow_rows import trimmed
 from pipeline.source.read.query_text import location
+from pipeline.warehouse.tables import erasures
 
 CLOSES = "billing_closes"
 FILE = "part-0.parquet"
@@ -233,6 +236,7 @@ def _write_all(wanted: list[_Wanted], lake: Lake, settings: Settings, policy: Po
     """The rows of each partition once it is written, in the order of ``wanted``; AT_ONCE are under way."""
     if not wanted:
         return
+    erased = erasures.erased(settings)
     with ExitStack() as opened:
         database = opened.enter_context(open_connection(settings))
         lanes: SimpleQueue = SimpleQueue()
@@ -243,7 +247,7 @@ def _write_all(wanted: list[_Wanted], lake: Lake, settings: Settings, policy: Po
         def write(part: _Wanted) -> int:
             source, session = lane = lanes.get()
             try:
-                return _write(part, lake, source, session, policy)
+                return _write(part, lake, source, session, policy, erased)
             finally:
                 lanes.put(lane)
 
@@ -251,9 +255,14 @@ def _write_all(wanted: list[_Wanted], lake: Lake, settings: Settings, policy: Po
 
 
 def _write(
-    part: _Wanted, lake: Lake, source: BillingSystem, database: duckdb.DuckDBPyConnection, policy: Policy
+    part: _Wanted,
+    lake: Lake,
+    source: BillingSystem,
+    database: duckdb.DuckDBPyConnection,
+    policy: Policy,
+    erased: Collection[str],
 ) -> int:
-    """One partition, from the source's snapshot of this moment; returns its rows."""
+    """One partition, from the source's snapshot of this moment, less erased customers; returns its rows."""
     name = part.query.table.name
     bounds = {
         "recorded_from": (part.month - 1).cutoff(policy.timezone),
@@ -266,14 +275,16 @@ def _write(
         file = partition.folder / FILE
         batches, blanks = trimmed(reading.batches, part.query.table.column_names)
         _write_sorted(part.query, batches, database, file)
+        has_customers = "customer_id" in part.query.table.column_names
+        left_out = leave_out(database, file, erased if has_customers else (), part.query.table.money_columns)
         rows, sums, wrong_types = _contents(part.query.table, database, file)
         partition.manifest(
             rows=rows,
             sums=sums,
             wrong_types=wrong_types,
             trimmed=blanks,
-            source_rows=reading.rows,
-            source_sums={column: str(total) for column, total in reading.sums.items()},
+            source_rows=reading.rows - left_out.rows,
+            source_sums=left_out.less(reading.sums),
             source_first_month=str(part.first),
             columns=list(part.query.columns),
             query_sha256=hashlib.sha256(part.query.text.encode()).hexdigest(),

@@ -6,7 +6,7 @@ What fails is written to <lake>/quarantine/<table>/... beside the facts, which s
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +17,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.engine.parquet import Written
 from pipeline.ingest.expectations import (
     FIRST,
     IN_MONTH,
@@ -169,7 +170,8 @@ class TableCheck:
     def _bind(self, pending: list[Pending], database: duckdb.DuckDBPyConnection) -> None:
         """View ``facts`` of the rows to check; of those that fail, tables ``not_first`` and ``_unknown(reference)``."""
         numbers = {partition.month: number for number, partition in enumerate(pending)}
-        _bind_files(database, "facts", self._files(self._table, numbers), numbers)
+        columns = {column.name: column.sql_type for column in self._table.lake_columns}
+        _bind_files(database, "facts", self._files(self._table, numbers), numbers, columns)
         before = [] if self._table.snapshot else self._months
         earlier = [month for month in before if month not in numbers and month < pending[-1].month]
         _bind_files(database, "earlier", self._files(self._table, earlier), dict.fromkeys(earlier, -1))
@@ -360,9 +362,14 @@ def _unknown(reference: Reference) -> str:
 
 
 def _bind_files(
-    database: duckdb.DuckDBPyConnection, view: str, files: list[tuple[RatingMonth, str]], parts: dict[RatingMonth, int]
+    database: duckdb.DuckDBPyConnection,
+    view: str,
+    files: list[tuple[RatingMonth, str]],
+    parts: dict[RatingMonth, int],
+    columns: Mapping[str, str] | None = None,
 ) -> None:
-    """The rows of these files with the number and month of their partition and their place in it.
+    """The rows of these files with the number and month of their partition and their place in it; those of
+    ``columns`` that came to the contract after a file was written are null there.
 
     ``<view>_rows`` has them with their filename alone, and ``<view>_files`` what it stands for: for a search through
     many rows.
@@ -376,9 +383,12 @@ def _bind_files(
     database.executemany(
         f"insert into {view}_files values (?, ?, ?)", [(file, parts[month], str(month)) for month, file in files]
     )
+    absent, mixed = Written().lacking(database, [file for _, file in files], columns or {})
+    nulls = "".join(f', cast(null as {kind}) as "{name}"' for name, kind in absent.items())
+    by_name = ", union_by_name = true" if mixed else ""
     database.execute(
         f"create or replace temp view {view}_rows as "
-        f"select * from read_parquet({listed}, filename = true, file_row_number = true)"
+        f"select *{nulls} from read_parquet({listed}, filename = true, file_row_number = true{by_name})"
     )
     database.execute(
         f"create or replace temp view {view} as "

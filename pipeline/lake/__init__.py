@@ -23,7 +23,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import LakeError, MonthError
+from pipeline.errors import LakeError, MonthError, is_out_of_space
 from pipeline.lake import integrity
 from pipeline.lake.integrity import MANIFEST
 from pipeline.lake.staging import Staging, sync_file, sync_folder
@@ -152,7 +152,22 @@ class Lake:
         Facts stand as first written: where another writer was faster, its partition stays. A derived partition, and a
         quarantine, replaces what was there. LakeError where the lake cannot be written.
         """
-        target = self.path(table, **keys)
+        is_fact = fact_key(table) in keys and not table.startswith(QUARANTINE)
+        with self._written(self.path(table, **keys), replace=not is_fact) as partition:
+            yield partition
+
+    @contextmanager
+    def rewriting(self, folder: Path) -> Iterator[Partition]:
+        """The partition in ``folder`` anew, to leave rows out: it takes the place of what is there.
+
+        What was made from it names it by the hash it was first written with. Pass that to ``manifest`` as ``sha256``:
+        it stays, and the hash of the files that are there now stands beside it.
+        """
+        with self._written(folder, replace=True) as partition:
+            yield partition
+
+    @contextmanager
+    def _written(self, target: Path, *, replace: bool) -> Iterator[Partition]:
         try:
             staging = Staging(self.root / ".staging")
         except OSError as error:
@@ -161,7 +176,7 @@ class Lake:
             partition = Partition(staging.folder)
             yield partition
             self._seal(partition, self._within(target))
-            self._move_into_place(staging, target, replace=table.startswith(QUARANTINE) or fact_key(table) not in keys)
+            self._move_into_place(staging, target, replace=replace)
         except Exception as error:
             if _is_disk_fault(error, staging.folder):
                 raise _lake_error(target, "written", error) from error
@@ -203,9 +218,9 @@ class Lake:
         for path in files:
             sync_file(path)
         document = {
+            **integrity.hashes(files, partition.document.get("sha256")),
             **partition.document,
             "files": [path.name for path in files],
-            "sha256": integrity.hash_files(files),
             "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         with (partition.folder / MANIFEST).open("w", encoding="utf-8") as file:
@@ -239,11 +254,12 @@ def _parsed(folder: Path, within: str, inode: int, written_ns: int) -> dict[str,
 def _is_disk_fault(error: Exception, folder: Path) -> bool:
     """Whether an error of the writer is the disk's, and not, say, its source's dropped connection."""
     if isinstance(error, OSError):
-        return error.errno in _DISK_FAULTS or "No space left" in str(error)
+        return error.errno in _DISK_FAULTS or is_out_of_space(error)
     return type(error).__name__ == "IOException" and str(folder) in str(error)  # duckdb's
 
 
 def _lake_error(path: Path, done: str, error: Exception) -> LakeError:
-    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    reason = "no space is left on the disk" if is_out_of_space(error) else ""
+    reason = reason or getattr(error, "strerror", None) or " ".join(str(error).split())
     way_out = "check GRIDGRADE_LAKE, its permissions and free space"
     return LakeError(f"lake partition {path} cannot be {done}: {reason}; {way_out}")

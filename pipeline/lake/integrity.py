@@ -2,6 +2,9 @@
 
 A manifest names its own partition, the files with their common hash, and carries a hash of itself. Files are hashed
 once a process and partition, as long as their inode, size and time of writing stay.
+
+``sha256`` is what others know a partition by: that of its files as first written. Where rows were erased since, that of
+the files as they are now is ``files_sha256``.
 """
 
 import hashlib
@@ -60,10 +63,16 @@ def check(folder: Path, document: dict[str, Any]) -> None:
             raise damaged(folder, f"{missing[0]} is missing")
         paths = tuple(str(folder / name) for name in document["files"])
         marks = tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in map(os.stat, paths))
-        if _of_files(paths, marks) != document["sha256"]:
+        if _of_files(paths, marks) != document.get("files_sha256", document["sha256"]):
             raise damaged(folder, f"{', '.join(document['files'])} is not as it was written: its sha256 differs")
     except OSError as error:
         raise damaged(folder, f"{error.strerror}") from error
+
+
+def hashes(files: list[Path], known_by: str | None) -> dict[str, str]:
+    """What a manifest says of its files; ``known_by``: the hash it keeps, where they were written before."""
+    now = hash_files(files)
+    return {"sha256": now} if known_by in (None, now) else {"sha256": str(known_by), "files_sha256": now}
 
 
 def hash_files(paths: list[Path]) -> str:

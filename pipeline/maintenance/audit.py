@@ -15,14 +15,15 @@ from pipeline.warehouse import model_registry, publications
 from pipeline.warehouse.audit import damage, foreign_partitions, way_out
 from pipeline.warehouse.connection import transaction
 from pipeline.warehouse.statements import statement
+from pipeline.warehouse.tables import erasures
 
 OK, WRONG, UNKNOWN = "ok", "wrong", "cannot be checked"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at (``kind``: partition, revision or model), its state, and where that is not OK a line of what
-    is wrong and the way out."""
+    """What was looked at (``kind``: partition, revision, model or erasure), its state, and where that is not OK a line
+    of what is wrong and the way out."""
 
     kind: str
     name: str
@@ -42,7 +43,8 @@ class Span:
 
 
 def audit(settings: Settings, span: Span) -> Iterator[Finding]:
-    """Yield a finding for each partition of the lake and each revision of these months, and each model.
+    """Yield a finding for each partition of the lake and each revision of these months, each model, and each erasure of
+    a customer that was broken off.
 
     Nothing is changed. Months may be rated meanwhile.
     """
@@ -57,6 +59,11 @@ def audit(settings: Settings, span: Span) -> Iterator[Finding]:
             yield Finding("model", model.version, WRONG, str(error))
         else:
             yield Finding("model", model.version)
+    with transaction(settings) as connection:
+        for erased_at, erased_by in erasures.unfinished(connection).values():
+            name = f"{erased_at:%Y-%m-%d %H:%M}"
+            way = f"the erasure that {erased_by} began at {name} was broken off: gridgrade customer erase again"
+            yield Finding("erasure", name, WRONG, way)
 
 
 def _partitions(lake: Lake, span: Span) -> Iterator[Finding]:

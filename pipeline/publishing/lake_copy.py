@@ -29,13 +29,13 @@ COPY = f"published/{TABLE}"
 CONTRACT = "_contract.json"
 
 
-def ensure(settings: Settings, publication: Publication) -> bool:
-    """Make the copy of what readers see of a month, unless it is there; whether it was made.
+def ensure(settings: Settings, publication: Publication, *, anew: bool = False) -> bool:
+    """Make the copy of what readers see of a month, unless it is there (``anew``: in any case); whether it was made.
 
     LakeError where the lake cannot be written; NotPublishedError where the rows were removed.
     """
     lake, month = Lake(settings.lake_path), publication.rating_month
-    if revision_of(lake, month) == str(publication.publication_id):
+    if not anew and revision_of(lake, month) == str(publication.publication_id):
         return False
     with lake.writing(COPY, rating_month=month) as partition:
         rows = _write(settings, publication, partition.folder / "part-0.parquet")

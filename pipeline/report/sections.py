@@ -26,6 +26,8 @@ def not_yet(words: Words, name: str) -> Section:
 def grades(figures: Figures, words: Words) -> Section:
     """Customers by grade: a year ago, last month, now."""
     rows = figures["grade_distribution"]
+    if not rows:
+        return not_yet(words, "grades")
     months = sorted({row["rating_month"] for row in rows})
     by_grade: dict[str, dict] = {}
     for row in rows:

@@ -162,6 +162,19 @@ def row_hash(connection: Connection, name: str) -> dict[str, Any]:
     return {"columns": sorted(found.types), **_hashed(connection, name, found.types, found.types)}
 
 
+def hash_of_customers(
+    connection: Connection, name: str, columns: Collection[str], customers: Collection[str]
+) -> int | None:
+    """What the rows of these customers add to the hash of a revision's table, which is a sum over its rows; ``name``
+    with its schema. None where the table has lost one of these columns."""
+    table = name.removeprefix("rating.")
+    types = _tables(connection, [table])[table].types
+    if set(columns) - set(types):
+        return None
+    query = text(_hashing(f"{table} where customer_id = any(:customers)", columns, types))
+    return int(connection.execute(query, {"customers": list(customers)}).one().hash)
+
+
 def damage(
     connection: Connection, publication: Publication, *, only: Collection[str] = (), at_a_glance: bool = False
 ) -> list[str]:
@@ -220,10 +233,13 @@ def _tables(connection: Connection, names: list[str]) -> dict[str, Row]:
 
 
 def _hashed(connection: Connection, name: str, columns: Iterable[str], types: Mapping[str, str]) -> dict[str, Any]:
+    return dict(connection.execute(text(_hashing(name, columns, types))).mappings().one())
+
+
+def _hashing(rows: str, columns: Iterable[str], types: Mapping[str, str]) -> str:
     quoted = {column: '"' + column.replace('"', '""') + '"' for column in sorted(columns)}
     terms = [f"cast({term} as text)" if types[column] == "json" else term for column, term in quoted.items()]
-    query = statement("publications/hash_rows", columns=", ".join(terms), table=name)
-    return dict(connection.execute(text(query)).mappings().one())
+    return statement("publications/hash_rows", columns=", ".join(terms), rows=rows)
 
 
 def _differences(name: str, stated: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from pipeline.database import connect, libpq_uri
-from pipeline.errors import ConfigError, WarehouseUnavailableError
+from pipeline.database import connect, libpq_uri, without_password
+from pipeline.errors import ConfigError, WarehouseUnavailableError, is_out_of_space
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -125,10 +125,11 @@ def where(url: URL) -> str:
 
 
 def unavailable(url: URL, error: object) -> WarehouseUnavailableError:
-    reason = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
+    reason = " ".join(without_password(str(error), url).split("\n")[0].split()) or type(error).__name__
+    is_full = isinstance(error, BaseException) and is_out_of_space(error)
+    way_out = "make room on its disk" if is_full else "check GRIDGRADE_WAREHOUSE_URL"
     return WarehouseUnavailableError(
-        f"the warehouse {where(url)} cannot be used: {reason}; readers keep what is published, "
-        "check GRIDGRADE_WAREHOUSE_URL and run again"
+        f"the warehouse {where(url)} cannot be used: {reason}; readers keep what is published, {way_out} and run again"
     )
 
 

@@ -70,9 +70,9 @@ def reporting(settings: Settings, month: RatingMonth, timeout_seconds: float) ->
 
 
 @contextmanager
-def cleaning(settings: Settings, timeout_seconds: float) -> Iterator[None]:
+def cleaning(settings: Settings, timeout_seconds: float, who: str = "gridgrade clean") -> Iterator[None]:
     """Lock out all ratings during the block; WarehouseUnavailableError when one lasts longer than the timeout."""
-    with _session(settings, "gridgrade clean") as connection:
+    with _session(settings, who) as connection:
         _take(connection, RATING, _ANY_MONTH, timeout_seconds, "a month is being rated")
         yield
 

@@ -93,6 +93,38 @@ def test_an_address_that_is_none_names_the_variable_and_keeps_it_secret(name):
     assert "s3cret" not in str(raised.value)
 
 
+BROKEN = {
+    "postgresql://u:s3c@ret@h/db": "has an @ too many: in a user's name or a password write @ as %40 and / as %2F",
+    "postgresql://u:s3c@h/x/ret@h/db": "has an @ too many",
+    "postgresql://u:s3c@h/db?ret@h=1": "has an @ too many",
+    "postgresql://u@h:s3cret/db": "is not a SQLAlchemy URL",
+    "postgresql://u:s3cret@[::1/db": "is not a SQLAlchemy URL",
+    "postgresql:/u:s3cret@h/db": "is not a SQLAlchemy URL",
+}
+
+
+@pytest.mark.parametrize("name", ["source", "warehouse"])
+@pytest.mark.parametrize("address", BROKEN)
+def test_no_part_of_an_address_that_is_broken_is_said(name, address):
+    settings = Settings.load(**{f"{name}_url": address})
+    with pytest.raises(ConfigError, match=f"^GRIDGRADE_{name.upper()}_URL {BROKEN[address]}") as raised:
+        getattr(settings, name)
+    assert not any(part in str(raised.value) for part in ("s3c", "ret"))
+
+
+def test_a_file_of_a_secret_may_end_its_line_and_a_path_may_hold_an_at():
+    assert Settings.load(source_url="postgresql://u:p@h/db\n").source.database == "db"
+    assert Settings.load(source_url="sqlite:////a@b/x.db").source.database == "/a@b/x.db"
+
+
+def test_the_warehouse_is_reached_by_psycopg_and_with_options_that_it_knows():
+    for driver in ("asyncpg", "psycopg2", "nothing"):
+        assert Settings.load(warehouse_url=f"postgresql+{driver}://h/db").warehouse.drivername == "postgresql+psycopg"
+    with pytest.raises(ConfigError, match=r'GRIDGRADE_WAREHOUSE_URL: invalid connection option "sslmod"; see'):
+        _ = Settings.load(warehouse_url="postgresql://h/db?sslmod=require").warehouse
+    assert Settings.load(warehouse_url="postgresql://h/db?sslmode=require&application_name=x").warehouse.host == "h"
+
+
 def test_what_no_variable_says_is_read_from_the_folder_of_secrets(monkeypatch, tmp_path):
     """A file each, with or without an end of line; in Kubernetes, each by way of a link."""
     monkeypatch.setenv("GRIDGRADE_SECRETS", str(tmp_path))

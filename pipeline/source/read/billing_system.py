@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import URL
 from sqlalchemy.dialects import postgresql
 
-from pipeline.database import connect, libpq_uri
+from pipeline.database import connect, libpq_uri, without_password
 from pipeline.errors import SourceContractError, SourceUnavailableError
 from pipeline.source.contract import SourceTable
 from pipeline.source.read import arrow_rows, query_text, undated
@@ -359,10 +359,7 @@ class BillingSystem:
 
     def _reason(self, error: Exception) -> str:
         """The database's own words on one line, without the password, should they quote the URL."""
-        text = str(getattr(error, "orig", None) or error)
-        if self._url.password:
-            quoted = self._url.set(drivername="x").render_as_string(hide_password=False).split("@")[0].split(":", 2)[-1]
-            text = text.replace(quoted, "***").replace(str(self._url.password), "***")
+        text = without_password(str(getattr(error, "orig", None) or error), self._url)
         text = re.split(r"\n(?:LINE \d+:|\s*\^|Query was:)", text, maxsplit=1)[0]
         return " ".join(text.split()).rstrip(". ")
 

@@ -49,8 +49,11 @@ begin
                 'insert into rating.portfolio_cells select %L, g.segment, g.region, g.rating_basis, g.previous_grade, '
                 'g.grade, g.notch_change, count(*), sum(g.score), sum(g.default_probability), sum(u.revenue), '
                 'sum(g.default_probability * u.revenue) from rating.%I as g '
-                'left join rating.%I as u on u.customer_id = g.customer_id group by 2, 3, 4, 5, 6, 7',
-                kept.publication_id, 'credit_grades_' || kept.revision, 'customer_groups_' || kept.revision
+                'left join %s as u on u.customer_id = g.customer_id and u.publication_id = g.publication_id '
+                'group by 2, 3, 4, 5, 6, 7',
+                kept.publication_id, 'credit_grades_' || kept.revision,
+                -- A revision of before there were groups has no table of them.
+                coalesce(cast(to_regclass('rating.customer_groups_' || kept.revision) as text), 'rating.customer_groups')
             );
         end if;
     end loop;

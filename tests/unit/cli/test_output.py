@@ -152,3 +152,24 @@ def test_an_error_that_was_not_foreseen_is_one_line_and_a_private_file(gridgrade
     assert "secret" not in err
     assert "ZeroDivisionError" in path.read_text()
     assert [each.stat().st_mode & 0o077 for each in (path, path.parent, path.parent.parent)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device"), "no space is left on the disk: make room and run again"),
+        (ZeroDivisionError("secret"), "its traceback could not be kept (Not a directory): ZeroDivisionError"),
+    ],
+)
+def test_where_no_traceback_can_be_kept_it_is_one_line_all_the_same(gridgrade, monkeypatch, tmp_path, error, line):
+    from pipeline.cli import policy
+
+    def fail():
+        raise error
+
+    (tmp_path / "nowhere").touch()
+    monkeypatch.setattr(policy.Settings, "load", fail)
+    code, out, err = gridgrade("policy", "show")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert line in err
+    assert "secret" not in err

@@ -1,5 +1,7 @@
 """Both engines: views over files, parameters, and streams."""
 
+from datetime import date
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -55,6 +57,23 @@ def test_facts_are_the_rows_of_all_files_less_those_to_leave_out(engine, file):
     engine.bind_facts("bills", COLUMNS, pairs)
     assert [row["amount"] for row in fetch(engine, "select * from bills order by amount")] == [1, 2, 3, 4, 6, 7, 9]
     assert list(fetch(engine, "select * from bills limit 1")[0]) == list(COLUMNS)
+
+
+def test_a_column_that_came_to_the_contract_later_is_null_in_older_files(engine, file):
+    later = COLUMNS | {"period_end": "DATE"}
+    kinds = {"customer_id": pa.string(), "amount": pa.decimal128(18, 2), "period_end": pa.date32()}
+    new = file("new", [facts(3)[0] | {"period_end": date(2026, 1, 1)}], kinds)
+    left_out = file("left out", [{"file_row_number": 0}], {"file_row_number": pa.int64()})
+    old, older = file("old", facts(1, 2)), file("older", facts(8, 9))
+    for pairs in ([(old, None), (new, None)], [(new, None), (old, None)]):
+        engine.bind_facts("bills", later, [*pairs, (older, left_out)])
+        rows = fetch(engine, "select * from bills order by amount")
+        assert [(row["amount"], row["period_end"]) for row in rows] == [
+            (1, None), (2, None), (3, date(2026, 1, 1)), (9, None)
+        ]  # fmt: skip
+    engine.bind_facts("bills", later, [(old, None)])
+    table = engine.fetch(compose("select * from bills"))
+    assert (table.column_names, table.schema.field("period_end").type) == (list(later), pa.date32())
 
 
 def test_no_files_are_an_empty_view_of_the_right_types(engine):

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
@@ -71,6 +72,17 @@ def kept_and_left_out(settings, table):
         ).fetchall()
         counts = [total + part for total, part in zip(counts, (rows, seen, len(numbers)), strict=True)]
     return counts
+
+
+def test_partitions_of_before_a_column_came_to_the_contract_are_checked_without_it(settings, policy):
+    lake = Lake(settings.lake_path)
+    fill(settings, records())
+    extract(OCTOBER, settings, policy)
+    for month in (AUGUST, SEPTEMBER):
+        [file] = lake.files("bills", recorded_month=month)
+        pq.write_table(pq.read_table(file, partitioning=None).drop_columns(["period_start", "period_end"]), file)
+        reseal(lake, lake.path("bills", recorded_month=month))
+    assert validate(OCTOBER, settings, policy)["quarantined"]["bills"] == 0
 
 
 def test_clean_records_pass_and_are_not_checked_twice(settings, policy, sql):

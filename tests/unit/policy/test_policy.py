@@ -350,3 +350,10 @@ def test_no_section_that_a_rating_reads_is_left_out_of_its_hash(room):
                 read |= {node.attr} if name.endswith("policy") else set()
     assert read
     assert read <= RATING_SECTIONS
+
+
+def test_a_policy_that_is_not_utf_8_is_one_line(tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_bytes("timezone: Asia/Urumqi # 乌鲁木齐\n".encode("gb18030"))
+    with pytest.raises(ConfigError, match=rf"^policy {path} is not UTF-8: save it as UTF-8$"):
+        Policy.load(path)

@@ -160,6 +160,15 @@ def test_a_warehouse_that_is_away_is_one_line_without_the_password(tmp_path):
     assert "\n" not in message
 
 
+def test_a_warehouse_that_is_newer_than_the_code_is_one_line_and_stays_as_it_is(settings, sql, gridgrade):
+    sql("update ops.migrations set version_num = '9999_of_tomorrow'")
+    for command in (("migrate",), ("rate", "2026-10"), ("actions", "list")):
+        code, out, err = gridgrade(*command, settings=settings)
+        assert (code, out, err.count("\n")) == (1, "", 1), command
+        assert "was migrated by a newer gridgrade (9999_of_tomorrow, this one knows 0" in err
+    assert sql("select version_num from ops.migrations") == [("9999_of_tomorrow",)]
+
+
 def test_another_kind_of_database_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="sqlite database: the warehouse must be PostgreSQL"):
         migrations.pending(Settings(home=tmp_path, warehouse_url="sqlite://"))
