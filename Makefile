@@ -107,7 +107,8 @@ sbom: venv  ## what requirements.txt locks as dist/sbom.cdx.json (CycloneDX)
 	    --output-format JSON --output-file dist/sbom.cdx.json
 
 licences: venv  ## write docs/licences.md anew: the licence of every locked package
-	@$(RUN) $(TOOL) --from pip-licenses==5.5.5 pip-licenses --python "$(BIN)/python" --ignore-packages gridgrade \
+	@$(RUN) $(TOOL) --from pip-licenses==5.5.5 pip-licenses --python "$(BIN)/python" \
+	    --ignore-packages gridgrade grpcio-status py4j pyspark zstandard \
 	    --order name --format markdown --output-file docs/licences.md >/dev/null
 
 # pip's own configuration decides where packages come from; uv does not read it.

@@ -23,6 +23,8 @@ from pipeline.errors import LakeError
 from pipeline.settings import Settings
 
 BATCH_ROWS = 100_000
+# The path of the file that a row is from, which Spark gives as a URI.
+_FILE = "regexp_replace(url_decode(replace(_metadata.file_path, '+', '%2B')), '^file:/+', '/')"
 
 
 class SparkEngine:
@@ -58,14 +60,17 @@ class SparkEngine:
         within: Range | None = None,
     ) -> None:
         schema = StructType.fromDDL(", ".join(f"`{column}` {spark_type(kind)}" for column, kind in columns.items()))
-        clean = [facts for facts, left_out in files if left_out is None]
-        rows = self._read(clean, schema) if clean else self._session.createDataFrame([], schema)
-        for facts, left_out in files:
-            if left_out is not None:
-                numbered = self._read([facts], schema).selectExpr("*", "_metadata.row_index as file_row_number")
-                dirty = self._read([left_out]).select("file_row_number").hint("broadcast")
-                rows = rows.unionByName(numbered.join(dirty, "file_row_number", "left_anti").select(*columns))
+        rows = self._read([facts for facts, _ in files], schema) if files else self._session.createDataFrame([], schema)
+        if pairs := [(facts, left_out) for facts, left_out in files if left_out is not None]:
+            numbered = rows.selectExpr("*", f"{_FILE} as file", "_metadata.row_index as file_row_number")
+            rows = numbered.join(self._left_out(pairs), ["file", "file_row_number"], "left_anti").select(*columns)
         self._bind_customers(name, rows, only, within)
+
+    def _left_out(self, pairs: Sequence[tuple[str, str]]) -> DataFrame:
+        """The rows to leave out, of all files at once: a branch of the plan for each would make an endless one."""
+        rows = self._read([left_out for _, left_out in pairs]).selectExpr(f"{_FILE} as left_out", "file_row_number")
+        names = self._session.createDataFrame(list(pairs), "file string, left_out string").hint("broadcast")
+        return rows.join(names, "left_out").select("file", "file_row_number")
 
     def bind_left_out(
         self,
@@ -152,6 +157,8 @@ class SparkEngine:
 
 
 def _stream(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+    """The rows of these files, each of which is removed when it was read."""
     for path in files:
         with pq.ParquetFile(path) as file:
             yield from file.iter_batches(BATCH_ROWS)
+        path.unlink()

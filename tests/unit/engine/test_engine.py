@@ -28,7 +28,7 @@ def file(tmp_path):
 
     def write(name, rows, types=None):
         schema = pa.schema(types or {"customer_id": pa.string(), "amount": pa.decimal128(18, 2), "_raw": pa.string()})
-        path = tmp_path / f"it's {name}.parquet"
+        path = tmp_path / f"it's 100%25 é+{name}.parquet"
         pq.write_table(pa.Table.from_pylist(rows, schema), path)
         return str(path)
 
