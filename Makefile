@@ -57,7 +57,7 @@ test-spark: venv  ## Spark beside DuckDB on the same data; needs a JRE, installs
 test-wheel: venv  ## the wheel in an empty environment, outside the checkout: demo, rate, doctor
 	@$(RUN) $(INDEX) "$(BIN)/python" -m pytest -m wheel tests/end_to_end/test_wheel.py $(ARGS)
 
-bench: venv  ## a month of a million customers: seconds and memory per step, beside plain pandas
+bench: venv  ## months of 500 to 1,000,000 customers: seconds and memory per step, beside what it costs by hand (ARGS="--repeat 3")
 	@$(RUN) "$(BIN)/python" -m benchmarks $(ARGS)
 
 lint: venv  ## style, format, layers and types

@@ -5,13 +5,14 @@
 
 Every step runs in a process of its own. Prints the seconds on the clock, the CPU seconds of the process and of
 PostgreSQL, and the peak memory of the process and of PostgreSQL's session (without the buffers that all sessions
-share). Where a step is linear, four times the actions take four times the CPU seconds. Works in GRIDGRADE_HOME,
-.gridgrade/benchmark unless set otherwise, and leaves its outbox empty.
+share). Where a step is linear, four times the actions take four times the CPU seconds. Works in the folder outbox of
+GRIDGRADE_HOME, .gridgrade/benchmark unless set otherwise, and leaves its outbox empty.
 """
 
 import argparse
 import json
 import multiprocessing
+import os
 import resource
 import threading
 import time
@@ -19,7 +20,8 @@ import uuid
 from contextlib import suppress
 from typing import Any
 
-from benchmarks.__main__ import home, postgres_cpu_seconds, refuse_other_homes
+from benchmarks.home import home, refuse_other_homes
+from benchmarks.measure import postgres_cpu_seconds
 
 DISPATCHED = 200_000
 # What an action of a measure looks like; a fifth or less of them is to be dispatched.
@@ -136,6 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--actions", type=int, action="append")
     asked = parser.parse_args()
+    os.environ["GRIDGRADE_HOME"] = str(home() / "outbox")
     refuse_other_homes(home())
     start = multiprocessing.get_context("spawn")
     for actions in asked.actions or (250_000, 1_000_000):

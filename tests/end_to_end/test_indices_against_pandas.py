@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from benchmarks.__main__ import plain_pandas
+from benchmarks.steps import plain_pandas
 from pipeline.customers.compute_indices import compute_indices
 from pipeline.lake import Lake
 from pipeline.sample import LAST
