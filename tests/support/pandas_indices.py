@@ -4,6 +4,8 @@ It is the other side of the benchmark, and of a test that both give the same num
 energy in watt-hours, as integers, so that sums are exact here too.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -83,7 +85,7 @@ def received(tables: dict[str, pd.DataFrame], bills: pd.DataFrame, as_of: pd.Tim
 
 def bill_status(bills: pd.DataFrame, money: pd.DataFrame, tolerance: int) -> pd.DataFrame:
     """Bills that ask for money, with paid, unpaid, paid_by_due, became_overdue (cents) and settled_on. Accounts begin
-    at nothing here, and no credit ends within the tolerance of a bill's end: both are so in the sample utility."""
+    at nothing here, as in the sample utility."""
     notes = bills[bills["cents"] < 0]
     bills = bills[bills["cents"] > 0]
     named = money[money["bill_id"].notna()].merge(bills[["bill_id", "cents"]], on="bill_id", suffixes=("", "_billed"))
@@ -104,7 +106,9 @@ def bill_status(bills: pd.DataFrame, money: pd.DataFrame, tolerance: int) -> pd.
     received_by_bill = direct.groupby("bill_id")["cents"].sum()
     open_cents = bills["cents"] - bills["bill_id"].map(received_by_bill).fillna(0).astype("int64")
     owing = bills.assign(open=open_cents)[open_cents > tolerance]
-    parts = pd.concat([direct[["bill_id", "paid_on", "cents"]], lined_up(owing, credits[credits["cents"] > 0])])
+    parts = pd.concat(
+        [direct[["bill_id", "paid_on", "cents"]], lined_up(owing, credits[credits["cents"] > 0], tolerance)]
+    )
     parts = parts[parts["cents"] > 0].merge(
         bills[["bill_id", "due_on", "cents"]], on="bill_id", suffixes=("", "_billed")
     )
@@ -118,14 +122,19 @@ def bill_status(bills: pd.DataFrame, money: pd.DataFrame, tolerance: int) -> pd.
     status = bills.merge(by_bill, left_on="bill_id", right_index=True, how="left")
     for column in ("paid", "paid_by_due"):
         status[column] = status[column].fillna(0).astype("int64")
+    small = status["cents"] - status["paid"] <= tolerance  # settled, though nothing was paid
+    status["settled_on"] = status["settled_on"].fillna(status["due_on"].where(small))
     status["unpaid"] = (status["cents"] - status["paid"]).where(status["settled_on"].isna(), 0)
     missing = status["cents"] - status["paid_by_due"]
     status["became_overdue"] = missing.where(missing > tolerance, 0)
     return status
 
 
-def lined_up(owing: pd.DataFrame, credits: pd.DataFrame) -> pd.DataFrame:
-    """Which credit pays which bill, oldest first: bill_id, paid_on, cents."""
+def lined_up(owing: pd.DataFrame, credits: pd.DataFrame, tolerance: int) -> pd.DataFrame:
+    """Which credit pays which bill, oldest first: bill_id, paid_on, cents.
+
+    Where a credit ends within the tolerance of a bill's end, what it leaves missing is never paid, and all that the
+    customer's later credits pay moves: they are few, and walked one by one."""
     credits = credits.sort_values(["customer_id", "paid_on", "payment_id"])
     credits["to"] = credits.groupby("customer_id")["cents"].cumsum()
     owing = owing[owing["customer_id"].isin(credits["customer_id"])]
@@ -136,7 +145,29 @@ def lined_up(owing: pd.DataFrame, credits: pd.DataFrame) -> pd.DataFrame:
     )
     starts = np.maximum(pairs["to"] - pairs["open"], pairs["to_credit"] - pairs["cents"])
     pairs["cents"] = np.minimum(pairs["to"], pairs["to_credit"]) - starts
-    return pairs.loc[pairs["cents"] > 0, ["bill_id", "paid_on", "cents"]]
+    missing = pairs["to"] - pairs["to_credit"]
+    ends_short = pairs["customer_id"][(pairs["cents"] > 0) & (missing > 0) & (missing <= tolerance)].unique()
+    plain = pairs[(pairs["cents"] > 0) & ~pairs["customer_id"].isin(ends_short)]
+    bills_of, credits_of = (
+        dict(iter(each[each["customer_id"].isin(ends_short)].groupby("customer_id"))) for each in (owing, credits)
+    )
+    walked = [part for name in ends_short for part in walk(bills_of[name], credits_of[name], tolerance)]
+    names = ["bill_id", "paid_on", "cents"]
+    return pd.concat([plain[names], pd.DataFrame(walked, columns=names)]) if walked else plain[names]
+
+
+def walk(owing: pd.DataFrame, credits: pd.DataFrame, tolerance: int) -> Iterator[tuple[str, pd.Timestamp, int]]:
+    """One customer's credits, each paying the oldest bill of which more than the tolerance is missing."""
+    bills = iter(zip(owing["bill_id"], owing["open"], strict=True))
+    bill, missing = next(bills)
+    for paid_on, cents in zip(credits["paid_on"], credits["cents"], strict=True):
+        left = cents
+        while left > 0 and bill is not None:
+            paid = min(left, missing)
+            yield bill, paid_on, paid
+            left, missing = left - paid, missing - paid
+            if missing <= tolerance:
+                bill, missing = next(bills, (None, 0))
 
 
 def payment(
