@@ -17,6 +17,7 @@ KINDS = {
 }
 STAGES = ("live_bills", "received", "bill_money", "opening_balances", "credited", "bill_status")
 GIVEN = ("credited", "bill_status")
+AT_ONCE = 125_000
 # What the queries say of an id as a text, and what they say of a number. Credits keep their order: first the credit
 # notes, then the opening balance, then the payments.
 AS_NUMBERS = (
@@ -37,7 +38,7 @@ def prepare(month, settings, policy, folder, step) -> dict[str, Any]:
     from pipeline.customers.parameters import parameters
     from pipeline.engine.queries import compose
     from pipeline.lake import Lake
-    from pipeline.lake.known_records import CUSTOMERS_AT_ONCE, KnownRecords
+    from pipeline.lake.known_records import KnownRecords
 
     views, bound = texts.facts(month, settings, policy, folder), parameters(policy, month)
 
@@ -52,7 +53,7 @@ def prepare(month, settings, policy, folder, step) -> dict[str, Any]:
     known = KnownRecords(Lake(settings.lake_path), policy, month)
     return given | {
         "numbered": {path.stem: str(path) for path in sorted(folder.glob("numbered/*.parquet"))},
-        "ranges": [[first, first + CUSTOMERS_AT_ONCE] for first in range(0, customers, CUSTOMERS_AT_ONCE)],
+        "ranges": [[first, first + AT_ONCE] for first in range(0, customers, AT_ONCE)],
         "slopes": on_numbers(compose("select * from satisfaction_slope_by_segment")),
         "stages": [[name, on_numbers(compose(f"select * from {name}", STAGES[:at]))] for at, name in enumerate(STAGES)],
         "indices": on_numbers(indices_query(policy, policy.indices, known.absent, rule_facts(), GIVEN)),

@@ -5,7 +5,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
 
 from pipeline.engine import Engine
@@ -34,7 +33,7 @@ def with_values(query: Query, values: dict[str, Any]) -> str:
     def value_of(node: exp.Expression) -> exp.Expression:
         return _literal(values[node.name]) if isinstance(node, exp.Placeholder) else node
 
-    return sqlglot.parse_one(query.sql(), read="duckdb").transform(value_of).sql("duckdb")
+    return query.tree.transform(value_of).sql("duckdb")
 
 
 def _literal(value: Any) -> exp.Expression:
