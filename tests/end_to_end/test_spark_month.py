@@ -53,6 +53,7 @@ DONE = [
     "select action_id, customer_id, action_type, reason, payload, status, blocked_by from ops.service_actions"
     " where rating_month = %(month)s",
     "select campaign, customer_id, opening_arrears, repaid, rebate from ops.arrears_rebates",
+    "select table_name, recorded_month, row_number, failed from ops.quarantine",
     "select * from ops.receivables where rating_month = %(month)s",
     "select * from rating.model_monitoring where rating_month = %(month)s",
 ]
