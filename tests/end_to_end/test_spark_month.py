@@ -28,7 +28,7 @@ def policy():
 
 @pytest.fixture(scope="module")
 def months(databases, policy, spark_settings, tmp_path_factory):
-    """The same two databases, some of whose records are in quarantine, after the same month."""
+    """The same two databases, some of whose records are in quarantine, after each engine trained and rated a month."""
     rows = defaultdict(list)
     for name, batch in generate(*SIZE, dirty=0.002):
         rows[name].append(batch)
@@ -38,7 +38,7 @@ def months(databases, policy, spark_settings, tmp_path_factory):
         with databases(tmp_path_factory.mktemp("by_spark"), like=by_duckdb) as like:
             by_spark = like.model_copy(update=spark_settings.model_dump(include={"engine", "threads", "memory_limit"}))
             for settings in (by_duckdb, by_spark):
-                rate_month(LAST, settings, policy, mode="apply")
+                rate_month(LAST, settings, policy, mode="retrain")
             yield by_duckdb, by_spark
 
 
