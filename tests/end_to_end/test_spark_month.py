@@ -28,7 +28,7 @@ def policy():
 
 @pytest.fixture(scope="module")
 def months(databases, policy, spark_settings, tmp_path_factory):
-    """The same two databases, some of whose records are in quarantine, after the same month."""
+    """The same two databases, some of whose records are in quarantine, after each engine trained and rated a month."""
     rows = defaultdict(list)
     for name, batch in generate(*SIZE, dirty=0.002):
         rows[name].append(batch)
@@ -38,7 +38,7 @@ def months(databases, policy, spark_settings, tmp_path_factory):
         with databases(tmp_path_factory.mktemp("by_spark"), like=by_duckdb) as like:
             by_spark = like.model_copy(update=spark_settings.model_dump(include={"engine", "threads", "memory_limit"}))
             for settings in (by_duckdb, by_spark):
-                rate_month(LAST, settings, policy, mode="apply")
+                rate_month(LAST, settings, policy, mode="retrain")
             yield by_duckdb, by_spark
 
 
@@ -53,6 +53,7 @@ DONE = [
     "select action_id, customer_id, action_type, reason, payload, status, blocked_by from ops.service_actions"
     " where rating_month = %(month)s",
     "select campaign, customer_id, opening_arrears, repaid, rebate from ops.arrears_rebates",
+    "select table_name, recorded_month, row_number, failed from ops.quarantine",
     "select * from ops.receivables where rating_month = %(month)s",
     "select * from rating.model_monitoring where rating_month = %(month)s",
 ]
