@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,7 +48,7 @@ def lines(block: str, *programs: str) -> list[str]:
 
 def run(command: str, folder: Path, server: EmbeddedPostgres, settings: Settings) -> None:
     """One of the documented commands, for this installation."""
-    command = command.replace("/var/lib/gridgrade", str(settings.home))
+    command = command.replace("/var/lib/gridgrade", shlex.quote(str(settings.home)))
     command = re.sub(r"(custom|--dbname) warehouse\b", rf"\1 {settings.warehouse.database}", command)
     there = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGPASSWORD": server.superuser.password}
     path = os.pathsep.join([str(BIN), os.environ["PATH"]])

@@ -50,7 +50,7 @@ done = [rate_month(month, settings, Policy.load(), models=json.loads(sys.argv[1]
 print(json.dumps({"content": [each["publish"]["content_sha256"] for each in done],
     "decided": [each["decide_actions"]["decided"] for each in done], "asked": Jumping.asked}))
 """
-MONTHS = (LAST - 1, LAST)
+MONTHS = (LAST,)
 
 
 @pytest.fixture

@@ -251,7 +251,7 @@ def test_passwords_are_private_and_in_no_log(postgres):
 
 def test_report_readers_get_an_address_that_connects_once_they_have_read_the_password(postgres):
     seen = reader_address(Settings(home=postgres.folder.parent))
-    address, user, file = re.fullmatch(r"(\S+), password of (\S+) in (\S+)", seen).groups()
+    address, user, file = re.fullmatch(r"(\S+), password of (\S+) in (.+)", seen).groups()
     password = json.loads(Path(file).read_text())[user]
     with psycopg.connect(address, password=password) as connection:
         assert connection.execute("select current_user").fetchone() == (user,)
