@@ -33,7 +33,7 @@ quick: venv  ## the inner loop, under 90 seconds: no PostgreSQL, Airflow, browse
 	    and not celery and not mariadb and not spark and not wheel" \
 	    --ignore tests/airflow --ignore tests/end_to_end -n 2 --dist loadfile $(ARGS)
 
-test: venv  ## the tests, 10 to 15 minutes on two cores (ARGS="-k month")
+test: venv  ## the tests, about 10 minutes on two cores (ARGS="-k month")
 	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery and not mariadb and not spark and not wheel" \
 	    -n 2 --dist loadfile --no-loadscope-reorder \
 	    $(ARGS)
