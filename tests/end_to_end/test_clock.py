@@ -76,6 +76,7 @@ def rate_under_a_jumping_clock(settings, zone: str, *months: RatingMonth) -> dic
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_in_another_zone_changes_nothing_that_is_rated_or_decided(filled, policy):
     with filled("here") as settings:
         done = [rate_month(month, settings, policy, models=MODELS) for month in MONTHS]
