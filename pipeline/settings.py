@@ -20,6 +20,7 @@ _DRIVERS = {
     "oracle": "oracle+oracledb",
     "mssql": "mssql+pyodbc",
 }
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?B)", re.IGNORECASE)
 _SPARK = re.compile(r"local(\[(\d+|\*)\])?|yarn|(spark|k8s|sc)://\S+")
 
 
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
     @field_validator("memory_limit")
     @classmethod
     def _is_size(cls, text: str) -> str:
-        if not re.fullmatch(r"\d+(\.\d+)? ?[KMGT]i?B", text, re.IGNORECASE):
+        if not _SIZE.fullmatch(text):
             raise ValueError(f"{text!r} is not a size, for example 2500MB")
         return text
 
@@ -112,9 +113,8 @@ class Settings(BaseSettings):
         """These settings with a share of the memory."""
         if share == 1:
             return self
-        size = self.memory_limit.rstrip("KMGTkmgtiIbB ")
-        limit = f"{float(size) * share:.2f}{self.memory_limit[len(size) :].strip()}"
-        return self.model_copy(update={"memory_limit": limit})
+        [(size, unit)] = _SIZE.findall(self.memory_limit)
+        return self.model_copy(update={"memory_limit": f"{float(size) * share:.2f}{unit}"})
 
     @property
     def lake_path(self) -> Path:

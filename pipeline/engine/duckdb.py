@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from pipeline.engine import Range
 from pipeline.engine.connection import open_connection, refusals
-from pipeline.engine.parquet import Written
+from pipeline.engine.parquet import Written, literal, literals
 from pipeline.engine.queries import DIALECT, Query
 from pipeline.settings import Settings
 
@@ -49,14 +49,14 @@ class DuckDBEngine:
         branches = []
         if clean:
             listed, by_name = self._selected(columns, clean)
-            branches.append(f"select {listed} from read_parquet({_list(clean)}{by_name})")
+            branches.append(f"select {listed} from read_parquet({literals(clean)}{by_name})")
         if dirty:
             # Both lists are in the same order, so that a file and the rows to leave out of it have the same index.
             facts, left_out = zip(*dirty, strict=True)
             listed, by_name = self._selected(columns, facts)
             branches.append(
-                f"select {listed} from read_parquet({_list(facts)}, file_row_number = true{by_name}) as f "
-                f"where not exists (select 1 from read_parquet({_list(left_out)}) as q "
+                f"select {listed} from read_parquet({literals(facts)}, file_row_number = true{by_name}) as f "
+                f"where not exists (select 1 from read_parquet({literals(left_out)}) as q "
                 "where q.file_index = f.file_index and q.file_row_number = f.file_row_number)"
             )
         if not branches:
@@ -82,7 +82,7 @@ class DuckDBEngine:
         branches = ["select cast(null as varchar) as table_name, cast(null as varchar) as customer_id where false"]
         branches += [
             f"select {exp.Literal.string(table).sql(DIALECT)} as table_name, customer_id "
-            f"from read_parquet({_list(left_out)})"
+            f"from read_parquet({literals(left_out)})"
             for table, left_out in files.items()
             if left_out
         ]
@@ -98,7 +98,7 @@ class DuckDBEngine:
         self._bind(name, rows)
 
     def bind_files(self, name: str, files: Sequence[str], *, within: Range | None = None) -> None:
-        self._bind_customers(name, f"select * from read_parquet({_list(files)})", None, within)
+        self._bind_customers(name, f"select * from read_parquet({literals(files)})", None, within)
 
     def keep(self, name: str, query: Query, parameters: Mapping[str, Any] | None = None) -> None:
         kept = f"kept_{name}"
@@ -132,8 +132,7 @@ class DuckDBEngine:
         return self._relation(session, query, parameters).to_arrow_reader(BATCH_ROWS)
 
     def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
-        target = str(path).replace("'", "''")
-        copy = f"copy ({query.sql()}) to '{target}' (format parquet, compression zstd)"
+        copy = f"copy ({query.sql()}) to {literal(path)} (format parquet, compression zstd)"
         with refusals():
             [(rows,)] = self._connection.execute(copy, _bound(query, parameters)).fetchall()
         return rows
@@ -146,8 +145,3 @@ class DuckDBEngine:
 def _bound(query: Query, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
     """Of the parameters, those that the query asks for."""
     return {name: value for name, value in (parameters or {}).items() if name in query.parameters}
-
-
-def _list(paths: Sequence[str]) -> str:
-    """File names as a SQL list: the lake's own paths, quoted; DuckDB takes no parameter in a view."""
-    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"

@@ -1,8 +1,19 @@
-"""Parquet files that extraction wrote under different versions of the source contract."""
+"""Names of files in SQL; and Parquet files that extraction wrote under different versions of the source contract."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import duckdb
+
+
+def literal(path: str | Path) -> str:
+    """A file's name as SQL, for where DuckDB takes no parameter: in a view, as the target of COPY."""
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def literals(paths: Iterable[str]) -> str:
+    """Names of files as a list in SQL."""
+    return f"[{', '.join(map(literal, paths))}]"
 
 
 class Written:

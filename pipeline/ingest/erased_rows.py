@@ -12,6 +12,11 @@ from typing import Any
 
 import duckdb
 
+from pipeline.engine.parquet import literal
+
+_READ = "read_parquet($file, hive_partitioning = false, file_row_number = true)"
+_IS_ERASED = "sha256(customer_id) in (select unnest($erased))"
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -43,16 +48,8 @@ def leave_out(
         database.execute(
             f"copy (select * exclude (file_row_number) from {_READ} "
             f"where not coalesce({_IS_ERASED}, false) order by file_row_number) "
-            f"to {_quoted(kept)} (format parquet, compression zstd, row_group_size 50000)",
+            f"to {literal(kept)} (format parquet, compression zstd, row_group_size 50000)",
             bound,
         )
         kept.replace(file)
     return LeftOut(rows, dict(zip(money, map(Decimal, totals), strict=True)))
-
-
-_READ = "read_parquet($file, hive_partitioning = false, file_row_number = true)"
-_IS_ERASED = "sha256(customer_id) in (select unnest($erased))"
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from pipeline.basis import Basis
 from pipeline.engine.connection import open_connection
+from pipeline.engine.parquet import literal
 from pipeline.errors import LakeError, MonthError, MonthNotClosedError, SourceContractError
 from pipeline.ingest.erased_rows import leave_out
 from pipeline.lake import Lake, fact_key
@@ -315,11 +316,10 @@ def _write_sorted(
             ]
         else:
             listed += ["cast(null as varchar) as _wrong_types", "cast(null as varchar) as _raw"]
-        target = str(file).replace("'", "''")
         # By customer, so that a range of customers is found in a few row groups of every month.
         by = sorted((column.name for column in query.table.lake_columns), key=lambda name: name != "customer_id")
         rows = f"select {', '.join(listed)} from incoming order by {', '.join(by)}, _wrong_types, _raw"
-        database.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd, row_group_size 50000)")
+        database.execute(f"copy ({rows}) to {literal(file)} (format parquet, compression zstd, row_group_size 50000)")
     finally:
         database.unregister("incoming")
 

@@ -17,7 +17,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.engine.parquet import Written
+from pipeline.engine.parquet import Written, literal, literals
 from pipeline.ingest.expectations import (
     FIRST,
     IN_MONTH,
@@ -313,7 +313,6 @@ class TableCheck:
 
     def _write_rows(self, number: int, database: duckdb.DuckDBPyConnection, file: Path) -> int:
         """The failing rows of a partition, whole, with their place in it and the names of what they failed."""
-        target = str(file).replace("'", "''")
         rows = f"""
             select
                 facts.row_number as file_row_number,
@@ -322,7 +321,9 @@ class TableCheck:
             from facts join failed on failed.part = facts.part and failed.row_number = facts.row_number
             where facts.part = {number} order by file_row_number
         """
-        [(written,)] = database.execute(f"copy ({rows}) to '{target}' (format parquet, compression zstd)").fetchall()
+        [(written,)] = database.execute(
+            f"copy ({rows}) to {literal(file)} (format parquet, compression zstd)"
+        ).fetchall()
         return written
 
     def _for_warehouse(
@@ -379,16 +380,16 @@ def _bind_files(
         database.execute(f"create or replace temp view {view} as select * from facts where false")
         database.execute(f"create or replace temp view {view}_rows as select *, '' as filename from facts where false")
         return
-    listed = "[" + ", ".join("'" + file.replace("'", "''") + "'" for _, file in files) + "]"
+    paths = [path for _, path in files]
     database.executemany(
         f"insert into {view}_files values (?, ?, ?)", [(file, parts[month], str(month)) for month, file in files]
     )
-    absent, mixed = Written().lacking(database, [file for _, file in files], columns or {})
+    absent, mixed = Written().lacking(database, paths, columns or {})
     nulls = "".join(f', cast(null as {kind}) as "{name}"' for name, kind in absent.items())
     by_name = ", union_by_name = true" if mixed else ""
     database.execute(
         f"create or replace temp view {view}_rows as "
-        f"select *{nulls} from read_parquet({listed}, filename = true, file_row_number = true{by_name})"
+        f"select *{nulls} from read_parquet({literals(paths)}, filename = true, file_row_number = true{by_name})"
     )
     database.execute(
         f"create or replace temp view {view} as "

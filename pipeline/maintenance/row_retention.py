@@ -5,7 +5,7 @@ removed: what somebody has changed since it was found stays.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,7 +37,7 @@ class Rows:
         """The same with what there is of them."""
         counted = f"select count(*), coalesce(sum(pg_column_size(r.*)), 0) from {self._which}"
         rows, size = connection.execute(text(counted), self.parameters).one()
-        return Rows(self.kind, self.table, self.condition, self.parameters, rows, int(size))
+        return replace(self, rows=rows, size_bytes=int(size))
 
     def remove(self, settings: Settings) -> None:
         """Remove them; one that is killed on its way leaves the rest to the next."""

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 from sqlalchemy import text
 
+from pipeline.engine.parquet import literal
 from pipeline.ingest.erased_rows import LeftOut, customer_sha256, leave_out
 from pipeline.lake import QUARANTINE, Lake, Partition, fact_key
 from pipeline.lake.integrity import MANIFEST
@@ -96,9 +97,9 @@ class LakeRows:
             places += self._database.execute(f"select file_row_number, {_NEW_PLACE} {_QUARANTINED}", bound).fetchall()
             if any(new is not None for _, new in places):
                 kept = f"select {_NEW_PLACE} as file_row_number, q.* exclude (file_row_number) {_QUARANTINED}"
-                target = str(partition.folder / Path(file).name).replace("'", "''")
+                target = literal(partition.folder / Path(file).name)
                 self._database.execute(
-                    f"copy (select * from ({kept}) where file_row_number is not null order by 1) to '{target}' "
+                    f"copy (select * from ({kept}) where file_row_number is not null order by 1) to {target} "
                     "(format parquet, compression zstd)",
                     bound,
                 )

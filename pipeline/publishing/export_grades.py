@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pipeline.engine.parquet import literal
 from pipeline.errors import ConfigError, NotPublishedError
 from pipeline.month import RatingMonth
 from pipeline.settings import Settings
@@ -64,11 +65,10 @@ def _publication(settings: Settings, month: RatingMonth, revision: int | None) -
 
 def _copy(rows, output: str, target: Path | None) -> None:
     options = "format json, array true" if output == "json" else "format csv, header true"
-    path = str(target or "/dev/stdout").replace("'", "''")
     try:
         with duckdb.connect() as database:
             database.register("rows", _spreadsheet_safe(rows) if output == "csv" else rows)
-            database.execute(f"copy rows to '{path}' ({options})")
+            database.execute(f"copy rows to {literal(target or '/dev/stdout')} ({options})")
     except duckdb.IOException as error:
         if target is None and "Broken pipe" in str(error):
             return  # the reader, head say, has seen enough
