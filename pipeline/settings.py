@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SecretsSettingsSource, SettingsConfi
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from pipeline import resources
+from pipeline import object_store, resources
 from pipeline.errors import ConfigError, first_fault
 
 _PSYCOPG = "postgresql+psycopg"
@@ -32,7 +32,8 @@ class Settings(BaseSettings):
 
     ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine of all steps of a month
     that run at once (DuckDB notation), ``threads`` the parallelism of each (None: all cores). ``spark`` is where Spark
-    runs: a master or ``sc://host:port`` (None: in this process, within both). ``project`` is the utility's own folder
+    runs: a master or ``sc://host:port`` (None: in this process, within both). ``lake`` is a folder, or the URL of a
+    bucket and prefix. ``project`` is the utility's own folder
     (see ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``, ``smtp_url`` and
     ``mail_from`` are read by ``pipeline.actions.channels.configuration``.
     """
@@ -44,7 +45,7 @@ class Settings(BaseSettings):
     project: Path | None = None
     source_url: SecretStr | None = None
     warehouse_url: SecretStr | None = None
-    lake: Path | None = None
+    lake: Path | str | None = None
     policy: Path | None = Field(default_factory=resources.project_policy)
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark: SecretStr | None = None
@@ -65,10 +66,17 @@ class Settings(BaseSettings):
         secrets = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder.is_dir() else ()
         return init_settings, env_settings, *secrets
 
-    @field_validator("home", "secrets", "project", "lake", "policy")
+    @field_validator("home", "secrets", "project", "policy")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
+
+    @field_validator("lake")
+    @classmethod
+    def _folder_or_url(cls, lake: Path | str | None) -> Path | str | None:
+        if lake is None:
+            return None
+        return object_store.checked(str(lake)) if object_store.is_url(lake) else Path(lake).expanduser().absolute()
 
     @field_validator("project")
     @classmethod
@@ -117,7 +125,8 @@ class Settings(BaseSettings):
         return self.model_copy(update={"memory_limit": f"{float(size) * share:.2f}{unit}"})
 
     @property
-    def lake_path(self) -> Path:
+    def lake_path(self) -> Path | str:
+        """A folder, or the URL of a prefix in an object store."""
         return self.lake or self.home / "lake"
 
     @property
