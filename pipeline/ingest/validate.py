@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pipeline.basis import Basis
-from pipeline.engine.connection import open_connection, refusals
+from pipeline.engine.connection import open_connection
+from pipeline.engine.connection import refusals as lake_refusals
 from pipeline.errors import DataQualityError, GridgradeError, LakeError
 from pipeline.ingest.expectations import differing, row_suite
 from pipeline.ingest.table_check import TableCheck, months_read
@@ -61,7 +62,7 @@ def validate(
             return check.run(session, store, differences)
 
     checked = 0
-    with refusals(), open_connection(settings, policy.timezone) as database, ThreadPoolExecutor(_AT_ONCE) as pool:
+    with lake_refusals(), open_connection(settings, policy.timezone) as database, ThreadPoolExecutor(_AT_ONCE) as pool:
         partitions = pool.map(run, checks)
         for done, table in enumerate(tables):
             if progress:

@@ -210,7 +210,7 @@ class Lake:
                 elif file not in files_of(self._storage, within):
                     yield (
                         within,
-                        f"{where} is damaged: {file} is not a file of it: remove it, or with all of that folder",
+                        f"{where} is damaged: {file} is not a file of it: remove it",
                     )
 
     def _unnamed(self, older_than: float) -> Iterator[tuple[str, Stored]]:
