@@ -12,7 +12,7 @@ from pipeline.private import make_folder
 from pipeline.settings import Settings
 
 _LOST = re.compile('No files found that match the pattern "(.*)"')
-_REFUSED = re.compile("^pipeline.errors.LakeError: (.*)$", re.MULTILINE)  # of engine/objects.py, within DuckDB's words
+_REFUSED = re.compile(r"^(?:[\w.]+\.)?LakeError: (.*)$", re.MULTILINE)  # of engine/objects.py, within DuckDB's words
 
 
 @contextmanager

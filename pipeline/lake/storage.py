@@ -84,10 +84,11 @@ class Folder:
     def found(self, under: str) -> list[Stored]:
         found = []
         for folder, folders, files in os.walk(self.root / under):
-            if Path(folder) == self.root:
+            if Path(folder) == self.root:  # where writers work, and their lock
                 folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in files:
-                path = Path(folder, name)
+            for path in (Path(folder, name) for name in files):
+                if path.parent == self.root and path.name.startswith("."):
+                    continue
                 with suppress(FileNotFoundError):  # a writer has just replaced it
                     stat = path.stat()
                     mark = f"{stat.st_ino} {stat.st_mtime_ns}"
