@@ -136,7 +136,9 @@ def test_readers_see_one_whole_partition_while_many_write_it(settings, lake):
                 told.append(str(error))
 
     def reader():
-        while not done.is_set():
+        is_last = False
+        while not is_last:
+            is_last = done.is_set()
             try:
                 seen.add(tuple(read(settings, lake.files("indices", **DERIVED))))
             except LakeError as error:
