@@ -30,6 +30,7 @@ class Objects(AbstractFileSystem):
         super().__init__()
         self.store, self.protocol = store, (protocol,)
         self._known: dict[str, dict[str, Any]] = {}
+        self.documents: dict[tuple[str, str], str] = {}  # by URL and ETag, of those that are read again and again
 
     def unstrip_protocol(self, name: str) -> str:
         return name if is_url(name) else f"{self.protocol[0]}://{name}"

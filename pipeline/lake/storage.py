@@ -8,7 +8,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -153,9 +153,15 @@ class Folder:
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """A prefix of a bucket, by fsspec."""
+    """A prefix of a bucket, by fsspec.
+
+    A month reads hundreds of partitions of facts, which do not change. So of these, and of what quarantine lies over
+    them, one object of this class sees what there was when it was first asked about their table, and what it has
+    written itself since: one listing, and all their manifests at once, in place of several requests for each.
+    """
 
     url: str
+    _listings: dict[str, dict[str, Stored]] = field(default_factory=dict, compare=False, repr=False)
     keeps_marks = True
 
     @property
@@ -170,6 +176,28 @@ class ObjectStore:
         return f"{self.url}/{name}" if name else self.url
 
     def found(self, under: str) -> list[Stored]:
+        listing = self._listing(under)
+        if listing is not None:
+            return [stored for name, stored in listing.items() if name.startswith(f"{under}/")]
+        return self._found(under)
+
+    def _listing(self, name: str) -> dict[str, Stored] | None:
+        """By name, what is kept of the table of facts that a partition or a file of one is of; None for any other."""
+        table, is_fact, _ = name.partition("/recorded_month=" if "/recorded_month=" in name else "/snapshot_month=")
+        if not is_fact:
+            return None
+        if table not in self._listings:
+            self._listings[table] = {stored.name: stored for stored in self._found(table)}
+        return self._listings[table]
+
+    @contextmanager
+    def _changing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._listings.pop(name.partition("/recorded_month=")[0].partition("/snapshot_month=")[0], None)
+
+    def _found(self, under: str) -> list[Stored]:
         where = self.location(under)
         with refusals(where, "listed"):
             listed = self._objects.listed(where)
@@ -182,12 +210,33 @@ class ObjectStore:
         return sorted(found, key=lambda stored: stored.name)
 
     def holds(self, name: str) -> bool:
-        return self.version(name) is not None
+        listing = self._listing(name)
+        return self.version(name) is not None if listing is None else name in listing
 
     def read(self, name: str) -> str:
+        listing = self._listing(name)
+        if listing is not None:
+            if name not in listing:
+                raise FileNotFoundError(self.location(name))
+            if name.endswith(".json"):
+                return self._kept(name, listing)
         with refusals(self.location(name), "read"):
             content: bytes = self._store.cat_file(self.location(name))
         return content.decode()
+
+    def _kept(self, name: str, listing: dict[str, Stored]) -> str:
+        """A document of a listing; with the first, those that it lists beside it are asked for at once."""
+        kept, suffix = self._objects.documents, name.rpartition("/")[2]
+        where = {self.location(one): stored.mark for one, stored in listing.items() if one.rpartition("/")[2] == suffix}
+        if missing := [one for one in where if (one, where[one]) not in kept]:
+            with refusals(self.location(name), "read"):
+                found = self._store.cat(missing, on_error="omit")
+            named = {self._store.unstrip_protocol(one): content for one, content in found.items()}
+            kept.update({(one, where[one]): named[one].decode() for one in missing if one in named})
+        key = (self.location(name), where[self.location(name)])
+        if key not in kept:
+            raise FileNotFoundError(self.location(name))
+        return kept[key]
 
     def version(self, name: str) -> str | None:
         with refusals(self.location(name), "read"), suppress(FileNotFoundError):
@@ -196,7 +245,7 @@ class ObjectStore:
 
     def put(self, name: str, text: str, over: str | None) -> None:
         where, content = self.location(name), text.encode()
-        with refusals(where, "written"):
+        with self._changing(name), refusals(where, "written"):
             try:
                 if over is None:
                     self._store.pipe_file(where, content, mode="create")
@@ -215,7 +264,7 @@ class ObjectStore:
                 raise
 
     def put_file(self, path: Path, name: str) -> None:
-        with refusals(self.location(name), "written"):
+        with self._changing(name), refusals(self.location(name), "written"):
             self._store.put_file(str(path), self.location(name))
 
     def open(self, name: str) -> BinaryIO:
@@ -223,7 +272,7 @@ class ObjectStore:
             return cast(BinaryIO, self._objects.open(self.location(name)))
 
     def remove(self, name: str) -> None:
-        with refusals(self.location(name), "removed"), suppress(FileNotFoundError):
+        with self._changing(name), refusals(self.location(name), "removed"), suppress(FileNotFoundError):
             self._store.rm_file(self.location(name))
 
 
