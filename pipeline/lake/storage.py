@@ -6,6 +6,7 @@ two writers one wins. That is all that the lake builds on.
 
 import fcntl
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -162,6 +163,7 @@ class ObjectStore:
 
     url: str
     _listings: dict[str, dict[str, Stored]] = field(default_factory=dict, compare=False, repr=False)
+    _changes: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
     keeps_marks = True
 
     @property
@@ -186,16 +188,21 @@ class ObjectStore:
         table, is_fact, _ = name.partition("/recorded_month=" if "/recorded_month=" in name else "/snapshot_month=")
         if not is_fact:
             return None
-        if table not in self._listings:
-            self._listings[table] = {stored.name: stored for stored in self._found(table)}
-        return self._listings[table]
+        if (listing := self._listings.get(table)) is None:
+            before = self._changes[table]
+            listing = {stored.name: stored for stored in self._found(table)}
+            if self._changes[table] == before:  # else another thread has written meanwhile
+                self._listings[table] = listing
+        return listing
 
     @contextmanager
     def _changing(self, name: str) -> Iterator[None]:
         try:
             yield
         finally:
-            self._listings.pop(name.partition("/recorded_month=")[0].partition("/snapshot_month=")[0], None)
+            table = name.partition("/recorded_month=")[0].partition("/snapshot_month=")[0]
+            self._changes[table] += 1
+            self._listings.pop(table, None)
 
     def _found(self, under: str) -> list[Stored]:
         where = self.location(under)
