@@ -7,9 +7,8 @@ from contextlib import contextmanager
 import duckdb
 
 from pipeline.errors import ConfigError, LakeError
-from pipeline.object_store import gone, is_url
 from pipeline.private import make_folder
-from pipeline.settings import Settings
+from pipeline.settings import Settings, is_url
 
 _LOST = re.compile('No files found that match the pattern "(.*)"')
 _REFUSED = re.compile(r"^(?:[\w.]+\.)?LakeError: (.*)$", re.MULTILINE)  # of engine/objects.py, within DuckDB's words
@@ -32,6 +31,11 @@ def refusals() -> Iterator[None]:
         if refused := _REFUSED.findall(str(error)):
             raise LakeError(refused[-1]) from None
         raise
+
+
+def gone(file: str) -> str:
+    """What is said of a file that was there when its partition was looked up."""
+    return f"lake file {file} is gone: another run has replaced or removed its partition meanwhile; run again"
 
 
 def open_connection(settings: Settings, timezone: str = "UTC") -> duckdb.DuckDBPyConnection:

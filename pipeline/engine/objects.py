@@ -12,8 +12,9 @@ from typing import Any
 import fsspec
 from fsspec import AbstractFileSystem
 
+from pipeline.engine.connection import gone
 from pipeline.errors import ConfigError, LakeError
-from pipeline.object_store import PACKAGES, gone, is_url
+from pipeline.settings import PACKAGES, is_url
 
 _CLIENTS = {"botocore", "aiobotocore", "aiohttp", "azure", "adlfs", "google", "gcsfs"}
 _AWAY = re.compile(

@@ -28,8 +28,7 @@ from pipeline.lake.staging import sweep
 from pipeline.lake.storage import Changed, Stored, storage
 from pipeline.lake.writing import Partition, files_of, written
 from pipeline.month import RatingMonth
-from pipeline.object_store import is_url
-from pipeline.settings import Settings
+from pipeline.settings import Settings, is_url
 
 __all__ = ["MANIFEST", "QUARANTINE", "STAGING", "Lake", "Partition", "Stored", "fact_key"]
 

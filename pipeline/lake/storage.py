@@ -16,8 +16,8 @@ from typing import Any, BinaryIO, Protocol, cast
 from fsspec import AbstractFileSystem
 
 from pipeline.engine.objects import Objects, is_conflict, objects, refusals
-from pipeline.object_store import is_url
 from pipeline.private import make_folder
+from pipeline.settings import is_url
 
 
 class Changed(Exception):
