@@ -5,7 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -104,7 +104,8 @@ def _seal(storage: Storage, partition: Partition, *, is_fact: bool) -> None:
     try:
         text = _put_files(storage, partition, written)
     except BaseException:
-        _remove(storage, within, written)
+        with suppress(OSError, LakeError):  # what is left is nobody's
+            _remove(storage, within, written)
         raise
     try:
         storage.put(named, text, partition.over)
