@@ -85,8 +85,8 @@ def open_engine(settings: Settings) -> Engine:
     if settings.engine == "spark":
         if is_url(settings.lake_path):
             raise ConfigError(
-                "GRIDGRADE_ENGINE=spark does not read a lake in an object store yet: set GRIDGRADE_LAKE to a folder that "
-                "driver and executors see, or GRIDGRADE_ENGINE=duckdb"
+                "GRIDGRADE_ENGINE=spark does not read a lake in an object store yet: set GRIDGRADE_LAKE to a folder "
+                "that driver and executors see, or GRIDGRADE_ENGINE=duckdb"
             )
         try:
             from pipeline.engine.spark import SparkEngine

@@ -250,8 +250,9 @@ class Lake:
         name, where = f"{_PROBE}/{uuid.uuid4().hex}", self._storage.location("")
         try:
             self._storage.put(name, "first", None)
-            with suppress(Changed):
-                self._storage.put(name, "second", None)
+            for over in (None, '"of another"'):
+                with suppress(Changed):
+                    self._storage.put(name, "second", over)
             is_kept = self._storage.read(name) == "first"
             self._storage.remove(name)
         except OSError as error:

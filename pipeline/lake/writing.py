@@ -138,7 +138,10 @@ def _put_files(storage: Storage, partition: Partition, written: list[str]) -> st
         storage.put_file(path, f"{within}/{written[-1]}")
     for path in (path for path in paths if path.suffix == ".json"):
         name = f"{within}/{path.name}"
-        storage.put(name, path.read_text(encoding="utf-8"), storage.version(name))
+        try:
+            storage.put(name, path.read_text(encoding="utf-8"), storage.version(name))
+        except Changed:
+            raise _overtaken(storage, within) from None
     files = [partition.final_name(path.name) for path in data]
     files += [name for name in written if name not in files and name.endswith(".parquet")]
     document = {
@@ -155,15 +158,20 @@ def _put_files(storage: Storage, partition: Partition, written: list[str]) -> st
 
 def _give_way(storage: Storage, within: str, document: dict[str, Any], *, is_fact: bool) -> None:
     """Another writer was faster. What it wrote stays, and is what a writer of facts, or of the same, wanted."""
-    where = storage.location(within)
     try:
         found = integrity.read(storage, within)
     except FileNotFoundError:
         found = {}
     if found and (is_fact or all(found.get(name) == document.get(name) for name in _SAME)):
+        where = storage.location(within)
         _LOG.info("lake partition %s was written by another run meanwhile, and stays as it is", where)
         return
-    raise LakeError(f"lake partition {where} was written by another run meanwhile, which stays; run again")
+    raise _overtaken(storage, within)
+
+
+def _overtaken(storage: Storage, within: str) -> LakeError:
+    where = storage.location(within)
+    return LakeError(f"lake partition {where} was written by another run meanwhile, which stays; run again")
 
 
 def _read(storage: Storage, name: str) -> str | None:
