@@ -212,10 +212,7 @@ class Lake:
                 if not self._storage.holds(f"{within}/{MANIFEST}"):
                     yield within, f"{where} has no manifest, so no step reads it: remove that folder"
                 elif file not in files_of(self._storage, within):
-                    yield (
-                        within,
-                        f"{where} is damaged: {file} is not a file of it: remove it",
-                    )
+                    yield within, f"{where} is damaged: {file} is not a file of it: remove it"
 
     def _unnamed(self, older_than: float) -> Iterator[tuple[str, Stored]]:
         """With the name of the partition they lie in. Those that no writer of ours put are of any age."""

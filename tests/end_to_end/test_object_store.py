@@ -82,7 +82,10 @@ def test_a_customer_is_exported_and_erased(both, policy):
     local, stored = both
     with transaction(stored) as connection:
         customer = connection.scalar(text("select min(customer_id) from rating.credit_grades"))
-    kept = [export(settings, customer)["lake"] for settings in both]
+    kept = [
+        {table: sorted(rows, key=str) for table, rows in export(settings, customer)["lake"].items()}
+        for settings in both
+    ]
     assert "bills" in kept[0]
     assert kept[0] == kept[1]
     gone = [erase(settings, policy, [customer], erased_by="a person", reason="asked") for settings in (local, stored)]
