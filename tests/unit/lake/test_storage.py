@@ -1,5 +1,6 @@
 """A lake in a folder and one in an object store behave alike, whoever writes, fails or dies."""
 
+import json
 import logging
 import os
 import re
@@ -15,7 +16,7 @@ import requests
 from pipeline.engine import objects, open_engine
 from pipeline.engine.queries import compose
 from pipeline.errors import ConfigError, LakeError
-from pipeline.lake import Lake
+from pipeline.lake import MANIFEST, Lake, integrity
 from pipeline.lake.storage import Changed, storage
 from pipeline.maintenance.doctor import _lake as looked_at
 from pipeline.month import RatingMonth
@@ -246,6 +247,20 @@ def test_files_that_an_engine_put_into_the_lake_itself_are_adopted(settings, lak
     lake.check("indices/rating_month=2026-10/basis=as_known_then")
 
 
+def test_a_partition_of_before_names_had_tokens_is_read_and_replaced(settings, lake, tmp_path):
+    within = lake.name("indices", **DERIVED)
+    pq.write_table(pa.table({"value": [3]}), tmp_path / "part-0.parquet")
+    document = {"rows": 1, "sums": {}, "files": ["part-0.parquet"]}
+    document["sha256"] = integrity.hash_files([tmp_path / "part-0.parquet"])
+    lake._storage.put_file(tmp_path / "part-0.parquet", f"{within}/part-0.parquet")
+    lake._storage.put(f"{within}/{MANIFEST}", json.dumps(integrity.seal(document, within)), None)
+    assert read(settings, lake.files("indices", **DERIVED)) == [3]
+    assert list(lake.foreign()) == []
+    write(lake, "indices", 4, **DERIVED)
+    assert read(settings, lake.files("indices", **DERIVED)) == [4]
+    assert f"{within}/part-0.parquet" not in names(lake)
+
+
 # -- damage -----------------------------------------------------------------------------------------------------------
 
 
@@ -274,7 +289,6 @@ def test_a_damaged_or_lost_file_is_told_before_it_is_read(settings, lake):
 
 
 def test_a_lake_that_was_copied_into_a_store_is_read_by_its_hashes(bucket, tmp_path):
-    """Also one of before files had tokens in their names."""
     local = Lake(tmp_path / "lake")
     write(local, "bills", 7, **FACTS)
     store = objects.objects(bucket).store
