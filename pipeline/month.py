@@ -40,6 +40,11 @@ class RatingMonth:
     def first_day(self) -> date:
         return date(self.year, self.month, 1)
 
+    @property
+    def number(self) -> int:
+        """202610 of October 2026."""
+        return self.year * 100 + self.month
+
     def cutoff(self, timezone: str) -> datetime:
         """T: the first instant of the next month in the utility's time zone."""
         following = self + 1

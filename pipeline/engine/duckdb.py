@@ -24,8 +24,8 @@ class DuckDBEngine:
     fault = duckdb.Error
     customers_at_once = 125_000
 
-    def __init__(self, settings: Settings):
-        self._connection = open_connection(settings)
+    def __init__(self, settings: Settings, timezone: str = "UTC"):
+        self._connection = open_connection(settings, timezone)
         self._tables: dict[str, pa.Table] = {}
         self._written = Written()
 
@@ -60,8 +60,7 @@ class DuckDBEngine:
                 "where q.file_index = f.file_index and q.file_row_number = f.file_row_number)"
             )
         if not branches:
-            empty = ", ".join(f'cast(null as {kind}) as "{column}"' for column, kind in columns.items())
-            branches.append(f"select {empty} where false")
+            branches.append(_empty(columns))
         self._bind_customers(name, " union all ".join(branches), only, within)
 
     def _selected(self, columns: Mapping[str, str], files: Sequence[str]) -> tuple[str, str]:
@@ -99,6 +98,19 @@ class DuckDBEngine:
 
     def bind_files(self, name: str, files: Sequence[str], *, within: Range | None = None) -> None:
         self._bind_customers(name, f"select * from read_parquet({literals(files)})", None, within)
+
+    def bind_rows(self, name: str, columns: Mapping[str, str], files: Sequence[tuple[int, str]]) -> None:
+        if not files:
+            self._bind(name, _empty({**columns, "file_number": "INTEGER", "file_row_number": "BIGINT"}))
+            return
+        paths = [file for _, file in files]
+        listed, by_name = self._selected(columns, paths)
+        numbers = ", ".join(str(number) for number, _ in files)
+        self._bind(
+            name,
+            f"select {listed}, [{numbers}][cast(file_index as bigint) + 1] as file_number, file_row_number "
+            f"from read_parquet({literals(paths)}, file_row_number = true{by_name})",
+        )
 
     def keep(self, name: str, query: Query, parameters: Mapping[str, Any] | None = None) -> None:
         kept = f"kept_{name}"
@@ -143,6 +155,11 @@ class DuckDBEngine:
     @staticmethod
     def _relation(session: duckdb.DuckDBPyConnection, query: Query, parameters: Mapping[str, Any] | None):
         return session.sql(query.sql(), params=_bound(query, parameters))
+
+
+def _empty(columns: Mapping[str, str]) -> str:
+    nulls = (f'cast(null as {kind}) as "{column}"' for column, kind in columns.items())
+    return f"select {', '.join(nulls)} where false"
 
 
 def _stream(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

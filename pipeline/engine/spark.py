@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any, Self
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import pyarrow as pa
@@ -16,15 +18,16 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from pipeline.engine import Range
+from pipeline.engine.connection import gone
+from pipeline.engine.objects import objects
+from pipeline.engine.objects import refusals as store_refusals
 from pipeline.engine.queries import Query
 from pipeline.engine.spark_session import close_session, is_server, open_session, refusals
 from pipeline.engine.spark_sql import spark_type, stages, text
 from pipeline.errors import LakeError
-from pipeline.settings import Settings
+from pipeline.settings import Settings, is_url
 
 BATCH_ROWS = 100_000
-# The path of the file that a row is from, which Spark gives as a URI.
-_FILE = "regexp_replace(url_decode(replace(_metadata.file_path, '+', '%2B')), '^file:/+', '/')"
 
 
 class SparkEngine:
@@ -34,8 +37,8 @@ class SparkEngine:
     fault = PySparkException
     customers_at_once = 2_000_000
 
-    def __init__(self, settings: Settings):
-        self._session = open_session(settings)
+    def __init__(self, settings: Settings, timezone: str = "UTC"):
+        self._session = open_session(settings, timezone)
         self._scratch = TemporaryDirectory(dir=settings.scratch_path, prefix="spark-", ignore_cleanup_errors=True)
 
     def __enter__(self) -> Self:
@@ -59,18 +62,22 @@ class SparkEngine:
         only: str | None = None,
         within: Range | None = None,
     ) -> None:
-        schema = StructType.fromDDL(", ".join(f"`{column}` {spark_type(kind)}" for column, kind in columns.items()))
-        rows = self._read([facts for facts, _ in files], schema) if files else self._session.createDataFrame([], schema)
+        files = [(self._here(facts), left_out and self._here(left_out)) for facts, left_out in files]
+        rows = self._read_facts(columns, [facts for facts, _ in files])
         if pairs := [(facts, left_out) for facts, left_out in files if left_out is not None]:
-            numbered = rows.selectExpr("*", f"{_FILE} as file", "_metadata.row_index as file_row_number")
-            rows = numbered.join(self._left_out(pairs), ["file", "file_row_number"], "left_anti").select(*columns)
+            called = _names(rows)
+            left_out = self._left_out([(uri, left_out) for facts, left_out in pairs for uri in called[facts]])
+            rows = _numbered(rows).join(left_out, ["file", "file_row_number"], "left_anti").select(*columns)
         self._bind_customers(name, rows, only, within)
 
     def _left_out(self, pairs: Sequence[tuple[str, str]]) -> DataFrame:
         """The rows to leave out, of all files at once: a branch of the plan for each would make an endless one."""
-        rows = self._read([left_out for _, left_out in pairs]).selectExpr(f"{_FILE} as left_out", "file_row_number")
-        names = self._session.createDataFrame(list(pairs), "file string, left_out string").hint("broadcast")
-        return rows.join(names, "left_out").select("file", "file_row_number")
+        rows = self._read([left_out for _, left_out in pairs])
+        called = _names(rows)
+        names = [(facts, uri) for facts, left_out in pairs for uri in called[left_out]]
+        of = self._session.createDataFrame(names, "file string, left_out string").hint("broadcast")
+        listed = rows.selectExpr("_metadata.file_path as left_out", "file_row_number")
+        return listed.join(of, "left_out").select("file", "file_row_number")
 
     def bind_left_out(
         self,
@@ -98,10 +105,42 @@ class SparkEngine:
                 rows = rows.where(f"customer_id {sign} {text(bound)}")
         rows.createOrReplaceTempView(name)
 
+    def bind_rows(self, name: str, columns: Mapping[str, str], files: Sequence[tuple[int, str]]) -> None:
+        if not files:
+            columns = {**columns, "file_number": "INTEGER", "file_row_number": "BIGINT"}
+            self._read_facts(columns, []).createOrReplaceTempView(name)
+            return
+        files = [(number, self._here(file)) for number, file in files]
+        rows = self._read_facts(columns, [file for _, file in files])
+        called = _names(rows)
+        numbers = [(uri, number) for number, file in files for uri in called[file]]
+        of = self._session.createDataFrame(numbers, "file string, file_number int").hint("broadcast")
+        placed = _numbered(rows).join(of, "file")
+        placed.select(*columns, "file_number", "file_row_number").createOrReplaceTempView(name)
+
+    def _read_facts(self, columns: Mapping[str, str], files: Sequence[str]) -> DataFrame:
+        schema = StructType.fromDDL(", ".join(f"`{column}` {spark_type(kind)}" for column, kind in columns.items()))
+        return self._read(files, schema) if files else self._session.createDataFrame([], schema)
+
     def _read(self, files: Sequence[str], schema: StructType | None = None) -> DataFrame:
         """Parquet files as they are; the schema of the first, unless one is given, so that Spark looks at none."""
+        files = [self._here(file) for file in files]
         schema = schema or from_arrow_schema(pq.read_schema(files[0]))
         return self._session.read.schema(schema).parquet(*files)
+
+    def _here(self, file: str) -> str:
+        """A file of the lake where Spark can read it: one of an object store is copied to scratch, once a session."""
+        if not is_url(file):
+            return file
+        copy = Path(self._scratch.name, f"{sha256(file.encode()).hexdigest()}.parquet")
+        if not copy.exists():
+            with store_refusals(file, "read"):
+                try:
+                    objects(file).store.get_file(file, f"{copy}.part")
+                except FileNotFoundError:
+                    raise LakeError(gone(file)) from None
+            Path(f"{copy}.part").rename(copy)
+        return str(copy)
 
     def bind_table(self, name: str, table: pa.Table) -> None:
         rows = table if table.num_rows else []  # a server does not take the types of an empty table from it
@@ -154,6 +193,17 @@ class SparkEngine:
             finally:
                 for stage in shared:
                     self._session.catalog.dropTempView(stage.name)
+
+
+def _names(rows: DataFrame) -> dict[str, set[str]]:
+    """What Spark may call each of the files that are read, by its path: a URI, of this machine's with one slash or
+    three."""
+    return {unquote(urlsplit(uri).path): {uri, uri.replace("file:///", "file:/", 1)} for uri in rows.inputFiles()}
+
+
+def _numbered(rows: DataFrame) -> DataFrame:
+    """Rows of files with the file that each is from, as Spark calls it, and its place there."""
+    return rows.selectExpr("*", "_metadata.file_path as file", "_metadata.row_index as file_row_number")
 
 
 def _stream(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:

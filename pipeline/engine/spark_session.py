@@ -22,7 +22,6 @@ logging.getLogger("py4j").setLevel(logging.WARNING)
 
 _SAME_RESULTS = {
     "spark.sql.ansi.enabled": "true",
-    "spark.sql.session.timeZone": "UTC",
     "spark.sql.decimalOperations.allowPrecisionLoss": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # A query of the lake recurs as often as one customer has credits.
@@ -39,8 +38,9 @@ _AWAY = re.compile(
 )
 
 
-def open_session(settings: Settings) -> SparkSession:
-    """A session of its own at ``settings.spark``; all of a process share one connection to it.
+def open_session(settings: Settings, timezone: str = "UTC") -> SparkSession:
+    """A session of its own at ``settings.spark``; all of a process share one connection to it. ``timezone`` is where
+    an instant's date is read off.
 
     ConfigError where there is no Java, SparkUnavailableError where the cluster cannot be reached.
     """
@@ -56,7 +56,7 @@ def open_session(settings: Settings) -> SparkSession:
         else:
             _require_java()
             session = _builder(where, settings).getOrCreate().newSession()
-        for name, value in _SAME_RESULTS.items():
+        for name, value in (_SAME_RESULTS | {"spark.sql.session.timeZone": timezone}).items():
             session.conf.set(name, value)
     return session
 

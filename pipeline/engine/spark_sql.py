@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
@@ -15,16 +15,23 @@ class SparkSQL(Spark):
     """Spark's dialect with what DuckDB means by it."""
 
     class Generator(SparkGenerator):
+        TRANSFORMS: ClassVar = {
+            kind: to for kind, to in SparkGenerator.TRANSFORMS.items() if kind is not exp.AtTimeZone
+        }
+
         def div_sql(self, expression: exp.Div) -> str:
             """A quotient is a double, of decimals too. By zero it is an error, where DuckDB has infinity."""
             left, right = (exp.cast(side.copy(), "double") for side in (expression.this, expression.expression))
             return f"{self.sql(left)} / {self.sql(right)}"
 
         def anonymous_sql(self, expression: exp.Anonymous) -> str:
-            """round_even to no decimals; to_json of a struct with its nulls, and of a value by itself."""
+            """round_even to no decimals; a hash of 64 bits; to_json of a struct with its nulls, and of a value by
+            itself."""
             name, arguments = str(expression.this).upper(), expression.expressions
             if name == "ROUND_EVEN":
                 return self.func("RINT", arguments[0])
+            if name == "HASH":
+                return self.func("XXHASH64", *arguments)
             if name == "TO_JSON":
                 is_struct = isinstance(arguments[0], exp.Struct)
                 given = self.sql(arguments[0] if is_struct else exp.Struct(expressions=[exp.alias_(arguments[0], "v")]))
@@ -33,6 +40,11 @@ class SparkSQL(Spark):
                     return written
                 return f"IF({self.sql(arguments[0])} IS NULL, NULL, SUBSTR({written}, 6, LENGTH({written}) - 6))"
             return super().anonymous_sql(expression)
+
+        def attimezone_sql(self, expression: exp.AtTimeZone) -> str:
+            """What a clock in that zone shows at an instant: a timestamp of no zone, whichever the session's is."""
+            shown = self.func("UNIX_MICROS", self.func("FROM_UTC_TIMESTAMP", expression.this, expression.args["zone"]))
+            return f"TIMESTAMPADD(MICROSECOND, {shown}, TIMESTAMP_NTZ '1970-01-01 00:00:00')"
 
         def percentilecont_sql(self, expression: exp.PercentileCont) -> str:
             """quantile_cont, which has two arguments."""

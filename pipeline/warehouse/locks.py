@@ -53,7 +53,7 @@ def require_rating(connection: Connection, month: RatingMonth) -> None:
     holder = _HOLDER.get()
     if holder is None:
         return
-    held = {"holder": holder, "kind": RATING, "key": number(month)}
+    held = {"holder": holder, "kind": RATING, "key": month.number}
     if not connection.scalar(text(statement("locks/is_held")), held):
         raise WarehouseUnavailableError(
             f"{month}: the lock of this run was lost, warehouse process {holder} has ended, and another run may have "
@@ -82,12 +82,7 @@ def take(
 ) -> None:
     """Take a month's lock of a kind for the session; WarehouseUnavailableError when another keeps it too long."""
     taken = f"{month}: another run is {_DOING[kind]} this month"
-    _take(connection, kind, number(month), timeout_seconds, taken, is_shared=is_shared)
-
-
-def number(month: RatingMonth) -> int:
-    """The month as the second key of its locks."""
-    return month.year * 100 + month.month
+    _take(connection, kind, month.number, timeout_seconds, taken, is_shared=is_shared)
 
 
 @contextmanager

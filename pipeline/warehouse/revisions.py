@@ -263,10 +263,7 @@ def _drop_leftovers(connection: Connection, month: RatingMonth) -> None:
             continue
         with connection.begin():
             free = text("select pg_try_advisory_xact_lock(:lock, :month)")
-            if (
-                of == month
-                or connection.execute(free, {"lock": locks.PUBLISHING, "month": locks.number(of)}).scalar_one()
-            ):
+            if of == month or connection.execute(free, {"lock": locks.PUBLISHING, "month": of.number}).scalar_one():
                 connection.execute(text(f"drop table if exists rating.{name}"))
 
 

@@ -59,6 +59,19 @@ def test_facts_are_the_rows_of_all_files_less_those_to_leave_out(engine, file):
     assert list(fetch(engine, "select * from bills limit 1")[0]) == list(COLUMNS)
 
 
+def test_rows_have_the_number_of_their_file_and_their_place_in_it(engine, file):
+    later = COLUMNS | {"period_end": "DATE"}
+    engine.bind_rows("checked", later, [(202610, file("b", facts(4, 5))), (202609, file("a", facts(1, 2, 3)))])
+    rows = fetch(engine, "select * from checked order by file_number, file_row_number")
+    assert [tuple(row.values()) for row in rows] == [
+        (f"C{amount}", amount, None, number, place)
+        for amount, number, place in [(1, 202609, 0), (2, 202609, 1), (3, 202609, 2), (4, 202610, 0), (5, 202610, 1)]
+    ]
+    assert list(rows[0]) == [*later, "file_number", "file_row_number"]
+    engine.bind_rows("checked", later, [])
+    assert fetch(engine, "select customer_id, file_number, file_row_number from checked") == []
+
+
 def test_a_column_that_came_to_the_contract_later_is_null_in_older_files(engine, file):
     later = COLUMNS | {"period_end": "DATE"}
     kinds = {"customer_id": pa.string(), "amount": pa.decimal128(18, 2), "period_end": pa.date32()}

@@ -127,7 +127,7 @@ def test_who_only_reads_takes_no_lock_and_makes_no_object(settings, postgres, sq
     with psycopg.connect(reader.render_as_string(hide_password=False)) as connection:
         assert connection.execute("select count(*) from report.current_grades").fetchone() == (0,)
         for statement in (
-            f"select pg_advisory_lock({locks.RATING}, {locks.number(OCTOBER)})",
+            f"select pg_advisory_lock({locks.RATING}, {OCTOBER.number})",
             f"select pg_try_advisory_lock_shared({locks.RATING}, 0)",
             f"select pg_advisory_xact_lock({locks.PUBLISHING})",
             "lock table rating.credit_grades in access share mode",
