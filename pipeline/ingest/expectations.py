@@ -21,12 +21,11 @@ from pipeline.policy import Policy
 from pipeline.source import Between, Check, Expression, FirstOfMonth, InSet, NotBefore, SourceTable
 from pipeline.source.contract import COUNTED_ONLY
 
-WRONG_TYPES = "_wrong_types"
+WRONG_TYPES, RAW = "_wrong_types", "_raw"
 FIRST = "key_occurs_once"
 IN_MONTH = "recorded_in_month"
 POST_DATED = "payments_paid_before_recorded"
 DUE_LATE, DUE_EARLY = "bills_due_soon_after_issued", "bills_due_soon_before_month"
-_EXAMPLES = 5
 _ONE_AT_A_TIME = Lock()  # Great Expectations keeps the context it works in for the whole process
 
 
@@ -45,8 +44,8 @@ class Rule:
 class Suite:
     """The rules of a table and the columns they look at, each as a DuckDB expression over a row of the lake.
 
-    The flags FIRST, IN_MONTH and those named as a reference are not in ``columns``: they look past the row, and whoever
-    makes the frame has to add them.
+    The flags FIRST, IN_MONTH and those named as a reference are not in ``columns``: they look past the row, and
+    sql/lake/validation/rows_to_judge.sql adds them.
     """
 
     table: SourceTable
@@ -151,11 +150,19 @@ def _fails(rule: Rule) -> exp.Expr:
 
 @dataclass(frozen=True)
 class Failure:
-    """Positions in the frame of the rows that fail a rule, and a few of the values."""
+    """Positions in the frame of the rows that fail a rule, in order."""
 
     rule: Rule
     positions: np.ndarray
-    examples: list[str]
+
+    def values(self, frame: pd.DataFrame, positions: np.ndarray) -> list[str]:
+        """What the rule found wrong at these positions, in words; nothing where only its absence could be shown."""
+        given = self.rule.arguments
+        if self.rule.kind == "ExpectColumnValuesToNotBeNull" or given.get("value_set") == [True]:
+            return []
+        columns = [given[name] for name in ("column", "column_A", "column_B") if name in given]
+        rows = frame[columns].iloc[positions].itertuples(index=False, name=None)
+        return [", ".join(map(_as_text, row)) for row in rows]
 
 
 def rules_by_row(failures: Sequence[Failure], rules: Sequence[Rule]) -> tuple[np.ndarray, pa.Array]:
@@ -199,18 +206,14 @@ class Checker:
                 raise DataQualityError(f"{self._name}: {rule.name!r} cannot be checked: {message}")
             if result.success:
                 continue
-            # Of the positions Great Expectations hands over all, of the values only the first 200.
-            positions = np.asarray(result.result["unexpected_index_list"], dtype=np.int64)
-            values = result.result["unexpected_list"]
+            positions = np.sort(np.asarray(result.result["unexpected_index_list"], dtype=np.int64))
             if rule.arguments.get("column") == WRONG_TYPES:
                 unreadable = _unreadable(frame[WRONG_TYPES].to_numpy()[positions], positions)
             elif rule.kind == "ExpectColumnValuesToNotBeNull":
                 hidden = unreadable.get(rule.column or "")
-                positions, values = positions if hidden is None else np.setdiff1d(positions, hidden), []
-            elif rule.arguments.get("value_set") == [True]:
-                values = []
+                positions = positions if hidden is None else np.setdiff1d(positions, hidden)
             if len(positions):
-                yield Failure(rule, positions, [_as_text(value) for value in values[:_EXAMPLES]])
+                yield Failure(rule, positions)
 
 
 @dataclass(frozen=True)
@@ -233,9 +236,7 @@ def differing(totals: Iterable[Total]) -> set[Total]:
 
 
 def _as_text(value: Any) -> str:
-    """A value of a frame, or the two that a rule compares, as people write it: an instant at midnight is a date."""
-    if isinstance(value, tuple):
-        return ", ".join(map(_as_text, value))
+    """A value of a frame as people write it: an instant at midnight is a date."""
     if isinstance(value, np.datetime64 | pd.Timestamp):
         return str(pd.Timestamp(value)).removesuffix(" 00:00:00")
     return str(value)
@@ -274,19 +275,6 @@ def in_memory():
 
     defaults = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
     return DataContextConfig(store_backend_defaults=defaults, analytics_enabled=False)
-
-
-def chunked(batches: Iterable, rows: int) -> Iterator[pd.DataFrame]:
-    """Arrow batches gathered into frames of at least ``rows`` rows, the last one apart."""
-    gathered, held = [], 0
-    for batch in batches:
-        gathered.append(batch)
-        held += batch.num_rows
-        if held >= rows:
-            yield pa.Table.from_batches(gathered).to_pandas()
-            gathered, held = [], 0
-    if held:
-        yield pa.Table.from_batches(gathered).to_pandas()
 
 
 def _expect_check(suite: Suite, check: Check) -> None:

@@ -1,4 +1,4 @@
-"""One table's partitions held to its suite: DuckDB picks out the rows that may fail, Great Expectations judges them.
+"""One table's partitions held to its suite: SQL picks out the rows that may fail, Great Expectations judges them.
 
 What fails is written to <lake>/quarantine/<table>/... beside the facts, which stay as they are.
 """
@@ -7,25 +7,25 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cache
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from pipeline.engine.parquet import Written, literal, literals
+from pipeline.engine import Engine, queries
 from pipeline.ingest.expectations import (
-    FIRST,
-    IN_MONTH,
+    RAW,
+    WRONG_TYPES,
     Checker,
     Rule,
     Suite,
     Total,
-    chunked,
     rules_by_row,
     suspicious,
     total_rules,
@@ -34,6 +34,7 @@ from pipeline.lake import QUARANTINE, Lake, Partition, fact_key
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.source import Reference, SourceTable, contract
+from pipeline.source.write import arrow_schema
 from pipeline.warehouse.tables.data_quality import PartitionCheck
 
 Store = Callable[[str, list[PartitionCheck]], None]
@@ -41,6 +42,8 @@ Store = Callable[[str, list[PartitionCheck]], None]
 _FRAME_ROWS = 100_000
 _BATCH_ROWS = 65_536
 _EXAMPLES = 5
+_FILE = "part-0.parquet"
+_FAILURES = pa.schema([("file_number", pa.int32()), ("file_row_number", pa.int64()), ("failed", pa.list_(pa.string()))])
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,16 @@ class Pending:
     file: str
     facts: dict[str, Any]
     fingerprint: str
+
+
+@dataclass
+class Judged:
+    """What Great Expectations found in a table: by the number of a partition and the rule's name how many rows fail and
+    the first values that do, and the file of the rows that are to be left out, with their reasons (None: no row)."""
+
+    counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    examples: dict[tuple[int, str], list[str]] = field(default_factory=dict)
+    failures: Path | None = None
 
 
 def months_read(lake: Lake, table: SourceTable, known: RatingMonth) -> list[RatingMonth]:
@@ -78,54 +91,95 @@ class TableCheck:
         tables = {suite.table.name, *(reference.table for reference in suite.table.references)} - {"customers"}
         self._beginnings = {name: str(lake.beginning(name) or "") for name in sorted(tables)}
         self._suite_sha256 = suite.sha256
-        self._failures = f"failures_of_{suite.table.name}"  # of all tables, those of some are under way at once
         self._pending = self._find_pending()
 
-    def run(self, database: duckdb.DuckDBPyConnection, store: Store, differences: Collection[Total]) -> int:
-        """Check what was not checked yet, or against something else, and write its quarantine; returns the partitions.
+    def pick_out(self, engine: Engine, folder: Path) -> Path | None:
+        """A file in ``folder`` of the rows that may fail, of partitions that were not checked yet, or against something
+        else; None where there is no such partition."""
+        if not self._pending:
+            return None
+        self._bind_checked(engine)
+        before = [] if self._table.snapshot else self._months
+        checked = {partition.month for partition in self._pending}
+        earlier = [month for month in before if month not in checked and month < self._pending[-1].month]
+        keys = {name: kind for name, kind in self._types.items() if name in self._table.key}
+        engine.bind_rows("earlier", keys, self._numbered(self._table, earlier))
+        engine.bind_table("bounds", self._bounds())
+        parameters = {_since(to): self._bind_known(to, engine) for to in self._table.references}
+        file = folder / f"{self._table.name}.parquet"
+        engine.write(self._query(), parameters, file)
+        return file
+
+    def judge(self, file: Path) -> Judged:
+        """What Great Expectations says of the rows of a file of ``pick_out``, as many at a time as fit in memory."""
+        judged = Judged()
+        rules = self._suite.rules
+        refusing = {rule.name for rule in rules if rule.severity == "fail"}
+        names = pa.array([rule.name for rule in rules], pa.string())
+        failures = file.with_suffix(".failures")
+        with pq.ParquetFile(file) as rows, pq.ParquetWriter(failures, _FAILURES, compression="zstd") as writer:
+            checker = Checker(self._table.name, rules) if rows.metadata.num_rows else None
+            for batch in rows.iter_batches(_FRAME_ROWS):
+                frame = batch.to_pandas()
+                files, places = frame.pop("file_number").to_numpy(), frame.pop("file_row_number").to_numpy()
+                failing = list(checker.failures(frame)) if checker else []
+                for failure in failing:
+                    for number, found in _by_file(files, failure.positions):
+                        at = (number, failure.rule.name)
+                        judged.counts[at] += len(found)
+                        examples = judged.examples.setdefault(at, [])
+                        examples += failure.values(frame, found[: _EXAMPLES - len(examples)])
+                rows_failed, numbers = rules_by_row([f for f in failing if f.rule.name in refusing], rules)
+                failed = pa.ListArray.from_arrays(numbers.offsets, names.take(numbers.values))
+                writer.write_batch(pa.record_batch([files[rows_failed], places[rows_failed], failed], schema=_FAILURES))
+        file.unlink()
+        judged.failures = failures if any(rule in refusing for _, rule in judged.counts) else None
+        return judged
+
+    def enter(
+        self,
+        judged: Judged,
+        engine: Engine,
+        database: duckdb.DuckDBPyConnection,
+        store: Store,
+        differences: Collection[Total],
+    ) -> int:
+        """Write the quarantine of what was judged; returns the partitions.
 
         ``differences`` are those of ``totals`` that do not tie. ``store`` tells the warehouse before the lake keeps a
         result: what the lake calls checked is known there.
         """
-        pending = self._pending
-        if not pending:
-            return 0
-        self._bind(pending, database)
-        examples = self._find_failures(pending, database)
         totals = {(total.part, total.rule): total for total in differences if total.table == self._table.name}
-        names = [rule.name for rule in self._suite.rules]
-        refusing = [number for number, rule in enumerate(self._suite.rules) if rule.severity == "fail"]
-        database.execute(
-            "create or replace temp table failed as select part, row_number, "
-            "list_transform(list_filter(rules, lambda rule: list_contains($refusing, rule)), "
-            f"lambda rule: $names[rule + 1]) as names from {self._failures} where list_has_any(rules, $refusing)",
-            {"names": names, "refusing": refusing},
-        )
-        counts: dict[int, Counter] = {number: Counter() for number in range(len(pending))}
-        tally = database.execute(
-            f"select part, rule, count(*) from (select part, unnest(rules) as rule from {self._failures}) group by all"
-        ).fetchall()
-        for part, rule, rows in tally:
-            counts[part][names[rule]] = rows
-        database.execute(f"drop table {self._failures}")
         with ExitStack() as partitions:
+            written = {
+                partition.month.number: partitions.enter_context(
+                    self._lake.writing(QUARANTINE + self._table.name, **{self._key: partition.month})
+                )
+                for partition in self._pending
+            }
+            rows = self._write_rows(judged.failures, engine, written) if judged.failures else Counter()
             checks = []
-            for number, partition in enumerate(pending):
-                rows = partition.facts["rows"]
+            for part, partition in enumerate(self._pending):
+                number, checked = partition.month.number, partition.facts["rows"]
                 results = [
-                    _result(rule, rows, counts[number][rule.name], examples.get((number, rule.name)))
+                    _result(rule, checked, judged.counts[number, rule.name], judged.examples.get((number, rule.name)))
                     for rule in self._suite.rules
                 ]
                 results += [
-                    _total_result(rule, rows, totals.get((number, rule.name))) for rule in self._totals.values()
+                    _total_result(rule, checked, totals.get((part, rule.name))) for rule in self._totals.values()
                 ]
-                keys = {self._key: partition.month}
-                quarantine = partitions.enter_context(self._lake.writing(QUARANTINE + self._table.name, **keys))
-                file = self._write(quarantine, number, partition, results, database)
-                rows_out = self._for_warehouse(quarantine, database, file) if file else ()
-                checks.append(PartitionCheck(partition.month, results, rows_out))
+                written[number].manifest(
+                    rows=rows[number],
+                    checked=checked,
+                    results=results,
+                    suite_sha256=self._suite_sha256,
+                    input_sha256=partition.facts["sha256"],
+                    fingerprint=partition.fingerprint,
+                )
+                out = self._for_warehouse(written[number], database) if rows[number] else ()
+                checks.append(PartitionCheck(partition.month, results, out))
             store(self._table.name, checks)
-        return len(pending)
+        return len(self._pending)
 
     def totals(self) -> Iterator[Total]:
         """What the partitions to check add up to."""
@@ -165,176 +219,111 @@ class TableCheck:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    # -- what looks past the row --------------------------------------------------------------------------------
+    # -- the rows that may fail ---------------------------------------------------------------------------------
 
-    def _bind(self, pending: list[Pending], database: duckdb.DuckDBPyConnection) -> None:
-        """View ``facts`` of the rows to check; of those that fail, tables ``not_first`` and ``_unknown(reference)``."""
-        numbers = {partition.month: number for number, partition in enumerate(pending)}
-        columns = {column.name: column.sql_type for column in self._table.lake_columns}
-        _bind_files(database, "facts", self._files(self._table, numbers), numbers, columns)
-        before = [] if self._table.snapshot else self._months
-        earlier = [month for month in before if month not in numbers and month < pending[-1].month]
-        _bind_files(database, "earlier", self._files(self._table, earlier), dict.fromkeys(earlier, -1))
-        self._find_repeated_keys(database)
-        for reference in self._table.references:
-            self._find_unknown(reference, database)
+    @property
+    def _types(self) -> dict[str, str]:
+        """What extraction wrote of a row, by column."""
+        own = {column.name: column.sql_type for column in self._table.lake_columns}
+        return own | {WRONG_TYPES: "VARCHAR", RAW: "VARCHAR"}
 
-    def _files(self, table: SourceTable, months: Iterable[RatingMonth]) -> list[tuple[RatingMonth, str]]:
+    def _bind_checked(self, engine: Engine) -> None:
+        engine.bind_rows("checked", self._types, [(part.month.number, part.file) for part in self._pending])
+
+    def _numbered(self, table: SourceTable, months: Iterable[RatingMonth]) -> list[tuple[int, str]]:
         key = fact_key(table.name)
-        return [(month, self._lake.files(table.name, **{key: month})[0]) for month in sorted(months)]
+        return [(month.number, self._lake.files(table.name, **{key: month})[0]) for month in sorted(months)]
 
-    def _find_repeated_keys(self, database: duckdb.DuckDBPyConnection) -> None:
-        """Rows whose key was there before: in an earlier month (not of a snapshot), or higher up in the partition.
+    def _bounds(self) -> pa.Table:
+        """From when and until when the rows of each partition were recorded; a snapshot's have no beginning."""
+        rows = [
+            {
+                "file_number": part.month.number,
+                "since": None if self._table.snapshot else datetime.fromisoformat(part.facts["recorded_from"]),
+                "until": datetime.fromisoformat(part.facts["recorded_before"]),
+            }
+            for part in self._pending
+        ]
+        instant = pa.timestamp("us", "UTC")
+        return pa.Table.from_pylist(
+            rows, pa.schema([("file_number", pa.int32()), ("since", instant), ("until", instant)])
+        )
 
-        Hashes find the few candidates without holding every key of the lake; only those are then compared in full.
+    def _bind_known(self, reference: Reference, engine: Engine) -> int:
+        """Bind the rows that a reference may lead to; the number of the first month whose references must.
+
+        In the lake's first months a reference may lead to before the lake. Customers are known by the snapshot of the
+        last month that is read, whatever month it is.
         """
-        keys = ", ".join(self._table.key)
-        given = " and ".join(f"{name} is not null" for name in self._table.key)
-        within = f"{keys}, month" if self._table.snapshot else keys
-        database.execute(f"""
-            create or replace temp table suspects as
-            select h from (select hash({within}) as h from facts where {given}) group by h having count(*) > 1
-            union
-            select hash({keys}) as h from earlier_rows semi join facts using ({keys})
-        """)
-        database.execute(f"""
-            create or replace temp table not_first as
-            select part, row_number from (
-                select part, row_number, row_number() over (partition by {within} order by month, row_number) as place
-                from (select * from facts union all by name select * from earlier)
-                where {given} and hash({within}) in (select h from suspects)
-            ) where place > 1 and part >= 0
-        """)
-
-    def _find_unknown(self, reference: Reference, database: duckdb.DuckDBPyConnection) -> None:
-        """Rows that name something no row of the lake knew by their month. In the lake's first months a reference may
-        lead to before the lake. Customers are known by the snapshot of the last month that is read."""
-        to = contract()[reference.table]
+        to, since = contract()[reference.table], 0
+        files = self._numbered(to, months_read(self._lake, to, self._known))
         if to.snapshot:
-            months = [month for month in self._lake.facts(to.name) if month == self._known]
-            since, in_time = "1900-01", ""
-        else:
-            months = [month for month in self._lake.facts(to.name) if month <= self._known]
-            beginning = self._lake.beginning(to.name)
-            since = str(beginning + self._policy.validation.reference_grace_months) if beginning else "1900-01"
-            in_time = "and known.month <= facts.month"
-        _bind_files(database, "known", self._files(to, months), dict.fromkeys(months, 0))
-        # Most of the lake is named by nobody now: what is, is picked out before anything else is asked of it.
-        database.execute(f"""
-            create or replace temp table named as
-            select {reference.referred_column} as name, filename from known_rows
-            where {reference.referred_column} in (select {reference.column} from facts)
-        """)
-        database.execute(
-            f"create or replace temp table {_unknown(reference)} as select part, row_number from facts "
-            f"where {reference.column} is not null and month >= $since and not exists "
-            "(select 1 from named join known_files as known using (filename) "
-            f"where named.name = facts.{reference.column} {in_time})",
-            {"since": since},
-        )
+            files = [(0, file) for _, file in files]
+        elif beginning := self._lake.beginning(to.name):
+            since = (beginning + self._policy.validation.reference_grace_months).number
+        types = {column.name: column.sql_type for column in to.columns}
+        engine.bind_rows(_known(reference), {reference.referred_column: types[reference.referred_column]}, files)
+        return since
 
-    # -- what Great Expectations finds --------------------------------------------------------------------------
-
-    def _find_failures(
-        self, pending: list[Pending], database: duckdb.DuckDBPyConnection
-    ) -> dict[tuple[int, str], list[str]]:
-        """Fill the table of failures (part, row_number, numbers of the rules); a few bad values by part and rule.
-
-        The frames are a stream on the connection. What is found goes to a table by another one, since every row may
-        fail and the table may spill.
-        """
-        checker = cache(lambda: Checker(self._table.name, self._suite.rules))
-        examples: dict[tuple[int, str], list[str]] = {}
-        with database.cursor() as other:
-            other.execute(
-                f"create or replace table {self._failures} (part integer, row_number bigint, rules smallint[])"
-            )
-            for frame in self._frames(pending, database):
-                parts, row_numbers = frame.pop("_part").to_numpy(), frame.pop("_row").to_numpy()
-                failures = list(checker().failures(frame))
-                for failure in failures:
-                    for position, value in zip(failure.positions, failure.examples, strict=False):
-                        examples.setdefault((int(parts[position]), failure.rule.name), []).append(value)
-                places, rules = rules_by_row(failures, self._suite.rules)
-                found = pa.table({"part": parts[places], "row_number": row_numbers[places], "rules": rules})
-                other.register("found", found)
-                other.execute(f"insert into {self._failures} from found")
-                other.unregister("found")
-        return examples
-
-    def _frames(self, pending: list[Pending], database: duckdb.DuckDBPyConnection) -> Iterator[pd.DataFrame]:
+    def _query(self) -> queries.Query:
         """The rows that may fail, with what their rules look at."""
-        bounds = [
-            {"number": number, "since": part.facts["recorded_from"], "until": part.facts["recorded_before"]}
-            for number, part in enumerate(pending)
-        ]
-        database.register("bounds", pa.Table.from_pylist(bounds))
-        since = "true" if self._table.snapshot else "facts.recorded_at >= cast(bounds.since as timestamptz)"
+        key = self._table.key
         columns = [f'{sql} as "{name}"' for name, sql in self._suite.columns.items()]
-        columns.append(
-            f"coalesce({since} and facts.recorded_at < cast(bounds.until as timestamptz), true) as {IN_MONTH}"
-        )
-        flags = [(FIRST, "not_first")]
-        flags += [(reference.name, _unknown(reference)) for reference in self._table.references]
-        columns += [f"({table}.part is null) as {flag}" for flag, table in flags]
-        joins = [
-            f"left join {table} on {table}.part = facts.part and {table}.row_number = facts.row_number"
-            for _, table in flags
-        ]
-        frames = database.sql(
-            f"select * from (select facts.part as _part, facts.row_number as _row, {', '.join(columns)} "
-            f"from facts join bounds on bounds.number = facts.part {' '.join(joins)}) "
-            f"where {suspicious(self._suite.rules)}"
-        ).to_arrow_reader(_FRAME_ROWS)
-        yield from chunked(frames, _FRAME_ROWS)
-
-    def _write(
-        self,
-        quarantine: Partition,
-        number: int,
-        partition: Pending,
-        results: list[dict],
-        database: duckdb.DuckDBPyConnection,
-    ) -> Path | None:
-        """Fill the quarantine of a partition; returns the file of its rows, None where no row is to be left out."""
-        rows, file = 0, None
-        if any(result["rows_failed"] for result in results if result["severity"] == "fail"):
-            file = quarantine.folder / Path(partition.file).name
-            rows = self._write_rows(number, database, file)
-        quarantine.manifest(
+        rows = "select * from checked"
+        for reference in self._table.references:
+            columns.append(reference.name)
+            rows = queries.filled(
+                "reference_looked_up",
+                rows=rows,
+                known=_known(reference),
+                referred_column=reference.referred_column,
+                column=reference.column,
+                since=f":{_since(reference)}",
+                flag=reference.name,
+            )
+        return queries.query(
+            "rows_to_judge",
             rows=rows,
-            checked=partition.facts["rows"],
-            results=results,
-            suite_sha256=self._suite_sha256,
-            input_sha256=partition.facts["sha256"],
-            fingerprint=partition.fingerprint,
+            key=", ".join(key),
+            within=", ".join([*key, "file_number"] if self._table.snapshot else key),
+            given=" and ".join(f"{name} is not null" for name in key),
+            columns=", ".join(columns),
+            suspicious=suspicious(self._suite.rules),
         )
-        return file
 
-    def _write_rows(self, number: int, database: duckdb.DuckDBPyConnection, file: Path) -> int:
-        """The failing rows of a partition, whole, with their place in it and the names of what they failed."""
-        rows = f"""
-            select
-                facts.row_number as file_row_number,
-                failed.names as failed,
-                facts.* exclude (row_number, part, month)
-            from facts join failed on failed.part = facts.part and failed.row_number = facts.row_number
-            where facts.part = {number} order by file_row_number
-        """
-        [(written,)] = database.execute(
-            f"copy ({rows}) to {literal(file)} (format parquet, compression zstd)"
-        ).fetchall()
-        return written
+    # -- the rows that fail -------------------------------------------------------------------------------------
 
-    def _for_warehouse(
-        self, quarantine: Partition, database: duckdb.DuckDBPyConnection, file: Path
-    ) -> Iterator[pa.RecordBatch]:
-        """The rows of a file of quarantine as the warehouse lists them."""
-        key = ", ".join(f"cast({name} as varchar)" for name in self._table.key)
+    def _write_rows(self, failures: Path, engine: Engine, written: Mapping[int, Partition]) -> Counter[int]:
+        """Fill the quarantine of each partition with its failing rows, whole; returns how many, by its number."""
+        self._bind_checked(engine)
+        engine.bind_files("failures", [str(failures)])
+        names = list(self._types)
+        query = queries.query("rows_failed", columns=", ".join(f"c.{name}" for name in names))
+        own = arrow_schema(self._table.name)
+        kinds = [own.field(name).type if name in own.names else pa.string() for name in names]
+        schema = pa.schema([*_FAILURES.remove(0), *zip(names, kinds, strict=True)])
+        rows: Counter[int] = Counter()
+        with closing(engine.batches(query)) as batches, ExitStack() as open_files:
+            writers: dict[int, pq.ParquetWriter] = {}
+            for batch in batches:
+                for number, found in _by_file(batch["file_number"].to_numpy(), np.arange(len(batch))):
+                    if number not in writers:
+                        open_files.close()  # the rows come in the order of the partitions
+                        path = written[number].folder / _FILE
+                        writers[number] = open_files.enter_context(pq.ParquetWriter(path, schema, compression="zstd"))
+                    part = pa.Table.from_batches([batch.slice(found[0], len(found))]).drop_columns("file_number")
+                    writers[number].write_table(part.cast(schema))
+                    rows[number] += len(found)
+        failures.unlink()
+        return rows
+
+    def _for_warehouse(self, quarantine: Partition, database: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
+        """The rows in quarantine of a partition as the warehouse lists them."""
+        key = ", ".join(f"cast({column} as varchar)" for column in self._table.key)
         yield from database.sql(
             f"select file_row_number as row_number, concat_ws(' ', {key}) as row_key, failed, $path as lake_path "
             "from read_parquet($file)",
-            params={"path": quarantine.location(file.name), "file": str(file)},
+            params={"path": quarantine.location(_FILE), "file": str(quarantine.folder / _FILE)},
         ).to_arrow_reader(_BATCH_ROWS)
 
 
@@ -356,42 +345,17 @@ def _total_result(rule: Rule, rows: int, difference: Total | None) -> dict[str, 
     return {**_result(rule, rows, 0, None), "success": difference is None, "detail": detail}
 
 
-def _unknown(reference: Reference) -> str:
-    """The table of rows whose reference leads nowhere."""
-    return f"not_{reference.name}"
+def _known(reference: Reference) -> str:
+    """The view of the rows that a reference may lead to."""
+    return f"known_{reference.name}"
 
 
-def _bind_files(
-    database: duckdb.DuckDBPyConnection,
-    view: str,
-    files: list[tuple[RatingMonth, str]],
-    parts: dict[RatingMonth, int],
-    columns: Mapping[str, str] | None = None,
-) -> None:
-    """The rows of these files with the number and month of their partition and their place in it; those of
-    ``columns`` that came to the contract after a file was written are null there.
+def _since(reference: Reference) -> str:
+    """The parameter for the first month in which a reference must lead somewhere."""
+    return f"{reference.name}_since"
 
-    ``<view>_rows`` has them with their filename alone, and ``<view>_files`` what it stands for: for a search through
-    many rows.
-    """
-    database.execute(f"create or replace temp table {view}_files (filename varchar, part integer, month varchar)")
-    if not files:
-        database.execute(f"create or replace temp view {view} as select * from facts where false")
-        database.execute(f"create or replace temp view {view}_rows as select *, '' as filename from facts where false")
-        return
-    paths = [path for _, path in files]
-    database.executemany(
-        f"insert into {view}_files values (?, ?, ?)", [(file, parts[month], str(month)) for month, file in files]
-    )
-    absent, mixed = Written().lacking(database, paths, columns or {})
-    nulls = "".join(f', cast(null as {kind}) as "{name}"' for name, kind in absent.items())
-    by_name = ", union_by_name = true" if mixed else ""
-    database.execute(
-        f"create or replace temp view {view}_rows as "
-        f"select *{nulls} from read_parquet({literals(paths)}, filename = true, file_row_number = true{by_name})"
-    )
-    database.execute(
-        f"create or replace temp view {view} as "
-        "select rows.* exclude (filename, file_row_number), file_row_number as row_number, part, month "
-        f"from {view}_rows as rows join {view}_files using (filename)"
-    )
+
+def _by_file(files: np.ndarray, positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Positions of rows, in order, by the number of the file that each row is from."""
+    numbers, starts = np.unique(files[positions], return_index=True)
+    yield from zip(map(int, numbers), np.split(positions, starts[1:]), strict=True)

@@ -6,16 +6,19 @@ again only when the contract, the policy or what it is compared with changes.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.basis import Basis
+from pipeline.engine import Engine, open_engine
 from pipeline.engine.connection import open_connection
 from pipeline.engine.connection import refusals as lake_refusals
 from pipeline.errors import DataQualityError, GridgradeError, LakeError
 from pipeline.ingest.expectations import differing, row_suite
-from pipeline.ingest.table_check import TableCheck, months_read
+from pipeline.ingest.table_check import Judged, TableCheck, months_read
 from pipeline.ingest.validation_pages import Validated, write_pages
 from pipeline.lake import QUARANTINE, Lake, fact_key
 from pipeline.lake.known_records import KnownRecords
@@ -26,8 +29,8 @@ from pipeline.source import contract
 from pipeline.warehouse.tables.data_quality import PartitionCheck, replace_validation
 
 Progress = Callable[[int, int, str], None]
-_AT_ONCE = 2
-"""Tables under way: while Great Expectations looks at one, another is looked up in the rest of the lake."""
+_LISTING = 1 / 5
+"""Of the memory, for the list of rows in quarantine that the warehouse and the pages get."""
 _JUDGED_ROWS = 1_000
 """A share of fewer rows says little: a month with fewer is judged together with those before it, up to this many."""
 
@@ -57,17 +60,18 @@ def validate(
     def store(name: str, checks: list[PartitionCheck]) -> None:
         replace_validation(settings, month, name, checks, basis=basis)
 
-    def run(check: TableCheck) -> int:
-        with database.cursor() as session:
-            return check.run(session, store, differences)
-
     checked = 0
-    with lake_refusals(), open_connection(settings, policy.timezone) as database, ThreadPoolExecutor(_AT_ONCE) as pool:
-        partitions = pool.map(run, checks)
-        for done, table in enumerate(tables):
+    with (
+        lake_refusals(),
+        open_engine(settings.with_memory(1 - _LISTING), policy.timezone) as engine,
+        open_connection(settings.with_memory(_LISTING), policy.timezone) as database,
+        TemporaryDirectory(dir=settings.scratch_path) as scratch,
+    ):
+        for done, (check, judged) in enumerate(_judged(checks, engine, Path(scratch))):
             if progress:
-                progress(done, len(tables), table.name)
-            checked += next(partitions)
+                progress(done, len(tables), tables[done].name)
+            if judged:
+                checked += check.enter(judged, engine, database, store, differences)
         outcomes = {table.name: _outcomes(lake, table.name, known) for table in tables}
         refusals = _refusals(month, outcomes, lake, settings, policy)
         validated = [
@@ -89,6 +93,18 @@ def validate(
         "quarantined": {name: _total(months, "rows") for name, months in outcomes.items()},
         "data_docs": str(settings.data_docs_path / "index.html"),
     }
+
+
+def _judged(checks: Sequence[TableCheck], engine: Engine, folder: Path) -> Iterator[tuple[TableCheck, Judged | None]]:
+    """Each table and what Great Expectations says of it, None where nothing is to be checked. While it looks at one
+    table, the engine looks up the next."""
+    with ThreadPoolExecutor(1) as judge:
+        under_way: Callable[[], Judged | None] | None = None
+        for before, check in zip([None, *checks], [*checks, None], strict=True):
+            file = check and check.pick_out(engine, folder)
+            if before and under_way:
+                yield before, under_way()
+            under_way = judge.submit(check.judge, file).result if check and file else lambda: None
 
 
 Outcomes = dict[RatingMonth, dict[str, Any]]
