@@ -6,12 +6,10 @@ month published before, so that a customer who stays as he was stays in his grou
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.basis import Basis
@@ -24,6 +22,7 @@ from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.scorecard import ModelFitError
 from pipeline.scorecard.named_kmeans import NamedKMeans
+from pipeline.scorecard.sql import stacked
 from pipeline.settings import Settings
 from pipeline.warehouse import carry_over
 from pipeline.warehouse.audit import require_carried_over
@@ -32,7 +31,6 @@ from pipeline.warehouse.monthly_tables import TABLES
 from pipeline.warehouse.tables import group_centroids
 
 ASPECTS = ("value", "demand", "behaviour")
-GROUPS = TABLES["customer_groups"].schema
 PROFILES = TABLES["group_profiles"].schema
 _SENSITIVITIES = {"service_sensitivity": "service_quality_sensitivity", "outage_sensitivity": "outage_sensitivity"}
 _MADE_FROM = {"outages": ("outages", "outage_minutes"), "service_contacts": ("voltage_complaints", "contacts")}
@@ -76,7 +74,7 @@ def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str 
         engine.bind_files("members", sorted(map(str, Path(scratch).iterdir())))
         try:
             fitted = _fit(engine, policy, measures, before)
-            rows = _write_groups(engine, fitted, parameters, groups.folder / "part-0.parquet")
+            rows = engine.write(_groups_query(fitted), parameters, groups.folder / "part-0.parquet")
         except ModelFitError as error:
             raise ModelError(f"{month}: the customers cannot be grouped: {error}") from None
         groups.manifest(rows=rows, **made_of)
@@ -152,37 +150,24 @@ def _levels(measures: dict[str, list[str]]) -> list[str]:
     return [name if name == "avg_monthly_kwh" else log.format(name) for name in names]
 
 
-def _write_groups(engine: Engine, fitted: dict[str, NamedKMeans], parameters: dict, path: Path) -> int:
+def _groups_query(fitted: dict[str, NamedKMeans]) -> queries.Query:
+    """Rows as rating.customer_groups by customer_id, from the view ``members``."""
     levels = _levels({aspect: means.columns for aspect, means in fitted.items()})
-    query = queries.query(
+    members = queries.filled(
         "members_to_group",
         sensitivities=", ".join(f"{index} as {name}" for name, index in _SENSITIVITIES.items()),
         levels=", ".join(["revenue as billed", *levels]),
     )
-    rows = 0
-    with (
-        closing(engine.batches(query, parameters)) as batches,
-        pq.ParquetWriter(path, GROUPS, compression="zstd") as writer,
-    ):
-        for batch in batches:
-            writer.write_table(_grouped(batch, fitted))
-            rows += len(batch)
-    return rows
-
-
-def _grouped(batch: pa.RecordBatch, fitted: dict[str, NamedKMeans]) -> pa.Table:
-    names = {
-        aspect: pa.array(means.predict(batch.select(means.columns).to_pandas()), pa.string())
-        for aspect, means in fitted.items()
-    }
-    nobody = pa.nulls(len(batch), pa.string())
-    joined = pc.binary_join_element_wise(*names.values(), ", ") if names else nobody
+    lists = [list_ for aspect, means in fitted.items() for list_ in means.select_lists(queries.DIALECT, aspect)]
     groups = {
-        f"{aspect}_group": pc.if_else(batch["is_closed"], nobody, names.get(aspect, nobody)) for aspect in ASPECTS
+        aspect: f"case when not is_closed then {aspect if aspect in fitted else 'null'} end" for aspect in ASPECTS
     }
-    groups["group_name"] = pc.if_else(batch["is_closed"], "closed", joined)
-    columns = dict(zip(batch.schema.names, batch.columns, strict=True)) | groups | {"revenue": batch["billed"]}
-    return pa.table([columns[name] for name in GROUPS.names], GROUPS.names).cast(GROUPS)
+    return queries.query(
+        "grouped_customers",
+        members=stacked(members, lists),
+        names=" || ', ' || ".join(fitted) or "null",
+        **{f"{aspect}_group": group for aspect, group in groups.items()},
+    )
 
 
 def _profiles(engine: Engine, aspect: str, means: NamedKMeans, without: list[str]) -> Iterator[dict]:

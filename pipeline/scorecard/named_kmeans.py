@@ -1,6 +1,6 @@
 """k-means whose groups have names, and keep them from one fit to the next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from pipeline.scorecard.columns import Numbers, check_frame, numbers
+from pipeline.scorecard.sql import DIALECTS, case, double, number, text
 
 _REACH = 3.0  # standard deviations from the mean beyond which a value pulls no harder
 _STARTS = 10
@@ -55,14 +56,25 @@ class NamedKMeans:
         self.centroids_ = {name: self._in_units(of[name]) for name in self.archetypes if name in of}
         return self
 
-    def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        """The name of each row's group, (n_rows,): that of the nearest centroid, whatever the other rows are."""
-        columns = self._standardised(frame)
-        distances = np.zeros((len(self.centroids_), len(frame)))
-        for at, name in enumerate(self.centroids_):
-            for column, value in zip(columns, self.standing(name).values(), strict=True):
-                distances[at] += (column - value) ** 2
-        return np.array(list(self.centroids_), dtype=object)[distances.argmin(axis=0)]
+    def select_lists(self, dialect: str, name: str = "nearest") -> Iterator[str]:
+        """Column ``name``, the group of the nearest centroid, in SQL over the columns: select lists to be nested, each
+        over all columns of the one before. Of two that are equally near it is the first."""
+        places = {column: f"{name}_{place}" for place, column in enumerate(self.scale_)}
+        if places:
+            yield ", ".join(f"{_standardised_sql(*item, dialect)} as {places[item[0]]}" for item in self.scale_.items())
+        distances = {group: f"{name}_to_{place}" for place, group in enumerate(self.centroids_)}
+        yield ", ".join(f"{self._distance(group, places)} as {column}" for group, column in distances.items())
+        *others, last = self.centroids_
+        nearer = [
+            (" and ".join(f"{distances[group]} <= {other}" for other in [*distances.values()][place:]), text(group))
+            for place, group in enumerate(others, start=1)
+        ]
+        yield f"{case(*nearer, otherwise=text(last))} as {name}"
+
+    def _distance(self, group: str, places: Mapping[str, str]) -> str:
+        """The square of the distance from a centroid, added up in the order of the columns."""
+        apart = (f"({places[column]} - {number(value)})" for column, value in self.standing(group).items())
+        return " + ".join(f"{difference} * {difference}" for difference in apart) or "0e0"
 
     def standing(self, name: str) -> dict[str, float]:
         """Where a group lies, in standard deviations from the mean, by column of ``scale_``."""
@@ -115,6 +127,14 @@ def _scale(values: np.ndarray) -> dict[str, float] | None:
         return None
     mean, deviation = float(values.mean()), float(values.std())
     return {"mean": mean, "deviation": deviation} if deviation > 1e-12 * np.abs(values).max() else None
+
+
+def _standardised_sql(column: str, scale: Mapping[str, float], dialect: str) -> str:
+    """The same as ``_standardised`` to the bit."""
+    value, nan = double(column, dialect), f"cast('nan' as {DIALECTS[dialect]})"
+    scaled = f"({value} - {number(scale['mean'])}) / {number(scale['deviation'])}"
+    cut = f"least(greatest({scaled}, {number(-_REACH)}), {number(_REACH)})"
+    return case((f"{value} is null or {value} = {nan}", "0e0"), otherwise=cut)
 
 
 def _standardised(values: Numbers, scale: Mapping[str, float]) -> np.ndarray:

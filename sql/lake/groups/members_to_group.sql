@@ -10,4 +10,3 @@ select
     {sensitivities},
     {levels}
 from life_cycle
-order by customer_id

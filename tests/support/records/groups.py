@@ -5,9 +5,10 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.customers.group import GROUPS, PROFILES
+from pipeline.customers.group import PROFILES
 from pipeline.lake import Lake
 from pipeline.month import RatingMonth
+from pipeline.warehouse.monthly_tables import TABLES
 
 AVERAGE = ("medium value", "quiet", "pays on time")
 
@@ -48,7 +49,8 @@ def write_groups(
         profile(aspect, name, len(members))
         for aspect, name in zip(("value", "demand", "behaviour"), AVERAGE, strict=True)
     ]
-    for name, rows, schema in (("groups", members, GROUPS), ("group_profiles", profiles, PROFILES)):
+    groups = TABLES["customer_groups"].schema
+    for name, rows, schema in (("groups", members, groups), ("group_profiles", profiles, PROFILES)):
         with lake.writing(name, rating_month=month, basis=basis) as partition:
             pq.write_table(pa.Table.from_pylist(rows, schema), partition.folder / "part-0.parquet")
             partition.manifest(rows=len(rows), **({"input_sha256": "i" * 64} | made_of))
