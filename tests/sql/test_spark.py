@@ -91,7 +91,29 @@ STEP_TABLES = {
     "graded": "select customer_id, grade < 'C' as is_favourable from rated",
     "members": """
         select *, 0.1 * revenue as arrears_ratio, 0.5 as consumption_trend, 0.25 as sensitivity from group_features""",
+    "checked": """
+        select bill_id, customer_id, cancels_bill_id, billing_month, recorded_at,
+        cast(year(recorded_at) * 100 + month(recorded_at) as integer) as file_number,
+        row_number() over (partition by month(recorded_at), year(recorded_at) order by bill_id) as file_row_number
+        from (select * from bills union all select * from bills where day(issued_on) % 7 = 0)
+        where recorded_at >= timestamptz '2026-06-01 00:00:00+00'""",
+    "earlier": "select bill_id, 202605 as file_number, file_row_number from checked where file_row_number % 11 = 0",
+    "bounds": """
+        select distinct file_number, timestamptz '2026-07-01 00:00:00+00' as since,
+        timestamptz '2026-10-15 00:00:00+00' as until from checked""",
+    "failures": """
+        select file_number, file_row_number, ['a rule', concat('rule ', file_row_number)] as failed
+        from checked where file_row_number % 5 = 0""",
+    "bills_of_the_lake": "select bill_id, file_number from checked where file_number > 202606",
     "grouped": f"select customer_id, revenue, concat('group ', {_DRAWN} % 3) as value_group from members",
+}
+REFERENCE = {
+    "rows": "select * from checked",
+    "known": "bills_of_the_lake",
+    "referred_column": "bill_id",
+    "column": "cancels_bill_id",
+    "since": "202607",
+    "flag": "cancelled_bill_exists",
 }
 # Queries without cases of their own: with what fills their slots.
 SLOTS = {
@@ -115,6 +137,25 @@ SLOTS = {
     "members_to_group": {
         "sensitivities": "sensitivity as service_sensitivity",
         "levels": "revenue as billed, sign(outages) * ln(1 + abs(cast(outages as double))) as outages",
+    },
+    "grouped_customers": {
+        "members": "select *, 'high' as value from (select *, 0.5 as service_sensitivity, 0.5 as outage_sensitivity, "
+        "revenue as billed from life_cycle) as m",
+        "value_group": "case when not is_closed then value end",
+        "demand_group": "null",
+        "behaviour_group": "null",
+        "names": "value || ', ' || value",
+    },
+    "reference_looked_up": REFERENCE,
+    "rows_failed": {"columns": "c.bill_id, c.recorded_at"},
+    "rows_to_judge": {
+        "rows": queries.filled("reference_looked_up", **REFERENCE),
+        "key": "bill_id",
+        "within": "bill_id",
+        "given": "bill_id is not null",
+        "columns": "cancelled_bill_exists, (recorded_at at time zone 'UTC') as recorded_at, "
+        'cast(cast(recorded_at as date) as timestamp) as "recorded_at as a date"',
+        "suspicious": "not (recorded_in_month and key_occurs_once and cancelled_bill_exists)",
     },
     "sampled_members": {"levels": "sign(outages) * ln(1 + abs(cast(outages as double))) as outages"},
     "selected_by_group": {"table": "snapshot", "column": '"customer_id"'},

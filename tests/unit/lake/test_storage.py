@@ -347,11 +347,6 @@ def test_credentials_in_the_url_are_refused_and_not_repeated(url):
     assert SECRET not in str(refused.value)
 
 
-def test_spark_does_not_read_a_store_yet():
-    with pytest.raises(ConfigError, match="GRIDGRADE_ENGINE=spark does not read a lake in an object store yet"):
-        open_engine(Settings(engine="spark", lake="s3://bucket/lake"))
-
-
 def test_any_other_scheme_is_refused():
     with pytest.raises(ConfigError, match=r"write a folder, or s3://\.\.\., abfs://\.\.\., gs://\.\.\."):
         Settings.load(lake="ftp://host/lake")
