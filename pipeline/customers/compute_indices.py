@@ -18,7 +18,8 @@ def compute_indices(
     lake = Lake(settings.lake_path)
     known = KnownRecords(lake, policy, month, basis)
     with open_engine(settings) as engine, lake.writing("indices", rating_month=month, basis=basis) as partition:
-        computed = write_indices(engine, known, partition.folder, accounts=Accounts.of(engine, known))
+        accounts = Accounts.of(engine, known)
+        computed = write_indices(engine, known, partition.folder, accounts=accounts, with_rules=True)
         partition.manifest(
             rows=computed.rows,
             input_sha256=computed.input_sha256,

@@ -27,18 +27,20 @@ def write_indices(
     only: str | None = None,
     names: Iterable[str] | None = None,
     accounts: Accounts | None = None,
+    with_rules: bool = False,
 ) -> Computed:
     """One row per rated customer, by customer_id, in numbered files: segment, family, region, bills, is_in_default,
     is_thin_file and, for each index of ``names`` (default: all of the policy), its value, whether it was missing
     (``_missing``; the value is then what the policy puts in its place, or null for the median that only a model knows)
     and its band. An index of other families than the customer's, or one whose tables the lake lacks, is missing and
-    null. ``accounts``: those of the month; with them also the columns of sql/lake/grading/rule_facts.sql,
-    is_default_by_register and quarantined_records. ``only``: the name of a bound view of customer_id, to compute just
+    null. ``accounts``: those of the month, or of the cohort. ``with_rules``: also the columns of
+    sql/lake/grading/rule_facts.sql, is_default_by_register and quarantined_records. ``only``: the name of a bound view of customer_id, to compute just
     these."""
     policy = known.policy
     names = policy.indices if names is None else names
-    facts, given = (rule_facts(), accounts.files) if accounts else ((), ())
-    query = indices_query(policy, names, known.absent, facts, given)
+    query = indices_query(
+        policy, names, known.absent, rule_facts() if with_rules else (), accounts.files if accounts else ()
+    )
     bound = with_empty_windows(parameters(policy, known.month), query)
     if "segment_slopes" in query.tables:
         known.bind(engine, only=only)

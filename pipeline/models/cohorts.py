@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from pipeline.basis import Basis
 from pipeline.customers.index_values import model_columns, write_indices
-from pipeline.customers.outcomes import cohort_snapshot, write_outcomes
+from pipeline.customers.outcomes import cohort_snapshot, facts_beside, write_outcomes
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
@@ -131,6 +131,7 @@ class Rows:
             known_in=self._known,
             customers_of=snapshot,
             only=only,
+            beside=["bill_status"],
         )
         self._digest.update(f"{found.input_sha256} ".encode())
         self._engine.bind_files("outcomes", [str(file) for file in found.files])
@@ -162,7 +163,8 @@ class Rows:
         self._engine.bind_files("drawn", [str(folder / "drawn.parquet")])
         known = KnownRecords(self._lake, self._policy, cohort, customers_of=self._snapshots[cohort])
         names = self._policy.scored_in_some_family
-        computed = write_indices(self._engine, known, folder, only="drawn", names=names)
+        accounts = facts_beside(folder, ["bill_status", "default_status"])
+        computed = write_indices(self._engine, known, folder, only="drawn", names=names, accounts=accounts)
         self._digest.update(f"{computed.input_sha256} ".encode())
         self._engine.bind_files("computed", [str(file) for file in computed.files])
         bands = ", ".join(f"i.{name}_band" for name in names)
