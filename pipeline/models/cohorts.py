@@ -13,10 +13,11 @@ by are drawn whatever became of them, so that shares among them stay true.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import pandas as pd
 import pyarrow as pa
@@ -27,6 +28,7 @@ from pipeline.customers.outcomes import cohort_snapshot, facts_beside, write_out
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
+from pipeline.models.sampled_facts import SampledFacts
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -64,6 +66,7 @@ class Rows:
         self.cohorts: list[RatingMonth] = []
         self.counts = pd.DataFrame(columns=["cohort", "family", "role", "outcome", "customers"])
         self._engine, self._lake, self._policy, self._known, self._scratch = engine, lake, policy, known, scratch
+        self._seed = f"pool {policy.training.seed} "
         self._digest = hashlib.sha256()
         self._snapshots: dict[RatingMonth, RatingMonth] = {}
 
@@ -78,6 +81,9 @@ class Rows:
         if most is not None and cohorts:
             customers = self._lake.manifest("customers", snapshot_month=self._known)["rows"]
             self._share = most / max(1, customers * len(cohorts))
+            snapshots = {month for month in (*cohorts, self._known) if self._lake.has("customers", snapshot_month=month)}
+            if bind_sample(self._engine, self._lake, snapshots, self._share, self._seed, "sampled_ever"):
+                self._engine = cast(Engine, SampledFacts(self._engine, "sampled_ever", self._scratch))
         apart = self._policy.training.out_of_time_cohorts
         late = set(cohorts[-apart:]) if 0 < apart < len(cohorts) else set()
         counts = []
@@ -121,7 +127,7 @@ class Rows:
         folder.mkdir()
         snapshot = cohort_snapshot(self._engine, self._lake, self._policy, cohort, self._known)
         self._snapshots[cohort] = snapshot
-        only = bind_sample(self._engine, self._lake, snapshot, self._share, f"pool {self._policy.training.seed} ")
+        only = bind_sample(self._engine, self._lake, [snapshot], self._share, self._seed)
         found = write_outcomes(
             self._engine,
             self._lake,
@@ -191,14 +197,17 @@ def labelled(
         yield rows
 
 
-def bind_sample(engine: Engine, lake: Lake, snapshot: RatingMonth, share: float, seed: str) -> str | None:
-    """A view of about this share of a snapshot's customers, the same ones for the same seed; None stands for all."""
+def bind_sample(
+    engine: Engine, lake: Lake, snapshots: Iterable[RatingMonth], share: float, seed: str, name: str = "sampled"
+) -> str | None:
+    """A view of about this share of the snapshots' customers, the same ones for the same seed; None stands for all."""
     if share >= 1:
         return None
-    engine.bind_files("everyone", lake.files("customers", snapshot_month=snapshot))
+    files = [file for month in sorted(snapshots) for file in lake.files("customers", snapshot_month=month)]
+    engine.bind_files("everyone", files)
     drawn = queries.compose("select distinct customer_id from everyone where md5(:seed || customer_id) < :share")
-    engine.bind_table("sampled", engine.fetch(drawn, {"seed": seed, "share": _hex(share)}))
-    return "sampled"
+    engine.bind_table(name, engine.fetch(drawn, {"seed": seed, "share": _hex(share)}))
+    return name
 
 
 @contextmanager
