@@ -31,11 +31,11 @@ def write_indices(
 ) -> Computed:
     """One row per rated customer, by customer_id, in numbered files: segment, family, region, bills, is_in_default,
     is_thin_file and, for each index of ``names`` (default: all of the policy), its value, whether it was missing
-    (``_missing``; the value is then what the policy puts in its place, or null for the median that only a model knows)
-    and its band. An index of other families than the customer's, or one whose tables the lake lacks, is missing and
-    null. ``accounts``: those of the month, or of the cohort. ``with_rules``: also the columns of
-    sql/lake/grading/rule_facts.sql, is_default_by_register and quarantined_records. ``only``: the name of a bound view of customer_id, to compute just
-    these."""
+    (``_missing``; the value is then what the policy puts in its place, or null for the median that only a model
+    knows) and its band. An index of other families than the customer's, or one whose tables the lake lacks, is
+    missing and null. ``accounts``: those of the month, or of the cohort. ``with_rules``: also the columns of
+    sql/lake/grading/rule_facts.sql, is_default_by_register and quarantined_records. ``only``: the name of a bound
+    view of customer_id, to compute just these."""
     policy = known.policy
     names = policy.indices if names is None else names
     query = indices_query(

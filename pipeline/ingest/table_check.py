@@ -17,7 +17,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.engine.parquet import Written, literal, literals
+from pipeline.engine.parquet import lacking, literal, literals
 from pipeline.ingest.expectations import (
     FIRST,
     IN_MONTH,
@@ -384,7 +384,7 @@ def _bind_files(
     database.executemany(
         f"insert into {view}_files values (?, ?, ?)", [(file, parts[month], str(month)) for month, file in files]
     )
-    absent, mixed = Written().lacking(database, paths, columns or {})
+    absent, mixed = lacking(database, paths, columns or {})
     nulls = "".join(f', cast(null as {kind}) as "{name}"' for name, kind in absent.items())
     by_name = ", union_by_name = true" if mixed else ""
     database.execute(

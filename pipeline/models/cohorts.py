@@ -81,7 +81,8 @@ class Rows:
         if most is not None and cohorts:
             customers = self._lake.manifest("customers", snapshot_month=self._known)["rows"]
             self._share = most / max(1, customers * len(cohorts))
-            snapshots = {month for month in (*cohorts, self._known) if self._lake.has("customers", snapshot_month=month)}
+            months = {*cohorts, self._known}
+            snapshots = {month for month in months if self._lake.has("customers", snapshot_month=month)}
             if bind_sample(self._engine, self._lake, snapshots, self._share, self._seed, "sampled_ever"):
                 self._engine = cast(Engine, SampledFacts(self._engine, "sampled_ever", self._scratch))
         apart = self._policy.training.out_of_time_cohorts
