@@ -46,7 +46,7 @@ class Accounts:
         in_turn = (*_SHARED, *TABLES)
         made_by = {name: compose(f"select * from {name}", in_turn[:at]) for at, name in enumerate(in_turn)}
         bound = parameters(known.policy, known.month)
-        made_from = _fingerprint(known, made_by.values(), bound)
+        made_from = fingerprint(known, made_by.values(), bound)
         if not all(lake.has(name, **keys) and lake.manifest(name, **keys)["made_from"] == made_from for name in TABLES):
             with ExitStack() as stack:
                 written = {name: stack.enter_context(lake.writing(name, **keys)) for name in TABLES}
@@ -71,8 +71,8 @@ class Accounts:
             engine.bind_files(name, files, within=within)
 
 
-def _fingerprint(known: KnownRecords, made_by: Iterable[Query], bound: Mapping[str, Any]) -> str:
-    """A hash of all that the partitions follow from."""
+def fingerprint(known: KnownRecords, made_by: Iterable[Query], bound: Mapping[str, Any]) -> str:
+    """A hash of all that the results of queries follow from."""
     parts = [known.inputs.sha256]
     for query in made_by:
         parts += [query.sql(), *(f"{name}={bound[name]}" for name in sorted(query.parameters))]

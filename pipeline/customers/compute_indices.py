@@ -2,7 +2,7 @@
 
 from pipeline.basis import Basis
 from pipeline.customers.accounts import Accounts
-from pipeline.customers.index_values import write_indices
+from pipeline.customers.index_values import computed_from, write_indices
 from pipeline.engine import open_engine
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
@@ -26,5 +26,6 @@ def compute_indices(
             inputs=known.inputs.hashes(),
             known_in=str(known.known_in),
             policy_sha256=policy.sha256,
+            computed_from=computed_from(known),
         )
     return {"month": str(month), "basis": basis, "customers": computed.rows, "indices": len(policy.indices)}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.customers.accounts import Accounts
+from pipeline.customers.accounts import Accounts, fingerprint
 from pipeline.customers.index_query import indices_query
 from pipeline.customers.parameters import parameters
 from pipeline.engine import Engine, queries
@@ -54,6 +54,22 @@ def write_indices(
         files.append(folder / f"part-{number:04d}.parquet")
         rows += engine.write(query, bound, files[-1])
     return Computed(files, rows, sha256)
+
+
+def kept_indices(known: KnownRecords) -> list[str] | None:
+    """The files that ``compute_indices`` left of the month; None where it left none, or where these records, queries or
+    this policy would give others."""
+    lake, keys = known.lake, {"rating_month": known.month, "basis": known.basis}
+    if not lake.has("indices", **keys) or lake.manifest("indices", **keys).get("computed_from") != computed_from(known):
+        return None
+    return lake.files("indices", **keys)
+
+
+def computed_from(known: KnownRecords) -> str:
+    """A hash of all that the indices of a month follow from."""
+    query = indices_query(known.policy, known.policy.indices, known.absent, rule_facts())
+    slopes = queries.compose("select * from satisfaction_slope_by_segment")
+    return fingerprint(known, [query, slopes], with_empty_windows(parameters(known.policy, known.month), query))
 
 
 def rule_facts() -> list[str]:

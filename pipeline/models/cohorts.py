@@ -23,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.basis import Basis
-from pipeline.customers.index_values import model_columns, write_indices
+from pipeline.customers.index_values import kept_indices, model_columns, write_indices
 from pipeline.customers.outcomes import cohort_snapshot, facts_beside, write_outcomes
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.lake import Lake
@@ -170,10 +170,13 @@ class Rows:
         self._engine.bind_files("drawn", [str(folder / "drawn.parquet")])
         known = KnownRecords(self._lake, self._policy, cohort, customers_of=self._snapshots[cohort])
         names = self._policy.scored_in_some_family
-        accounts = facts_beside(folder, ["bill_status", "default_status"])
-        computed = write_indices(self._engine, known, folder, only="drawn", names=names, accounts=accounts)
-        self._digest.update(f"{computed.input_sha256} ".encode())
-        self._engine.bind_files("computed", [str(file) for file in computed.files])
+        computed = kept_indices(known)
+        if computed is None:
+            accounts = facts_beside(folder, ["bill_status", "default_status"])
+            made = write_indices(self._engine, known, folder, only="drawn", names=names, accounts=accounts)
+            computed = [str(file) for file in made.files]
+        self._digest.update(f"{known.inputs.sha256} ".encode())
+        self._engine.bind_files("computed", computed)
         bands = ", ".join(f"i.{name}_band" for name in names)
         rows = queries.query("training_rows", indices=model_columns(names), bands=bands)
         self._engine.write(rows, {"cohort": str(cohort)}, folder / "rows.parquet")
