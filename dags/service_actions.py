@@ -5,7 +5,7 @@
 | task | leaves |
 |---|---|
 | `decide_actions` | service measures, proposed or blocked by a protection; `ops.account_managers` and figures |
-| `propose_rebates` | arrears rebates in `ops.arrears_rebates`, with proposed actions; and that all of this was decided |
+| `propose_rebates` | rebates in `ops.arrears_rebates`, with proposed actions; that all of this was decided |
 | `dispatch` | approved actions in the work queue, at the webhook or in the mail; what has to wait, with the reason |
 | `approve_actions` | what a person approved, sent; asks in scheduled runs, if the policy has `actions.approval_step` |
 | `report` | the monthly report in English and Chinese in `<home>/reports/`; `credit_rating` writes it too, with drift |
