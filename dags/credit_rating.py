@@ -95,7 +95,7 @@ def choose_model(ti=None):
     decision = steps.choose_model()
     is_retrained = decision["mode"] == "retrain"
     ti.xcom_push(key="decision", value=decision)
-    ti.xcom_push(key="applied", value=None if is_retrained else steps.apply(decision))
+    ti.xcom_push(key="applied", value={} if is_retrained else steps.apply(decision))
     return "retrain" if is_retrained else "grade"
 
 
