@@ -15,22 +15,22 @@
 >>> bool((model_from_dict(model.to_dict()).score(indices) == model.score(indices)).all())
 True
 
-The parts (IndexTransformer, WoeBins, FisherLDA, SplineCalibrator, Scorecard) work alone as well. Around them:
-``evaluate`` gives a verdict; ``refuse_leaks``, ``contradicted_signs`` and ``adverse_impact`` say what a model must not
-be; ``psi`` and a model's frozen ``monitoring`` bins measure drift; ``to_sql`` scores in a database. Whatever cannot be
-fitted, scored or read is a ModelFitError that names the column.
+The parts (IndexTransformer, WoeBins, ``fisher.FisherLDA``, SplineCalibrator, Scorecard) work alone as well. Around
+them: ``evaluate`` gives a verdict; ``refuse_leaks``, ``contradicted_signs`` and ``adverse_impact`` say what a model
+must not be; ``psi`` and a model's frozen ``monitoring`` bins measure drift; ``to_sql`` scores in a database. Whatever
+cannot be fitted, scored or read is a ModelFitError that names the column.
 
-``pipeline.scorecard.named_kmeans`` is not imported here: only who groups customers needs scikit-learn's clustering, and
-it takes a second to load.
+``pipeline.scorecard.fisher`` and ``pipeline.scorecard.named_kmeans`` are not imported here: only who fits a model or
+groups customers needs scikit-learn, which takes a second to load.
 """
 
 from pipeline.scorecard.base import LogOddsModel
 from pipeline.scorecard.calibration import SplineCalibrator
 from pipeline.scorecard.credit_model import CreditModel, model_from_dict
+from pipeline.scorecard.discriminant import LinearDiscriminant
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.evaluation import calibration_by_grade, calibration_metrics, evaluate
 from pipeline.scorecard.expert import ExpertScorecard
-from pipeline.scorecard.fisher import FisherLDA
 from pipeline.scorecard.grade_scale import GradeScale
 from pipeline.scorecard.metrics import Interval, auc, brier, default_rate_by_grade, ks
 from pipeline.scorecard.scaling import Scorecard
@@ -51,10 +51,10 @@ __all__ = [
     "Bins",
     "CreditModel",
     "ExpertScorecard",
-    "FisherLDA",
     "GradeScale",
     "IndexTransformer",
     "Interval",
+    "LinearDiscriminant",
     "LogOddsModel",
     "ModelFitError",
     "Scorecard",

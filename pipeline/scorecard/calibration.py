@@ -3,15 +3,12 @@
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from pipeline.scorecard import sql
 from pipeline.scorecard.columns import Numbers
+from pipeline.scorecard.discriminant import weighted_sum
 from pipeline.scorecard.errors import ModelFitError
-from pipeline.scorecard.fisher import weighted_sum
 from pipeline.scorecard.labels import checked_labels
 
 # The knots are the quartiles of the defaults' discriminants; with fewer defaults the calibration is one line.
@@ -20,7 +17,7 @@ _MIN_DEFAULTS = 100
 _FLAT = 0.01  # a piece that rises by less than this part of the steepest one
 
 
-class SplineCalibrator(BaseEstimator):
+class SplineCalibrator:
     """Log-odds of default as a linear spline of D, by logistic regression on Platt's smoothed targets.
 
     ::
@@ -77,14 +74,12 @@ class SplineCalibrator(BaseEstimator):
 
     def log_odds(self, discriminant: Numbers) -> np.ndarray:
         """Calibrated log-odds of default, elementwise."""
-        check_is_fitted(self)
         d = np.asarray(discriminant, dtype=np.float64)
         beyond = (np.maximum(d - knot, 0) for knot in self.knots_)
         return weighted_sum(beyond, self.bends_, self.intercept_ + self.slope_ * d)
 
     def discriminant(self, log_odds: Numbers) -> np.ndarray:
         """The inverse of ``log_odds``, elementwise."""
-        check_is_fitted(self)
         z = np.asarray(log_odds, dtype=np.float64)
         d = (z - self.intercept_) / self.slope_
         for knot, slope in zip(self.knots_, self._slopes()[1:], strict=True):
@@ -97,7 +92,6 @@ class SplineCalibrator(BaseEstimator):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything fitted, as plain JSON."""
-        check_is_fitted(self)
         return {
             "intercept": self.intercept_,
             "slope": self.slope_,
@@ -152,6 +146,8 @@ class SplineCalibrator(BaseEstimator):
 def logistic(d: np.ndarray, target: np.ndarray, knots: tuple[float, ...] = ()) -> tuple[float, ...]:
     """Intercept, slope and the bend at each knot of least mean cross-entropy; d is standardised meanwhile, for
     conditioning."""
+    from scipy.optimize import minimize  # takes long to load, and is of no use to who scores
+
     mean, spread = d.mean(), d.std()
     columns = [np.ones_like(d), (d - mean) / spread, *(np.maximum(d - knot, 0) / spread for knot in knots)]
 
@@ -189,5 +185,7 @@ def _knots(d: np.ndarray, y: np.ndarray) -> tuple[float, ...]:
 
 def _shift(d: np.ndarray, rate: float) -> float:
     """The intercept at which the mean of expit(intercept + d) is the rate."""
+    from scipy.optimize import brentq
+
     bracket = logit(rate) - d.max() - 1, logit(rate) - d.min() + 1
     return float(brentq(lambda intercept: expit(intercept + d).mean() - rate, *bracket, xtol=1e-12))

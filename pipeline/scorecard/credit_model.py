@@ -12,10 +12,10 @@ from pipeline.scorecard import sql
 from pipeline.scorecard.base import LogOddsModel
 from pipeline.scorecard.calibration import SplineCalibrator
 from pipeline.scorecard.columns import Numbers, check_frame, numbers
+from pipeline.scorecard.discriminant import LinearDiscriminant
 from pipeline.scorecard.errors import ModelFitError
 from pipeline.scorecard.expert import ExpertScorecard
 from pipeline.scorecard.features import sql_of, term_of
-from pipeline.scorecard.fisher import FisherLDA, weighted_sum
 from pipeline.scorecard.labels import checked_labels
 from pipeline.scorecard.scaling import Scorecard
 from pipeline.scorecard.serialization import FORMAT, kind_of, reading
@@ -36,7 +36,7 @@ class CreditModel(LogOddsModel):
 
     Attributes
     ----------
-    transformer_ : IndexTransformer; discriminant_ : FisherLDA; calibrator_ : SplineCalibrator
+    transformer_ : IndexTransformer; discriminant_ : LinearDiscriminant; calibrator_ : SplineCalibrator
     base_score_ : the score of a customer who is average in every feature
     """
 
@@ -63,6 +63,8 @@ class CreditModel(LogOddsModel):
         numbers of a column that are codes, ``directions`` ("+" more is better, or "-") which way bins may go (see
         IndexTransformer). The order of the rows changes nothing.
         """
+        from pipeline.scorecard.fisher import FisherLDA  # takes a second to load, and is of no use to who scores
+
         check_frame(frame)
         if SCORE in frame:
             raise ModelFitError("a column is called score, as the model's own number is in its monitoring: rename it")
@@ -79,8 +81,7 @@ class CreditModel(LogOddsModel):
     def discriminant(self, frame: pd.DataFrame) -> np.ndarray:
         """D(x), (n_rows,), equal to the bit to ``discriminant_.decision_function`` of the features."""
         features = (values for _, values in self.transformer_.iter_features(frame))
-        lda = self.discriminant_
-        return weighted_sum(features, lda.coef_[0], np.full(len(frame), lda.intercept_[0]))
+        return self.discriminant_.of_features(features, len(frame))
 
     def log_odds(self, frame: pd.DataFrame) -> np.ndarray:
         """Calibrated log-odds of default, (n_rows,)."""
@@ -189,7 +190,7 @@ class CreditModel(LogOddsModel):
     def _points_per_unit(self) -> float:
         """Of D: what the score changes by from the average good customer to the average default, spread evenly."""
         lda = self.discriminant_
-        good, bad = weighted_sum(lda.means_.T, lda.coef_[0], np.full(2, lda.intercept_[0]))
+        good, bad = lda.of_features(lda.means_.T, 2)
         change = self.calibrator_.log_odds(bad) - self.calibrator_.log_odds(good)
         return float(-self.scorecard.factor * change / (bad - good))
 
@@ -276,7 +277,7 @@ class CreditModel(LogOddsModel):
         with reading(document, "fisher_lda"):
             model = cls(Scorecard(**document["scorecard"]))
             model.transformer_ = IndexTransformer.from_dict(document["transform"])
-            model.discriminant_ = FisherLDA.from_dict(document["discriminant"])
+            model.discriminant_ = LinearDiscriminant.from_dict(document["discriminant"])
             model.calibrator_ = SplineCalibrator.from_dict(document["calibration"])
             if document.get("monitoring"):
                 model.monitoring = Baseline.from_dict(document["monitoring"])

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import betaincinv, logit
-from scipy.stats import binomtest
 
 from pipeline.scorecard import curves
 from pipeline.scorecard.calibration import logistic
@@ -138,6 +137,8 @@ def _clopper_pearson(defaults: pd.Series, customers: pd.Series, level: float) ->
 
 
 def _p_value(defaults: int, customers: int, rate: float) -> float:
+    from scipy.stats import binomtest  # see metrics.auc
+
     return float(binomtest(int(defaults), int(customers), min(rate, 1.0)).pvalue) if customers else np.nan
 
 

@@ -1,8 +1,6 @@
 """Fisher's linear discriminant for two classes, with the pooled covariance R's MASS::lda uses."""
 
 import copy
-from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -13,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from pipeline.scorecard.columns import Numbers
+from pipeline.scorecard.discriminant import LinearDiscriminant
 from pipeline.scorecard.errors import ModelFitError
 
 # Below this share of a column's own size its spread is rounding, and below this eigenvalue of the within-class
@@ -23,7 +22,7 @@ _SINGULAR = 1e-10
 _NEARLY_SINGULAR = 0.01
 
 
-class FisherLDA(ClassifierMixin, BaseEstimator):
+class FisherLDA(ClassifierMixin, BaseEstimator, LinearDiscriminant):
     """Separate class 1 from class 0, where class 1 is the later of the two sorted labels.
 
     ::
@@ -41,12 +40,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         smallest eigenvalue of the within-class correlation is 0.01 or more, otherwise theirs or what lifts it to 0.01,
         whichever is larger; None, nothing.
 
-    Attributes
-    ----------
-    classes_ : (2,) labels; priors_ : (2,); means_ : (2, n_features); covariance_ : (n_features, n_features)
-    shrinkage_ : the share by which S was drawn towards its diagonal
-    coef_ : (1, n_features) S^-1 (m1 - m0); intercept_ : (1,), as in scikit-learn's linear classifiers
-    scaling_ : (n_features,) coef_ scaled so that the discriminant's within-class variance is one: what R prints
+    Attributes: see LinearDiscriminant.
     """
 
     def __init__(self, priors: Numbers = None, shrinkage: Numbers = None) -> None:
@@ -79,7 +73,7 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite=False)
         _check_finite(X, self._names())
-        return weighted_sum(X.T, self.coef_[0], np.full(len(X), self.intercept_[0]))
+        return self.of_features(X.T, len(X))
 
     def predict_proba(self, X: Numbers) -> Numbers:
         """Shares of class 0 and class 1, (n_rows, 2)."""
@@ -100,36 +94,6 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
         other.priors = other.priors_ = np.array([1 - p_target, p_target])
         other.intercept_ = self.intercept_ + (logit(p_target) - logit(self.priors_[1]))
         return other
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything fitted, as plain JSON."""
-        check_is_fitted(self)
-        return {
-            "features": self._names(),
-            "classes": self.classes_.tolist(),
-            "priors": self.priors_.tolist(),
-            "means": self.means_.tolist(),
-            "covariance": self.covariance_.tolist(),
-            "shrinkage": float(self.shrinkage_),
-            "coefficients": self.coef_[0].tolist(),
-            "scaling": self.scaling_.tolist(),
-            "intercept": float(self.intercept_[0]),
-        }
-
-    @classmethod
-    def from_dict(cls, document: dict[str, Any]) -> "FisherLDA":
-        model = cls()
-        model.feature_names_in_ = np.array(document["features"], dtype=object)
-        model.n_features_in_ = len(document["features"])
-        model.classes_ = np.array(document["classes"])
-        model.priors_ = np.array(document["priors"], dtype=float)
-        model.means_ = np.array(document["means"], dtype=float)
-        model.covariance_ = np.array(document["covariance"], dtype=float)
-        model.shrinkage_ = document.get("shrinkage", 0.0)
-        model.coef_ = np.array([document["coefficients"]], dtype=float)
-        model.scaling_ = np.array(document["scaling"], dtype=float)
-        model.intercept_ = np.array([document["intercept"]], dtype=float)
-        return model
 
     def _solve(self, centred: Numbers, size: Numbers) -> None:
         names = np.array(self._names())
@@ -193,24 +157,10 @@ class FisherLDA(ClassifierMixin, BaseEstimator):
             raise ModelFitError(f"priors are {self.priors}: two positive shares that add up to one are needed")
         return priors
 
-    def _names(self) -> list[str]:
-        names = getattr(self, "feature_names_in_", None)
-        return [f"x{j}" for j in range(self.n_features_in_)] if names is None else list(names)
-
     def __sklearn_tags__(self) -> Numbers:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
-
-
-def weighted_sum(columns: Iterable[np.ndarray], weights: Iterable[float], start: np.ndarray) -> np.ndarray:
-    """``start`` plus each column times its weight, added left to right in place.
-
-    Elementwise, never BLAS: a row has the same sum to the bit alone and in any batch.
-    """
-    for column, weight in zip(columns, weights, strict=True):
-        start += column * weight
-    return start
 
 
 def _ledoit_wolf(standardised: Numbers) -> float:

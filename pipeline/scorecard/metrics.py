@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
 
 from pipeline.scorecard.columns import Numbers
 from pipeline.scorecard.errors import ModelFitError
@@ -24,6 +24,8 @@ def auc(y: Numbers, risk: Numbers, level: float = 0.95) -> Interval:
     The variance is that of the structural components, got from midranks (Sun and Xu 2014), in n log n. With fewer than
     two rows in a class nothing is known of it, and the interval is 0 to 1.
     """
+    from scipy.stats import rankdata  # takes a second to load, and who scores has no use for it
+
     y, risk = _checked(y, risk)
     bad, good = risk[y == 1], risk[y == 0]
     ranks = rankdata(risk)
@@ -33,7 +35,7 @@ def auc(y: Numbers, risk: Numbers, level: float = 0.95) -> Interval:
     if min(len(bad), len(good)) < 2:
         return Interval(value, 0.0, 1.0)
     deviation = np.sqrt(over_goods.var(ddof=1) / len(bad) + under_bads.var(ddof=1) / len(good))
-    reach = float(norm.ppf((1 + level) / 2) * deviation)
+    reach = float(ndtri((1 + level) / 2) * deviation)
     return Interval(value, max(0.0, value - reach), min(1.0, value + reach))
 
 

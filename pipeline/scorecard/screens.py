@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
-from scipy.stats.contingency import relative_risk
 
 from pipeline.scorecard.base import LogOddsModel
 from pipeline.scorecard.columns import Numbers, numbers
@@ -100,6 +98,8 @@ def _auc(goods: np.ndarray, bads: np.ndarray) -> float:
 def _wilson(customers: int, selected: int, level: float) -> tuple[float, float]:
     if not customers:
         return np.nan, np.nan
+    from scipy.stats import binomtest  # see metrics.auc
+
     interval = binomtest(selected, customers).proportion_ci(level, method="wilson")
     return interval.low, interval.high
 
@@ -107,6 +107,8 @@ def _wilson(customers: int, selected: int, level: float) -> tuple[float, float]:
 def _ratio(group: pd.Series, reference: pd.Series | None, level: float) -> tuple[float, float, float]:
     if reference is None or not group["customers"] or not reference["selected"]:
         return (np.nan,) * 3
+    from scipy.stats.contingency import relative_risk  # see metrics.auc
+
     risk = relative_risk(*(int(part[name]) for part in (group, reference) for name in ("selected", "customers")))
     interval = risk.confidence_interval(level)
     return float(risk.relative_risk), float(interval.low), float(interval.high)

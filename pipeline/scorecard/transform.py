@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from pipeline.scorecard.collinearity import collinear
 from pipeline.scorecard.columns import Numbers, check_frame, numbers
@@ -17,7 +15,7 @@ from pipeline.scorecard.labels import checked_labels
 from pipeline.scorecard.weight_of_evidence import DIRECTIONS, WoeBins
 
 
-class IndexTransformer(TransformerMixin, BaseEstimator):
+class IndexTransformer:
     """Learn on a frame of numeric columns with gaps what makes features of them; every number frozen at fit.
 
     A value feature is the column clipped to its training quantiles ``lower`` and ``upper``, gaps filled by ``fill`` or
@@ -106,7 +104,6 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
         self, frame: pd.DataFrame, columns: Collection[str] | None = None
     ) -> Iterator[tuple[str, np.ndarray]]:
         """The same one feature at a time, for tables that should not be in memory twice; only those of ``columns``."""
-        check_is_fitted(self)
         columns = self.indices_ if columns is None else columns
         if absent := [column for column in self.indices_ if column in columns and column not in frame]:
             raise ModelFitError(f"the table lacks the column {', '.join(absent)} this model was fitted on")
@@ -128,13 +125,8 @@ class IndexTransformer(TransformerMixin, BaseEstimator):
                 return 1 if woe[-1] > woe[0] else -1
         return 0
 
-    def get_feature_names_out(self, input_features: Numbers = None) -> np.ndarray:
-        check_is_fitted(self)
-        return np.array(list(self.features_), dtype=object)
-
     def to_dict(self) -> dict[str, Any]:
         """Everything fitted, as plain JSON."""
-        check_is_fitted(self)
         return copy.deepcopy({"indices": self.indices_, "features": self.features_, "dropped": self.dropped_})
 
     @classmethod

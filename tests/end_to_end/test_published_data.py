@@ -15,7 +15,8 @@ from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.resources import ROOT
-from pipeline.scorecard import CreditModel, FisherLDA, auc
+from pipeline.scorecard import CreditModel, auc
+from pipeline.scorecard.fisher import FisherLDA
 from pipeline.source.load import load_folder
 from pipeline.warehouse import model_registry
 from tests.support.published_data import shared_data

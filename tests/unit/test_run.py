@@ -1,6 +1,8 @@
-"""What ends a step that none of its own errors foresaw."""
+"""What ends a step that none of its own errors foresaw, and what steps load before they begin."""
 
 import errno
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -13,6 +15,14 @@ from pipeline.month import RatingMonth
 from pipeline.run import Run
 from pipeline.settings import Settings
 
+SCORING = (
+    "pipeline.grading.grade",
+    "pipeline.grading.sensitivity",
+    "pipeline.models.choose_model",
+    "pipeline.monitoring.monitor",
+    "pipeline.publishing.publish",
+)
+SLOW_TO_LOAD = {"great_expectations", "scipy.optimize", "scipy.stats", "sklearn"}
 LONG = "select count(*) from range(10000000) as a (i), range(1000) as b (j) where i % 7 = j % 5"
 
 
@@ -61,3 +71,9 @@ def test_anything_else_is_left_to_who_called(ending):
 
     with pytest.raises(ZeroDivisionError):
         ending(wrong)
+
+
+def test_who_scores_does_not_wait_for_what_fits():
+    imports = f"import {', '.join(SCORING)}, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", imports], capture_output=True, text=True, check=True)
+    assert not SLOW_TO_LOAD & set(loaded.stdout.split())

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold
 
-from pipeline.scorecard import CreditModel, FisherLDA, auc
+from pipeline.scorecard import CreditModel, auc
+from pipeline.scorecard.fisher import FisherLDA
 from tests.support.published_data import shared_data
 
 

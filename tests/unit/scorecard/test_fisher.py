@@ -12,7 +12,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
-from pipeline.scorecard import FisherLDA, ModelFitError
+from pipeline.scorecard import ModelFitError
+from pipeline.scorecard.fisher import FisherLDA
 
 
 def two_clouds(seed, rows=60, columns=3):

@@ -6,7 +6,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from pipeline.scorecard import FisherLDA, IndexTransformer, ModelFitError, WoeBins
+from pipeline.scorecard import IndexTransformer, ModelFitError, WoeBins
+from pipeline.scorecard.fisher import FisherLDA
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def table():
 
 
 def test_clips_fills_flags_and_standardises_by_the_documented_numbers(table):
-    features = IndexTransformer().fit_transform(table)
+    features = IndexTransformer().fit(table).transform(table)
     assert list(features) == ["a", "b", "c", "b_missing"]
 
     observed = table["b"].dropna()
@@ -95,8 +96,9 @@ def test_flag_of_a_column_that_is_otherwise_constant_stays(table):
 def test_reads_any_numeric_dtype(dtype):
     plain = pd.Series([0, 1, 1, 0, 1, np.nan] * 10)
     frame = pd.DataFrame({"a": plain.astype("boolean" if dtype == "boolean" else dtype)})
-    expected = IndexTransformer().fit_transform(pd.DataFrame({"a": plain}))
-    pd.testing.assert_frame_equal(IndexTransformer().fit_transform(frame), expected)
+    known = pd.DataFrame({"a": plain})
+    expected = IndexTransformer().fit(known).transform(known)
+    pd.testing.assert_frame_equal(IndexTransformer().fit(frame).transform(frame), expected)
 
 
 @pytest.fixture
