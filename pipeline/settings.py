@@ -23,6 +23,9 @@ _DRIVERS = {
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?B)", re.IGNORECASE)
 _SPARK = re.compile(r"local(\[(\d+|\*)\])?|yarn|(spark|k8s|sc)://\S+")
 
+PACKAGES = {"s3": "s3fs", "abfs": "adlfs", "gs": "gcsfs"}
+"""By scheme, the package that speaks to the store; the extra of ours that installs it has the scheme's name."""
+
 
 class Settings(BaseSettings):
     """Read from GRIDGRADE_* variables. Files live under ``home``, by default in the checkout or, installed, in the
@@ -32,7 +35,8 @@ class Settings(BaseSettings):
 
     ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine of all steps of a month
     that run at once (DuckDB notation), ``threads`` the parallelism of each (None: all cores). ``spark`` is where Spark
-    runs: a master or ``sc://host:port`` (None: in this process, within both). ``project`` is the utility's own folder
+    runs: a master or ``sc://host:port`` (None: in this process, within both). ``lake`` is a folder, or the URL of a
+    bucket and prefix, without credentials: those its own client finds. ``project`` is the utility's own folder
     (see ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``, ``smtp_url`` and
     ``mail_from`` are read by ``pipeline.actions.channels.configuration``.
     """
@@ -44,7 +48,7 @@ class Settings(BaseSettings):
     project: Path | None = None
     source_url: SecretStr | None = None
     warehouse_url: SecretStr | None = None
-    lake: Path | None = None
+    lake: Path | str | None = None
     policy: Path | None = Field(default_factory=resources.project_policy)
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark: SecretStr | None = None
@@ -65,10 +69,17 @@ class Settings(BaseSettings):
         secrets = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder.is_dir() else ()
         return init_settings, env_settings, *secrets
 
-    @field_validator("home", "secrets", "project", "lake", "policy")
+    @field_validator("home", "secrets", "project", "policy")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
+
+    @field_validator("lake")
+    @classmethod
+    def _folder_or_url(cls, lake: Path | str | None) -> Path | str | None:
+        if lake is None:
+            return None
+        return _checked(str(lake)) if is_url(lake) else Path(lake).expanduser().absolute()
 
     @field_validator("project")
     @classmethod
@@ -117,7 +128,8 @@ class Settings(BaseSettings):
         return self.model_copy(update={"memory_limit": f"{float(size) * share:.2f}{unit}"})
 
     @property
-    def lake_path(self) -> Path:
+    def lake_path(self) -> Path | str:
+        """A folder, or the URL of a prefix in an object store."""
         return self.lake or self.home / "lake"
 
     @property
@@ -210,3 +222,24 @@ def _url(name: str, secret: SecretStr | None) -> URL:
     if url.drivername in ("postgres", "postgresql"):
         return url.set(drivername=_PSYCOPG)
     return url
+
+
+def is_url(where: object) -> bool:
+    return isinstance(where, str) and "://" in where
+
+
+def _checked(url: str) -> str:
+    """The URL without a slash at its end; ValueError, which repeats nothing of it, where it cannot name a lake."""
+    scheme, _, rest = url.strip().partition("://")
+    if scheme not in PACKAGES:
+        raise ValueError(f"write a folder, or {', '.join(f'{name}://...' for name in PACKAGES)}")
+    container, _, prefix = rest.partition("/")
+    user, at, _ = container.rpartition("@")
+    if ":" in user or (at and scheme != "abfs") or "?" in rest:
+        raise ValueError(
+            f"has credentials in it: write {scheme}://bucket/prefix, and let the store's own variables hold them "
+            "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3)"
+        )
+    if not container or not re.fullmatch(r"[\w.@-]+", container) or not re.fullmatch(r"[\w./=+-]*", prefix):
+        raise ValueError(f"write {scheme}://bucket/prefix, of letters, digits and ._-")
+    return f"{scheme}://{container}/{prefix}".rstrip("/")

@@ -14,7 +14,7 @@ from pipeline.local.postgres import CIS, PIPELINE, EmbeddedPostgres
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 
-pytest_plugins = ["tests.support.fixtures", "tests.support.console", "tests.support.spark"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.console", "tests.support.s3", "tests.support.spark"]
 
 
 @pytest.hookimpl(tryfirst=True)

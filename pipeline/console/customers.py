@@ -82,7 +82,7 @@ def bills(
     # The id alone: no other text is between it and itself followed by the first character there is.
     within = (customer_id, customer_id + "\x01")
     try:
-        records = KnownRecords(Lake(settings.lake_path), policy, month, basis, known_in=known)
+        records = KnownRecords(Lake.of(settings), policy, month, basis, known_in=known)
         with open_engine(settings) as engine:
             records.bind(engine, within=within)
             found = engine.fetch(

@@ -15,7 +15,7 @@ def compute_indices(
     month: RatingMonth, settings: Settings, policy: Policy, *, basis: str = Basis.AS_KNOWN_THEN
 ) -> dict:
     """Write the lake's ``indices`` partition of the month and basis; see ``write_indices`` for its columns."""
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     known = KnownRecords(lake, policy, month, basis)
     with open_engine(settings) as engine, lake.writing("indices", rating_month=month, basis=basis) as partition:
         accounts = Accounts.of(engine, known)

@@ -47,7 +47,7 @@ def group(month: RatingMonth, settings: Settings, policy: Policy, *, basis: str 
     group, with those of rating.group_profiles. ``without`` names the source tables of which there are no records: an
     aspect is grouped by the measures that remain, and one that has none has no groups.
     """
-    lake, keys = Lake(settings.lake_path), {"rating_month": month, "basis": basis}
+    lake, keys = Lake.of(settings), {"rating_month": month, "basis": basis}
     known = KnownRecords(lake, policy, month, basis)
     without = [table for table in _MADE_FROM if not any(recorded <= known.known_in for recorded in lake.facts(table))]
     measured = lake.manifest("indices", **keys)

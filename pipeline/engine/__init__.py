@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.engine.queries import Query
 from pipeline.errors import ConfigError
-from pipeline.settings import Settings
+from pipeline.settings import Settings, is_url
 
 # Customers from the first id (None: from the very first) to before the second (None: to the last).
 Range = tuple[str | None, str | None]
@@ -83,6 +83,11 @@ class Engine(Protocol):
 def open_engine(settings: Settings) -> Engine:
     """The engine the settings name, bounded by their memory limit and threads where it works in this process."""
     if settings.engine == "spark":
+        if is_url(settings.lake_path):
+            raise ConfigError(
+                "GRIDGRADE_ENGINE=spark does not read a lake in an object store yet: set GRIDGRADE_LAKE to a folder "
+                "that driver and executors see, or GRIDGRADE_ENGINE=duckdb"
+            )
         try:
             from pipeline.engine.spark import SparkEngine
         except ModuleNotFoundError as error:

@@ -1,6 +1,6 @@
 """DuckDB: out of core, in bounded memory, on every core it may use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -114,7 +114,8 @@ class DuckDBEngine:
     def _bind(self, name: str, rows: str) -> None:
         if self._tables.pop(name, None) is not None:
             self._connection.unregister(name)
-        self._connection.execute(f'create or replace view "{name}" as {rows}')
+        with refusals():
+            self._connection.execute(f'create or replace view "{name}" as {rows}')
 
     def bind_table(self, name: str, table: pa.Table) -> None:
         self._tables[name] = table
@@ -128,7 +129,9 @@ class DuckDBEngine:
         session = self._connection.cursor()  # a connection has one stream: its next query would end it
         for name, table in self._tables.items():
             session.register(name, table)
-        return self._relation(session, query, parameters).to_arrow_reader(BATCH_ROWS)
+        with refusals():
+            reader = self._relation(session, query, parameters).to_arrow_reader(BATCH_ROWS)
+        return pa.RecordBatchReader.from_batches(reader.schema, _stream(reader))
 
     def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
         copy = f"copy ({query.sql()}) to {literal(path)} (format parquet, compression zstd)"
@@ -139,6 +142,11 @@ class DuckDBEngine:
     @staticmethod
     def _relation(session: duckdb.DuckDBPyConnection, query: Query, parameters: Mapping[str, Any] | None):
         return session.sql(query.sql(), params=_bound(query, parameters))
+
+
+def _stream(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    with refusals():
+        yield from reader
 
 
 def _bound(query: Query, parameters: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def grade(
     published before, where there is one. ``promotes`` (of ``models``, those that its publication promotes, and why) and
     ``decision`` (why these) go with the grades to their publication.
     """
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     named = {family: model_registry.model(settings, version) for family, version in models.items()}
     graded_by = {family: (model.version, fitted(model)) for family, model in named.items()}
     query = grade_query(month, graded_by, policy)
@@ -114,9 +114,7 @@ def _bind_previous(engine: Engine, month: RatingMonth, settings: Settings, scrat
 
 def _decided_by_hand(month: RatingMonth, settings: Settings, policy: Policy, basis: str) -> list[Override]:
     """The overrides that the month may know; ConfigError where one names a grade that the policy does not have."""
-    decided = overrides.in_force(
-        settings, month, KnownRecords(Lake(settings.lake_path), policy, month, basis).known_before
-    )
+    decided = overrides.in_force(settings, month, KnownRecords(Lake.of(settings), policy, month, basis).known_before)
     for override in decided:
         if override.grade not in policy.grades.names:
             raise ConfigError(

@@ -40,7 +40,7 @@ def sensitivity(
     ``models``: the version of each family that graded the month. A factor that no customer of a segment has a value
     of has no rows there. The summary ranks each segment's factors by relative change at the policy's shock.
     """
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     made_from = {
         table: lake.manifest(table, rating_month=month, basis=basis)["sha256"] for table in ("indices", "grades")
     }

@@ -69,7 +69,7 @@ def extract(
     written by table, the optional tables that are absent, and by table the rows that no month can hold.
     Errors: MonthNotClosedError, SourceContractError, SourceUnavailableError, LakeError.
     """
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     with BillingSystem(settings.source, policy.timezone) as source:
         last = _last_month_to_read(month, source, basis)
         wanted: list[_Wanted] = []

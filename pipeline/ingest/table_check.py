@@ -122,7 +122,7 @@ class TableCheck:
                 keys = {self._key: partition.month}
                 quarantine = partitions.enter_context(self._lake.writing(QUARANTINE + self._table.name, **keys))
                 file = self._write(quarantine, number, partition, results, database)
-                rows_out = self._for_warehouse(partition, database, file) if file else ()
+                rows_out = self._for_warehouse(quarantine, database, file) if file else ()
                 checks.append(PartitionCheck(partition.month, results, rows_out))
             store(self._table.name, checks)
         return len(pending)
@@ -327,15 +327,14 @@ class TableCheck:
         return written
 
     def _for_warehouse(
-        self, partition: Pending, database: duckdb.DuckDBPyConnection, file: Path
+        self, quarantine: Partition, database: duckdb.DuckDBPyConnection, file: Path
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a file of quarantine as the warehouse lists them."""
-        folder = self._lake.path(QUARANTINE + self._table.name, **{self._key: partition.month})
         key = ", ".join(f"cast({name} as varchar)" for name in self._table.key)
         yield from database.sql(
             f"select file_row_number as row_number, concat_ws(' ', {key}) as row_key, failed, $path as lake_path "
             "from read_parquet($file)",
-            params={"path": str(folder / file.name), "file": str(file)},
+            params={"path": quarantine.location(file.name), "file": str(file)},
         ).to_arrow_reader(_BATCH_ROWS)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.basis import Basis
 from pipeline.engine.connection import open_connection
+from pipeline.engine.connection import refusals as lake_refusals
 from pipeline.errors import DataQualityError, GridgradeError, LakeError
 from pipeline.ingest.expectations import differing, row_suite
 from pipeline.ingest.table_check import TableCheck, months_read
@@ -45,7 +46,7 @@ def validate(
     Errors: DataQualityError where a table has more failures than the policy allows, does not tie to the source or is
     empty, after everything found was written; LakeError; WarehouseUnavailableError.
     """
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     known = KnownRecords(lake, policy, month, basis).known_in
     tables = [table for table in contract().values() if "recorded_at" in table.column_names and lake.facts(table.name)]
     suites = {table.name: row_suite(table, policy) for table in tables}
@@ -61,7 +62,7 @@ def validate(
             return check.run(session, store, differences)
 
     checked = 0
-    with open_connection(settings, policy.timezone) as database, ThreadPoolExecutor(_AT_ONCE) as pool:
+    with lake_refusals(), open_connection(settings, policy.timezone) as database, ThreadPoolExecutor(_AT_ONCE) as pool:
         partitions = pool.map(run, checks)
         for done, table in enumerate(tables):
             if progress:

@@ -1,7 +1,9 @@
 """What is read of the lake is what was written: manifests and files are held against their hashes before their use.
 
-A manifest names its own partition, the files with their common hash, and carries a hash of itself. Files are hashed
-once a process and partition, as long as their inode, size and time of writing stay.
+A manifest names its own partition, the files with their common hash, and carries a hash of itself. Files in a folder
+are hashed once a process and partition, as long as their inode, size and time of writing stay. Of files in an object
+store the manifest has the marks (ETags) that the store gave their content when it took them: while the store says the
+same, nothing is read twice.
 
 ``sha256`` is what others know a partition by: that of its files as first written. Where rows were erased since, that of
 the files as they are now is ``files_sha256``.
@@ -9,15 +11,20 @@ the files as they are now is ``files_sha256``.
 
 import hashlib
 import json
-import os
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Protocol
 
-from pipeline.errors import LakeError
+from pipeline.errors import LakeError, is_out_of_space
+from pipeline.lake.storage import Storage
 
 MANIFEST = "_manifest.json"
-_BLOCK = 1 << 20
+_BLOCK = 1 << 23
+
+
+class _Openable(Protocol):
+    def __call__(self) -> BinaryIO: ...
 
 
 def seal(document: dict[str, Any], within: str) -> dict[str, Any]:
@@ -26,7 +33,7 @@ def seal(document: dict[str, Any], within: str) -> dict[str, Any]:
     return named | {"manifest_sha256": _of_document(named)}
 
 
-def parse(folder: Path, within: str, text: str) -> dict[str, Any]:
+def parse(where: Path | str, within: str, text: str) -> dict[str, Any]:
     """The manifest of a partition; LakeError where it is not one, not this partition's, or was changed.
 
     Manifests written before they carried a hash of their own are taken as they are.
@@ -34,68 +41,107 @@ def parse(folder: Path, within: str, text: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError:
-        raise damaged(folder, f"{MANIFEST} is not JSON") from None
+        raise damaged(where, f"{MANIFEST} is not JSON") from None
     is_whole = (
         isinstance(document, dict)
         and isinstance(document.get("rows"), int)
         and isinstance(document.get("sha256"), str)
         and isinstance(document.get("files"), list)
-        and all(isinstance(name, str) and Path(name).name == name for name in document["files"])
+        and all(isinstance(name, str) and _is_within(name) for name in document["files"])
     )
     if not is_whole:
-        raise damaged(folder, f"{MANIFEST} does not name rows, files and their hash")
+        raise damaged(where, f"{MANIFEST} does not name rows, files and their hash")
     if document.get("partition", within) != within:
-        raise damaged(folder, f"its {MANIFEST} is that of {document['partition']}")
+        raise damaged(where, f"its {MANIFEST} is that of {document['partition']}")
     stated = document.get("manifest_sha256")
     is_of_before = stated is None and "partition" not in document
     if not is_of_before and stated != _of_document({k: v for k, v in document.items() if k != "manifest_sha256"}):
-        raise damaged(folder, f"{MANIFEST} was changed")
+        raise damaged(where, f"{MANIFEST} was changed")
     return document
 
 
-def check(folder: Path, document: dict[str, Any]) -> None:
-    """LakeError unless the partition holds the files of its manifest, as they were written, and no others."""
+def check(storage: Storage, within: str, document: dict[str, Any], *, anew: bool = False) -> None:
+    """LakeError unless the files of a manifest are there as they were written. ``anew``: by what they hold, whatever
+    the store says of them."""
+    where = storage.location(within)
     try:
-        present = sorted(path.name for path in folder.glob("*.parquet"))
-        if foreign := [name for name in present if name not in document["files"]]:
-            raise damaged(folder, f"{foreign[0]} is not a file of it")
-        if missing := [name for name in document["files"] if name not in present]:
-            raise damaged(folder, f"{missing[0]} is missing")
-        paths = tuple(str(folder / name) for name in document["files"])
-        marks = tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in map(os.stat, paths))
-        if _of_files(paths, marks) != document.get("files_sha256", document["sha256"]):
-            raise damaged(folder, f"{', '.join(document['files'])} is not as it was written: its sha256 differs")
+        stored = {one.name.removeprefix(f"{within}/"): one for one in storage.found(within)}
+        if missing := [name for name in document["files"] if name not in stored]:
+            raise damaged(where, f"{missing[0]} is missing")
+        marks = {name: stored[name].mark for name in document["files"]}
+        if marks and marks == document.get("marks") and not anew:
+            return
+        names = tuple(f"{within}/{name}" for name in document["files"])
+        seen = tuple((stored[name].size, stored[name].mark) for name in document["files"])
+        if _of_files(storage, names, seen) != document.get("files_sha256", document["sha256"]):
+            raise damaged(where, f"{', '.join(document['files'])} is not as it was written: its sha256 differs")
     except OSError as error:
-        raise damaged(folder, f"{error.strerror}") from error
+        raise damaged(where, f"{error.strerror}") from error
 
 
-def hashes(files: list[Path], known_by: str | None) -> dict[str, str]:
+def hashes(files: Iterable[_Openable], known_by: str | None) -> dict[str, str]:
     """What a manifest says of its files; ``known_by``: the hash it keeps, where they were written before."""
-    now = hash_files(files)
+    now = hash_opened(files)
     return {"sha256": now} if known_by in (None, now) else {"sha256": str(known_by), "files_sha256": now}
 
 
-def hash_files(paths: list[Path]) -> str:
-    """The common sha256 of files, one after the other."""
+def hash_files(paths: Iterable[Path]) -> str:
+    """The common sha256 of files of this machine, one after the other."""
+    return hash_opened(partial(path.open, "rb") for path in paths)
+
+
+def hash_opened(files: Iterable[_Openable]) -> str:
+    """The same of files that are opened by calling them."""
     digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
+    for opened in files:
+        with opened() as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
     return digest.hexdigest()
 
 
-def damaged(folder: Path, what: str) -> LakeError:
+def read(storage: Storage, within: str) -> dict[str, Any]:
+    """The manifest of a partition; FileNotFoundError where there is none, LakeError where it is damaged."""
+    where = storage.location(within)
+    try:
+        return dict(_parsed(where, within, storage.read(f"{within}/{MANIFEST}")))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise unusable(where, "read", error) from error
+
+
+def unusable(where: Path | str, done: str, error: Exception) -> LakeError:
+    """The refusal of a disk."""
+    reason = "no space is left on the disk" if is_out_of_space(error) else ""
+    reason = reason or getattr(error, "strerror", None) or " ".join(str(error).split())
+    way_out = "check GRIDGRADE_LAKE, its permissions and free space"
+    return LakeError(f"lake partition {where} cannot be {done}: {reason}; {way_out}")
+
+
+def damaged(where: Path | str, what: str) -> LakeError:
     """The refusal of a partition, and the way out."""
     return LakeError(
-        f"lake partition {folder} is damaged: {what}; remove that folder and rate the month again: facts are extracted "
+        f"lake partition {where} is damaged: {what}; remove that folder and rate the month again: facts are extracted "
         "anew, the rest is computed"
     )
 
 
 @lru_cache(maxsize=8192)
-def _of_files(paths: tuple[str, ...], marks: tuple[tuple[int, ...], ...]) -> str:
-    return hash_files([Path(path) for path in paths])
+def _parsed(where: Path | str, within: str, text: str) -> dict[str, Any]:
+    """A manifest, of which a step asks again and again."""
+    return parse(where, within, text)
+
+
+@lru_cache(maxsize=8192)
+def _of_files(storage: Storage, names: tuple[str, ...], seen: tuple[tuple[int, str], ...]) -> str:
+    return hash_opened(partial(storage.open, name) for name in names)
+
+
+def _is_within(name: str) -> bool:
+    """Whether a file lies in the partition's folder, or in one of that folder's."""
+    parts = PurePosixPath(name).parts
+    return 1 <= len(parts) <= 2 and "/".join(parts) == name and not {"/", ".", ".."} & set(parts)
 
 
 def _of_document(document: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import text
 
@@ -48,7 +47,7 @@ def audit(settings: Settings, span: Span) -> Iterator[Finding]:
 
     Nothing is changed. Months may be rated meanwhile.
     """
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     yield from _partitions(lake, span)
     yield from _facts(lake, settings, span)
     yield from _revisions(settings, span)
@@ -68,14 +67,13 @@ def audit(settings: Settings, span: Span) -> Iterator[Finding]:
 
 def _partitions(lake: Lake, span: Span) -> Iterator[Finding]:
     """Those that are there, and folders that pass for one."""
-    for folder in lake.partitions():
-        if _is_within(_name(lake, folder), span):
-            detail = _damage(lake, folder) and _damage(lake, folder)  # a run may just have put another in its place
-            yield Finding("partition", _name(lake, folder), WRONG if detail else OK, detail)
-    for folder in lake.foreign():
-        if _is_within(_name(lake, folder), span):
-            detail = f"{folder} has no manifest, so no step reads it: remove that folder"
-            yield Finding("partition", _name(lake, folder), WRONG, detail)
+    for name in lake.partitions():
+        if _is_within(name, span):
+            detail = _damage(lake, name) and _damage(lake, name)  # a run may just have put another in its place
+            yield Finding("partition", name, WRONG if detail else OK, detail)
+    for name, detail in lake.foreign():
+        if _is_within(name, span):
+            yield Finding("partition", name, WRONG, detail)
 
 
 def _facts(lake: Lake, settings: Settings, span: Span) -> Iterator[Finding]:
@@ -88,7 +86,6 @@ def _facts(lake: Lake, settings: Settings, span: Span) -> Iterator[Finding]:
         keys = {fact_key(row.table_name): recorded}
         if not rated or _is_retired(lake, row.table_name, recorded):
             continue
-        folder = lake.path(row.table_name, **keys)
         if not lake.has(row.table_name, **keys):
             what = "is gone"
         elif _sha256(lake, row.table_name, keys) not in (row.sha256, None):
@@ -97,7 +94,8 @@ def _facts(lake: Lake, settings: Settings, span: Span) -> Iterator[Finding]:
             continue
         since = f"{rated[0]} was rated from it" if len(rated) == 1 else f"{rated[0]} to {rated[-1]} were rated from it"
         way = f"gridgrade backfill {rated[0]} {rated[-1]} extracts what is missing and rates again what that changes"
-        yield Finding("partition", _name(lake, folder), WRONG, f"{folder} {what}, and {since}: {way}")
+        where = lake.path(row.table_name, **keys)
+        yield Finding("partition", lake.name(row.table_name, **keys), WRONG, f"{where} {what}, and {since}: {way}")
 
 
 def _revisions(settings: Settings, span: Span) -> Iterator[Finding]:
@@ -119,9 +117,9 @@ def _revisions(settings: Settings, span: Span) -> Iterator[Finding]:
             yield Finding("revision", f"rating.{table}", WRONG, detail)
 
 
-def _damage(lake: Lake, folder: Path) -> str:
+def _damage(lake: Lake, name: str) -> str:
     try:
-        lake.check(folder)
+        lake.check(name)
     except LakeError as error:
         return str(error)
     return ""
@@ -142,10 +140,6 @@ def _is_retired(lake: Lake, table: str, month: RatingMonth) -> bool:
 
 
 def _is_within(name: str, span: Span) -> bool:
-    """Whether the month that a folder is named by is one to look at; so is one that is named by none."""
+    """Whether the month that a partition is named by is one to look at; so is one that is named by none."""
     found = re.search(r"_month=([0-9]{4}-(?:0[1-9]|1[0-2]))(?:/|$)", name)
     return found is None or RatingMonth.parse(found[1]) in span
-
-
-def _name(lake: Lake, folder: Path) -> str:
-    return folder.relative_to(lake.root).as_posix()

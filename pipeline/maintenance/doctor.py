@@ -1,6 +1,5 @@
 """``gridgrade doctor``: checks everything that a month needs, and says how to fix what is wrong."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -9,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import resources
-from pipeline.errors import ConfigError, GridgradeError, LakeError, SourceContractError
+from pipeline.errors import ConfigError, GridgradeError, SourceContractError
 from pipeline.policy import Policy
-from pipeline.private import is_open_to_others, make_folder
+from pipeline.private import is_open_to_others
 from pipeline.settings import Settings
 from pipeline.source import SourceTable, contract
 
@@ -68,7 +67,7 @@ def _project(folder: Path) -> str:
 
 def _home(settings: Settings) -> str:
     for folder in (settings.home, settings.lake_path):
-        if is_open_to_others(folder):
+        if isinstance(folder, Path) and is_open_to_others(folder):
             raise ConfigError(
                 f"other users of this machine can enter {folder}, which holds customers' records: chmod 700"
             )
@@ -81,14 +80,10 @@ def _policy(settings: Settings) -> str:
 
 
 def _lake(settings: Settings) -> str:
-    try:
-        make_folder(settings.lake_path)
-        with tempfile.TemporaryFile(dir=settings.lake_path):
-            return str(settings.lake_path)
-    except OSError as error:
-        raise LakeError(
-            f"{settings.lake_path} cannot be written: {error.strerror}; check GRIDGRADE_LAKE and its permissions"
-        ) from None
+    from pipeline.lake import Lake
+
+    Lake.of(settings).probe()
+    return str(settings.lake_path)
 
 
 def _engine(settings: Settings) -> str:

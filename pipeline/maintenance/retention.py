@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 
 from pipeline.customers import accounts
 from pipeline.ingest import validation_pages
-from pipeline.lake import QUARANTINE, Lake, fact_key
+from pipeline.lake import QUARANTINE, STAGING, Lake, fact_key
 from pipeline.lake.known_records import first_read
 from pipeline.maintenance import row_retention
 from pipeline.month import RatingMonth
@@ -37,7 +37,7 @@ _DAY = 86_400
 @dataclass(frozen=True)
 class Leftover:
     """Something to remove: its name, its size, and where it is rows of a table how many. ``kind``: facts, derived,
-    revision, copy, pages or rows."""
+    revision, copy, pages, unfinished or rows."""
 
     kind: str
     name: str
@@ -62,8 +62,9 @@ def clean(settings: Settings, policy: Policy, *, dry_run: bool = False) -> list[
 
 
 def leftovers(settings: Settings, policy: Policy) -> Iterator[Leftover]:
-    """What retention no longer keeps; nothing where no month is published."""
-    lake, retention = Lake(settings.lake_path), policy.retention
+    """What retention no longer keeps, of what is published; and what killed runs left."""
+    lake, retention = Lake.of(settings), policy.retention
+    yield from _unfinished(lake, settings.scratch_path, retention.min_age_days)
     with transaction(settings) as connection:
         months = [publication.rating_month for publication in publications.published(connection)]
         if not months:
@@ -109,7 +110,7 @@ def _partition(
     written = datetime.fromisoformat(lake.manifest(table, **keys)["written_at"]).timestamp()
     if written > time.time() - min_age_days * _DAY:
         return
-    folders = [lake.path(name, **keys) for name in (table, QUARANTINE + table)]
+    size = sum(lake.size(name, **keys) for name in (table, QUARANTINE + table))
 
     def remove() -> None:
         if kind == "facts":
@@ -117,7 +118,7 @@ def _partition(
             lake.remove(QUARANTINE + table, **keys)
         lake.remove(table, **keys)
 
-    yield Leftover(kind, " ".join([table, *map(str, keys.values())]), sum(map(_size, folders)), remove)
+    yield Leftover(kind, " ".join([table, *map(str, keys.values())]), size, remove)
 
 
 def _revisions(settings: Settings, connection: Connection, kept: int) -> Iterator[Leftover]:
@@ -155,7 +156,24 @@ def _copies(settings: Settings, lake: Lake) -> Iterator[Leftover]:
     for month in lake_copy.outdated(settings):
         keys = {"rating_month": month}
         remove = partial(lake.remove, lake_copy.COPY, **keys)
-        yield Leftover("copy", f"{lake_copy.COPY} {month}", _size(lake.path(lake_copy.COPY, **keys)), remove)
+        yield Leftover("copy", f"{lake_copy.COPY} {month}", lake.size(lake_copy.COPY, **keys), remove)
+
+
+def _unfinished(lake: Lake, scratch: Path, min_age_days: int) -> Iterator[Leftover]:
+    """Files of the lake that a writer put and, being killed, never named in a manifest; and what is left of scratch
+    files. Not of the last days: a step that holds no lock may be at work on them."""
+    for stored in lake.unnamed(older_than=min_age_days * _DAY):
+        yield Leftover("unfinished", stored.name, stored.size, partial(lake.remove_unnamed, stored))
+    for path in sorted(scratch.glob("*")):
+        files = [path, *path.rglob("*")]
+        if path.name != STAGING and _written(files) <= time.time() - min_age_days * _DAY:
+            remove = partial(shutil.rmtree, path) if path.is_dir() else partial(path.unlink, missing_ok=True)
+            yield Leftover("unfinished", f"scratch/{path.name}", _size(path), remove)
+
+
+def _written(files: list[Path]) -> float:
+    """When the last of them was."""
+    return max((path.lstat().st_mtime for path in files if path.exists()), default=0)
 
 
 def _pages(folder: Path, last: RatingMonth) -> Iterator[Leftover]:
@@ -165,4 +183,4 @@ def _pages(folder: Path, last: RatingMonth) -> Iterator[Leftover]:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in [folder, *folder.rglob("*")] if path.is_file())

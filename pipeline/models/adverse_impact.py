@@ -36,7 +36,7 @@ def screen(
         known = {column.name for column in contract()["customers"].lake_columns}
         if unknown := set(fairness.columns) - known:
             raise ConfigError(f"policy fairness.columns: customers has no column {', '.join(sorted(unknown))}")
-        engine.bind_files("snapshot", Lake(settings.lake_path).files("customers", snapshot_month=snapshot))
+        engine.bind_files("snapshot", Lake.of(settings).files("customers", snapshot_month=snapshot))
         found |= {column: _counts(engine, "snapshot", column) for column in fairness.columns}
         if fairness.groups_file is not None:
             groups = _read(fairness.groups_file)

@@ -49,7 +49,7 @@ class Challenger:
         self._month, self._settings, self._policy, self._family = month, settings, policy, family
         self._rows, self._is_trial = rows, is_trial
         self._samples = Samples.of(rows, family)
-        known = KnownRecords(Lake(settings.lake_path), policy, month, basis)
+        known = KnownRecords(Lake.of(settings), policy, month, basis)
         self._known = known.known_in
         self._left_out = left_out(policy, family, known.absent)
         champion = model_registry.champion(settings, family, month)

@@ -145,7 +145,7 @@ def _drifted(
         for family, champion in champions.items()
         if month - trained[family] >= max(1, policy.retraining.drift_rest_months)
     }
-    has_indices = Lake(settings.lake_path).has("indices", rating_month=month, basis=basis)
+    has_indices = Lake.of(settings).has("indices", rating_month=month, basis=basis)
     if not policy.retraining.on_drift or not rested or not has_indices:
         return {}
     found = drift.compare(month, settings, policy, rested, basis=basis)

@@ -223,7 +223,7 @@ def _looked_up(
     most: int | None = None,
     on_part: OnPart = lambda what, share: None,
 ) -> Iterator[Rows]:
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     known = KnownRecords(lake, policy, month, basis).known_in
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as scratch:
         rows = Rows(engine, lake, policy, known, Path(scratch))

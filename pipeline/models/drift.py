@@ -40,7 +40,7 @@ def compare(
 ) -> list[Drift]:
     """The month's ``indices`` in the lake against training and, where they are in the lake too, against those of the
     same month a year before, by family; nothing for a model without frozen bins."""
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     before = next((b for b in (basis, *Basis) if lake.has("indices", rating_month=month - 12, basis=b)), None)
     found = []
     with open_engine(settings) as engine:

@@ -45,7 +45,7 @@ def checks(
         then = publications.current(connection, cohort)
     if then is None:
         return []
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     known = KnownRecords(lake, policy, month, basis).known_in
     with open_engine(settings) as engine, TemporaryDirectory(dir=settings.scratch_path) as scratch:
         folder = Path(scratch)

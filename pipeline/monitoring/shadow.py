@@ -18,7 +18,7 @@ def pairs(
 ) -> list[dict[str, Any]]:
     """Rows of rating.shadow_grades: customers by the champion's grade and that of each challenger in its shadow months,
     by the models alone, before any rule that follows them."""
-    lake, rows = Lake(settings.lake_path), []
+    lake, rows = Lake.of(settings), []
     first = month - policy.promotion.shadow_months + 1
     with open_engine(settings) as engine:
         for view in ("grades", "indices"):

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 import duckdb
 from markupsafe import escape
 
-from pipeline.engine.connection import open_connection
+from pipeline.engine.connection import open_connection, refusals
 from pipeline.errors import ConfigError
 from pipeline.ingest import validation_pages
 from pipeline.ingest.erased_rows import customer_sha256
@@ -34,7 +34,7 @@ def survey(settings: Settings, customers: Collection[str]) -> dict[str, int]:
 
     ConfigError names a customer of whom nothing is kept, unless an erasure of theirs was broken off.
     """
-    with open_connection(settings) as database:
+    with refusals(), open_connection(settings) as database:
         return _survey(settings, database, customers)
 
 
@@ -46,16 +46,17 @@ def erase(
     ActionError while one of their actions is being sent; LakeError, before anything is changed, where a partition is
     damaged; ConfigError as in ``survey``; WarehouseUnavailableError when a month is being rated for too long.
     """
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     hashes = [customer_sha256(name) for name in customers]
     with (
+        refusals(),
         locks.cleaning(settings, policy.publish.lock_timeout_seconds, "gridgrade customer erase"),
         open_connection(settings) as database,
     ):
         found = _survey(settings, database, customers)
         parts = list(holdings.in_lake(lake, database, customers))
         for part in parts:
-            lake.check(part.folder)  # what is damaged is not sealed anew
+            lake.check(part.partition)  # what is damaged is not sealed anew
         with transaction(settings) as connection:
             warehouse_rows.require_unsent(connection, customers)
             erasures.begin(connection, hashes, erased_by, reason, found)
@@ -68,6 +69,9 @@ def erase(
             published = [one for one in publications.published(connection) if one.rating_month in copied]
         for publication in published:
             lake_copy.ensure(settings, publication, anew=True)
+        lake.sweep()
+        for stored in lake.unnamed():  # by one that was broken off; nobody else is writing
+            lake.remove_unnamed(stored)
         with transaction(settings) as connection:
             erasures.complete(connection, hashes)
     return found
@@ -75,7 +79,7 @@ def erase(
 
 def _survey(settings: Settings, database: duckdb.DuckDBPyConnection, customers: Collection[str]) -> dict[str, int]:
     held: list[tuple[str, Mapping[str, int]]] = [
-        (f"lake/{part.table}", part.rows) for part in holdings.in_lake(Lake(settings.lake_path), database, customers)
+        (f"lake/{part.table}", part.rows) for part in holdings.in_lake(Lake.of(settings), database, customers)
     ]
     with transaction(settings) as connection:
         held += holdings.in_warehouse(connection, customers).items()

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from pipeline.engine.connection import open_connection
+from pipeline.engine.connection import open_connection, refusals
 from pipeline.errors import ConfigError
 from pipeline.ingest.erased_rows import customer_sha256
 from pipeline.lake import QUARANTINE, Lake, fact_key
@@ -29,10 +29,10 @@ def export(settings: Settings, customer_id: str) -> dict[str, Any]:
 
     ConfigError where nothing is kept.
     """
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     of_lake: dict[str, list[dict[str, Any]]] = {}
     quarantined: list[tuple[str, Any, int]] = []
-    with open_connection(settings) as database:
+    with refusals(), open_connection(settings) as database:
         for part in holdings.in_lake(lake, database, [customer_id]):
             rows = part.read(database, [customer_id])
             of_lake.setdefault(part.table, []).extend({"partition": part.name, **row} for row in rows)

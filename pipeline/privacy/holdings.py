@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,11 +16,12 @@ _OF_CUSTOMERS = "from read_parquet($files, hive_partitioning = false) where list
 
 @dataclass(frozen=True)
 class Holding:
-    """A partition of the lake with rows of customers; ``keys``: as the lake takes them, ``rows``: by customer."""
+    """A partition of the lake with rows of customers; ``partition``: its name, ``keys``: as the lake takes them,
+    ``rows``: by customer."""
 
     table: str
     keys: Mapping[str, Any]
-    folder: Path
+    partition: str
     files: tuple[str, ...]
     rows: Mapping[str, int]
 
@@ -40,19 +40,19 @@ class Holding:
 
 def in_lake(lake: Lake, database: duckdb.DuckDBPyConnection, customers: Collection[str]) -> Iterator[Holding]:
     """The partitions that have rows of these customers. LakeError where one cannot be read."""
-    for folder in lake.partitions():
-        parts = folder.relative_to(lake.root).parts
+    for partition in lake.partitions():
+        parts = partition.split("/")
         first = next(place for place, part in enumerate(parts) if "=" in part)
         table = "/".join(parts[:first])
         keys = {key: _key(value) for key, _, value in (part.partition("=") for part in parts[first:])}
-        files = tuple(str(folder / name) for name in lake.manifest(table, **keys)["files"])
+        files = tuple(f"{lake.path(table, **keys)}/{name}" for name in lake.manifest(table, **keys)["files"])
         try:
             rows = _counted(database, files, customers)
         except duckdb.Error:
-            lake.check(folder)  # says which partition is damaged
+            lake.check(partition)  # says which partition is damaged
             raise
         if rows:
-            yield Holding(table, keys, folder, files, rows)
+            yield Holding(table, keys, partition, files, rows)
 
 
 def tables(connection: Connection) -> list[str]:

@@ -4,7 +4,6 @@ Facts and the quarantine that lies over them by row number are changed together:
 a run which is broken off leaves a partition that counts as not validated, and never one with the wrong rows left out.
 """
 
-import shutil
 from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +15,6 @@ from sqlalchemy import text
 from pipeline.engine.parquet import literal
 from pipeline.ingest.erased_rows import LeftOut, customer_sha256, leave_out
 from pipeline.lake import QUARANTINE, Lake, Partition, fact_key
-from pipeline.lake.integrity import MANIFEST
 from pipeline.privacy.holdings import Holding
 from pipeline.publishing import lake_copy
 from pipeline.settings import Settings
@@ -52,7 +50,7 @@ class LakeRows:
 
     def _erase_derived(self, part: Holding) -> None:
         manifest = self._lake.manifest(part.table, **part.keys)
-        with self._lake.rewriting(part.folder) as partition:
+        with self._lake.rewriting(part.partition) as partition:
             left_out = sum(self._without(file, partition).rows for file in part.files)
             counted: dict[str, Any] = {
                 name: manifest[name] - left_out for name in ("rows", "population") if name in manifest
@@ -61,12 +59,14 @@ class LakeRows:
 
     def _erase_facts(self, part: Holding) -> None:
         manifest = self._lake.manifest(part.table, **part.keys)
-        quarantine = self._lake.path(QUARANTINE + part.table, **part.keys)
+        name = self._lake.name(QUARANTINE + part.table, **part.keys)
         with ExitStack() as staged:
-            if (quarantine / MANIFEST).is_file():
-                self._lake.check(quarantine)
-                self._stage_quarantine(part, staged.enter_context(self._lake.rewriting(quarantine)))
-            with self._lake.rewriting(part.folder) as partition:
+            quarantine = None
+            if self._lake.has(QUARANTINE + part.table, **part.keys):
+                self._lake.check(name)
+                quarantine = staged.enter_context(self._lake.rewriting(name))
+                self._stage_quarantine(part, quarantine)
+            with self._lake.rewriting(part.partition) as partition:
                 [file] = part.files
                 left_out = self._without(file, partition, contracted(part.table).money_columns)
                 changed: dict[str, Any] = {}
@@ -74,11 +74,12 @@ class LakeRows:
                     if rows in manifest:
                         changed |= {rows: manifest[rows] - left_out.rows, sums: left_out.less(manifest[sums])}
                 _describe(partition, manifest, changed)
-                (quarantine / MANIFEST).unlink(missing_ok=True)
+                if quarantine:
+                    quarantine.withdraw()
 
     def _without(self, file: str, partition: Partition, money: tuple[str, ...] = ()) -> LeftOut:
         copy = partition.folder / Path(file).name
-        shutil.copyfile(file, copy)
+        self._lake.copy(file, copy)
         return leave_out(self._database, copy, self._erased, money)
 
     def _stage_quarantine(self, part: Holding, partition: Partition) -> None:
@@ -140,7 +141,7 @@ class LakeRows:
 
 def _describe(partition: Partition, manifest: dict[str, Any], changed: dict[str, Any]) -> None:
     """The manifest as it was but for what is counted, and for what sealing says anew."""
-    sealed = {"files", "files_sha256", "written_at", "partition", "manifest_sha256"}
+    sealed = {"files", "files_sha256", "marks", "written_at", "partition", "manifest_sha256"}
     kept = {name: value for name, value in manifest.items() if name not in sealed}
     partition.manifest(**kept | changed)
 

@@ -40,7 +40,7 @@ def fingerprint_now(
 
     LakeError where the lake lacks the month's customers, or records were never validated.
     """
-    known = KnownRecords(Lake(settings.lake_path), policy, month, basis)
+    known = KnownRecords(Lake.of(settings), policy, month, basis)
     decided = overrides.in_force(settings, month, known.known_before)
     with transaction(settings) as connection:
         return Fingerprint(

@@ -34,7 +34,7 @@ def ensure(settings: Settings, publication: Publication, *, anew: bool = False) 
 
     LakeError where the lake cannot be written; NotPublishedError where the rows were removed.
     """
-    lake, month = Lake(settings.lake_path), publication.rating_month
+    lake, month = Lake.of(settings), publication.rating_month
     if not anew and revision_of(lake, month) == str(publication.publication_id):
         return False
     with lake.writing(COPY, rating_month=month) as partition:
@@ -60,7 +60,7 @@ def revision_of(lake: Lake, month: RatingMonth) -> str | None:
 
 def outdated(settings: Settings) -> Iterator[RatingMonth]:
     """Months whose copy is not of what readers see: the policy was changed in between."""
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     with transaction(settings) as connection:
         current = {found.rating_month: str(found.publication_id) for found in publications.published(connection)}
     for month in lake.copies(COPY):

@@ -56,7 +56,7 @@ def publish(
     or stays locked. In any case readers keep what they see, and models stay as they are: those promoted with the
     month are promoted in the transaction that shows it.
     """
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     with open_engine(settings) as engine:
         content = Content(engine, lake, month, basis, policy)
         if dry_run:

@@ -1,5 +1,6 @@
 """Damage at a random place of lake or warehouse: the audit names it, and no grade is published that follows from it."""
 
+import os
 import random
 import shutil
 
@@ -31,9 +32,9 @@ def rated(databases, policy, tmp_path_factory):
 
 
 def harm_lake(settings, draw) -> str:
-    """Damage a partition; its name."""
+    """Damage a partition that has rows; its name."""
     lake = settings.lake_path
-    manifests = sorted(lake.glob(f"**/*_month=*/**/{MANIFEST}"))
+    manifests = [path for path in sorted(lake.glob(f"**/*_month=*/**/{MANIFEST}")) if [*path.parent.glob("*.parquet")]]
     folder = draw.choice(manifests).parent
     files = [folder / MANIFEST, *folder.glob("*.parquet")]
     path = draw.choice(files)
@@ -56,6 +57,9 @@ def harm_lake(settings, draw) -> str:
             shutil.rmtree(folder)
         case "lose":
             (folder / MANIFEST).unlink()
+    if not (folder / MANIFEST).exists():
+        for file in folder.glob("*.parquet"):
+            os.utime(file, (0, 0))  # one of these days may be a living writer's
     return folder.relative_to(lake).as_posix()
 
 

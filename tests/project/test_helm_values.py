@@ -89,3 +89,17 @@ def test_containers_are_confined(values):
     tasks = values["workers"]["kubernetes"]
     assert tasks["securityContexts"]["container"] == confined | {"readOnlyRootFilesystem": True}
     assert tasks["serviceAccount"]["automountServiceAccountToken"] is False
+
+
+def test_with_the_lake_in_an_object_store_no_pod_shares_a_disk(values):
+    beside = yaml.safe_load(FILE.with_name("helm-values-object-store.yaml").read_text())
+    own = {"tasks": beside["workers"]["kubernetes"], "apiServer": beside["apiServer"]}
+    for name, part in own.items():
+        volumes = {volume["name"]: volume for volume in part["extraVolumes"]}
+        assert volumes.keys() == {mount["name"] for mount in part["extraVolumeMounts"]}, name
+        assert all("emptyDir" in volume or "secret" in volume for volume in volumes.values()), name
+        environment = {one["name"]: one["value"] for one in part["env"]}
+        before = {one["name"]: one["value"] for one in parts(values)[name]["env"]}
+        assert before.keys() <= environment.keys(), name
+        assert Settings(lake=environment["GRIDGRADE_LAKE"]).lake_path == environment["GRIDGRADE_LAKE"]
+        assert not any("KEY" in key or "SECRET_" in key for key in environment)

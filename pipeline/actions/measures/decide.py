@@ -45,7 +45,7 @@ def decide_actions(month: RatingMonth, settings: Settings, policy: Policy) -> di
         open_engine(settings) as engine,
         TemporaryDirectory(dir=settings.scratch_path) as scratch,
     ):
-        facts = DecisionInputs(engine, Lake(settings.lake_path), policy, publication, Path(scratch))
+        facts = DecisionInputs(engine, Lake.of(settings), policy, publication, Path(scratch))
         with bulk_transaction(settings) as warehouse, warehouse.cursor() as cursor:
             facts.bind_published(cursor)
             warehouse.commit()  # nothing is held while the records are read

@@ -92,7 +92,7 @@ def _followed(at: datetime, settings: Settings) -> tuple[Publication | None, str
 def _bind(engine: Engine, settings: Settings, name: str, rows: pa.Table) -> None:
     """The rows just read, and the customers of the latest validated snapshot, none where there is none."""
     kinds = {column.name: column.sql_type for column in table("customers").columns}
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     known = [month for month in lake.facts("customers") if lake.is_validated("customers", month)]
     files = lake.fact_files("customers", known[-1:])
     engine.bind_facts("customers", {needed: kinds[needed] for needed in _NEEDED}, files)

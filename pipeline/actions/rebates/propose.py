@@ -42,7 +42,7 @@ def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> d
     """
     publication = propose.published(month, settings)
     campaigns = ending(month, policy)
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     with (
         open_engine(settings) as engine,
         TemporaryDirectory(dir=settings.scratch_path) as scratch,

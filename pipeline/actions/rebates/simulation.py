@@ -75,7 +75,7 @@ def simulate(
     rest), earned, rebate (within the budget), clawback (taken back by reversals known today) and cost (rebate less
     clawback); recovery_rate is repaid / opening_arrears. MonthError where the lake does not reach, or nothing fits.
     """
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     latest = _latest(lake, first, last)
     starts = range(0, last - first + 2 - plan.months, plan.months)
     if not starts:

@@ -33,8 +33,10 @@ def fill_lake(lake: Lake, tables: Tables, *snapshots: RatingMonth) -> None:
                     _write(lake, name, month, _known(database, name, month))
 
 
-def reseal(lake: Lake, folder: Path, **changes: Any) -> None:
-    """Make a partition whole again, as if its writer had written the files that are there now, and ``changes``."""
+def reseal(lake: Lake, folder: Path | str, **changes: Any) -> None:
+    """Make a partition (its folder, or its name) whole again, as if its writer had written the files that are there
+    now, and ``changes``."""
+    folder = lake.root / folder
     path = folder / integrity.MANIFEST
     document = json.loads(path.read_text(encoding="utf-8"))
     del document["manifest_sha256"]

@@ -84,6 +84,10 @@ def test_damage_at_a_random_place_is_found_and_named(lake, seed):
     harms = [flip, truncate, delete, swap] + ([add, replace] if path.suffix == ".parquet" else [])
     harm = draw.choice(harms)
     harm(path, draw)
+    if harm is add:  # it is nobody's, and told
+        assert len(read_all(Lake(lake.root))) == 16
+        assert path.parent.name in str(list(lake.foreign()))
+        return
     with pytest.raises(LakeError) as refused:
         read_all(Lake(lake.root))
     month = path.parent.name if harm is not swap else "recorded_month=2026-0"

@@ -1,7 +1,9 @@
 """Retention: what goes, and that nothing goes that a published month still needs."""
 
+import os
 import shutil
 import uuid
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -181,6 +183,34 @@ def test_what_was_written_lately_stays(installation, brief):
 def test_where_nothing_is_published_nothing_goes(settings, brief):
     _write(Lake(settings.lake_path), "bills", recorded_month=FIRST)
     assert clean(settings, brief) == []
+
+
+def test_what_killed_runs_left_goes_when_it_is_old(settings, brief):
+    patient = brief.model_copy(update={"retention": brief.retention.model_copy(update={"min_age_days": 1})})
+    lake = Lake(settings.lake_path)
+    _write(lake, "bills", recorded_month=FIRST)
+    [written] = lake.files("bills", recorded_month=FIRST)
+    unnamed = lake.path("bills", recorded_month=LAST) / f"part-0-{'0' * 32}.parquet"
+    scratch = settings.scratch_path / "tmp1234" / "rows.parquet"
+    for path in (unnamed, scratch):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"half")
+    foreign = unnamed.with_name("by-hand.parquet")
+    foreign.write_bytes(b"whose?")
+    assert clean(settings, patient) == []  # a living run's may look like this
+    for path in (Path(written), unnamed, scratch, scratch.parent):
+        os.utime(path, (0, 0))
+    left = clean(settings, patient)
+    assert [(one.kind, one.name, one.size_bytes) for one in left] == [
+        ("unfinished", f"bills/recorded_month={LAST}/{unnamed.name}", 4),
+        ("unfinished", "scratch/tmp1234", 4),
+    ]
+    assert not unnamed.exists()
+    assert not scratch.parent.exists()
+    assert foreign.exists()  # for a person to look at: gridgrade audit names it
+    assert [name for name, _ in lake.foreign()] == [f"bills/recorded_month={LAST}"]
+    assert lake.files("bills", recorded_month=FIRST) == [written]
+    assert clean(settings, patient) == []
 
 
 def test_nothing_goes_while_a_month_is_rated(installation, brief):

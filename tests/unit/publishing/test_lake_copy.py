@@ -43,7 +43,7 @@ def test_the_copy_is_what_readers_see_and_follows_each_revision(rated, settings,
         assert copied == sql(f"select {', '.join(columns)} from rating.credit_grades order by customer_id")
         contract = json.loads((folder / lake_copy.CONTRACT).read_text(encoding="utf-8"))
         assert (contract["rating_month"], contract["revision"], contract["rows"]) == ("2026-10", revision, 4)
-        held = duckdb.execute(f"select name from parquet_schema('{folder}/part-0.parquet') offset 1").fetchall()
+        held = duckdb.execute(f"select name from parquet_schema('{folder}/*.parquet') offset 1").fetchall()
         assert {column["name"] for column in contract["columns"]} == {name for (name,) in held}
         assert all(column["meaning"] for column in contract["columns"])
     assert [found.kind for found in clean(settings, policy)] == []
