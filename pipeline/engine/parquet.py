@@ -36,4 +36,3 @@ def lacking(
     absent = {name: kind for name, kind in columns.items() if not any(name in names for names in held)}
     mixed = any(name not in names for name in columns.keys() - absent.keys() for names in held)
     return absent, mixed
-
