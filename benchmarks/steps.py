@@ -56,7 +56,7 @@ def plain_pandas(month, settings, policy) -> int:
     from pipeline.lake import Lake, fact_key
     from tests.support.pandas_indices import indices
 
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     tables = {}
     for name, columns in PANDAS_READS.items():
         months = [month] if fact_key(name) == "snapshot_month" else [m for m in lake.facts(name) if m <= month]

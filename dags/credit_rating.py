@@ -10,8 +10,8 @@ Each task replaces its own output for the month and hands on a small summary:
 | `validate` | rows that fail set aside with the reasons, in `ops.validation_results` and the validation pages |
 | `compute_indices` | one row of indices per customer |
 | `group` | the customer group and the stage of life of each customer |
-| `choose_model` | why the month retrains or applies; the branch goes on with one of the two |
-| `retrain` or `apply` | the model version of each segment family: the one in force, or one that passed its gates |
+| `choose_model` | the model version in force for each segment family, or why some have to be retrained first |
+| `retrain` | a challenger where one is due, and the model version of each family; skipped in most months |
 | `grade` | score, default probability and grade per customer |
 | `sensitivity` | what a change of each risk factor would do to the grades |
 | `publish` | the month's new revision, if it differs from the published one; with it, challengers that are promoted |
@@ -90,22 +90,19 @@ def group():
 
 @task.branch
 def choose_model(ti=None):
-    """Name the task that follows, retrain or apply, and say why."""
-    decision = current_run().steps.choose_model()
+    """Name the task that follows, and say why: grade by the models in force, or retrain."""
+    steps = current_run().steps
+    decision = steps.choose_model()
+    is_retrained = decision["mode"] == "retrain"
     ti.xcom_push(key="decision", value=decision)
-    return decision["mode"]
+    ti.xcom_push(key="applied", value={} if is_retrained else steps.apply(decision))
+    return "retrain" if is_retrained else "grade"
 
 
 @task
 def retrain(decision):
     """A challenger for each segment family that is to have one, and the models to rate the month by."""
     return current_run().steps.retrain(decision)
-
-
-@task
-def apply(decision):
-    """The model versions in force for the month."""
-    return current_run().steps.apply(decision)
 
 
 @task(trigger_rule="none_failed_min_one_success")
@@ -174,9 +171,8 @@ def report():
 )
 def credit_rating():
     indices, chosen = compute_indices(), choose_model()
-    retrained, applied = retrain(chosen["decision"]), apply(chosen["decision"])
-    changes = sensitivity(grade(retrained, applied))
-    wait_for_billing_close() >> extract() >> validate() >> indices >> chosen >> [retrained, applied]
+    changes = sensitivity(grade(retrain(chosen["decision"]), chosen["applied"]))
+    wait_for_billing_close() >> extract() >> validate() >> indices >> chosen
     published, measured = publish(), monitor()
     [changes, indices >> group()] >> published >> [measured, approve_model()]
     [require_passed(measured), measured >> report()]

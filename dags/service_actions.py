@@ -5,8 +5,7 @@
 | task | leaves |
 |---|---|
 | `decide_actions` | service measures, proposed or blocked by a protection; `ops.account_managers` and figures |
-| `propose_rebates` | arrears rebates in the ledger `ops.arrears_rebates`, each with a proposed action |
-| `record_follow_up` | on the publication, that all of this was decided: a backfill may skip the month as up to date |
+| `propose_rebates` | rebates in `ops.arrears_rebates`, with proposed actions; that all of this was decided |
 | `dispatch` | approved actions in the work queue, at the webhook or in the mail; what has to wait, with the reason |
 | `approve_actions` | what a person approved, sent; asks in scheduled runs, if the policy has `actions.approval_step` |
 | `report` | the monthly report in English and Chinese in `<home>/reports/`; `credit_rating` writes it too, with drift |
@@ -36,14 +35,11 @@ def decide_actions():
 
 @task(inlets=[credit_grades])
 def propose_rebates():
-    """Work out what the month's campaigns give back, and propose it."""
-    return current_run().steps.propose_rebates()
-
-
-@task
-def record_follow_up(proposed):
-    """Note that what follows from the month's publication was decided."""
-    current_run().steps.record_follow_up(proposed)
+    """Work out what the month's campaigns give back, and propose it; with that, all that follows is decided."""
+    steps = current_run().steps
+    proposed = steps.propose_rebates()
+    steps.record_follow_up(proposed)
+    return proposed
 
 
 @task
@@ -70,9 +66,7 @@ def report():
     params={"rating_month": RATING_MONTH},
 )
 def service_actions():
-    proposed = propose_rebates()
-    decide_actions() >> proposed
-    record_follow_up(proposed) >> dispatch() >> [report(), approve_actions()]
+    decide_actions() >> propose_rebates() >> dispatch() >> [report(), approve_actions()]
 
 
 service_actions()

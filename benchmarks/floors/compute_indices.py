@@ -50,7 +50,7 @@ def prepare(month, settings, policy, folder, step) -> dict[str, Any]:
 
     given = texts.database(settings, policy, folder) | {"views": views}
     customers = _write_numbered(given, folder)
-    known = KnownRecords(Lake(settings.lake_path), policy, month)
+    known = KnownRecords(Lake.of(settings), policy, month)
     return given | {
         "numbered": {path.stem: str(path) for path in sorted(folder.glob("numbered/*.parquet"))},
         "ranges": [[first, first + AT_ONCE] for first in range(0, customers, AT_ONCE)],
@@ -127,7 +127,7 @@ def compare(month, settings, policy, folder, step, made) -> dict[str, int]:
     from benchmarks.floors.texts import file_list
     from pipeline.lake import Lake
 
-    ours = file_list(Lake(settings.lake_path).files("indices", rating_month=month, basis="as_known_then"))
+    ours = file_list(Lake.of(settings).files("indices", rating_month=month, basis="as_known_then"))
     with duckdb.connect() as database:
         database.execute(f"create view ours as select * from read_parquet({ours}, hive_partitioning = false)")
         database.execute(

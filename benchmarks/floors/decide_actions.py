@@ -38,7 +38,7 @@ def prepare(month, settings, policy, folder, step) -> dict[str, Any]:
     from pipeline.warehouse.connection import transaction
     from pipeline.warehouse.statements import statement
 
-    lake, views = Lake(settings.lake_path), texts.facts(month, settings, policy, folder)
+    lake, views = Lake.of(settings), texts.facts(month, settings, policy, folder)
     with DuckDBEngine(settings) as engine:
         for name, table in decision_inputs.policy_tables(policy, month).items():
             engine.bind_table(name, table)

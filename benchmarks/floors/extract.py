@@ -62,7 +62,7 @@ def _written(settings, step):
     from pipeline.lake import Lake, fact_key
     from pipeline.source import contract
 
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     for table in contract().values():
         for month in lake.facts(table.name):
             manifest = lake.manifest(table.name, **{fact_key(table.name): month})

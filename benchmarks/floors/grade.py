@@ -21,7 +21,7 @@ def prepare(month, settings, policy, folder, step) -> dict[str, Any]:
 
     named = {family: model_registry.model(settings, name) for family, name in step["result"]["models"].items()}
     query = grade_query(month, {family: (model.version, fitted(model)) for family, model in named.items()}, policy)
-    files = Lake(settings.lake_path).files("indices", rating_month=month, basis="as_known_then")
+    files = Lake.of(settings).files("indices", rating_month=month, basis="as_known_then")
     return texts.database(settings, policy, folder) | {
         "warehouse": libpq_uri(settings.warehouse),
         "previous": "select customer_id, grade from rating.credit_grades "
@@ -51,7 +51,7 @@ def compare(month, settings, policy, folder, step, made) -> int:
     from benchmarks.floors.texts import file_list
     from pipeline.lake import Lake
 
-    files = Lake(settings.lake_path).files("grades", rating_month=month, basis="as_known_then")
+    files = Lake.of(settings).files("grades", rating_month=month, basis="as_known_then")
     ours = f"from read_parquet({file_list(files)}, hive_partitioning = false)"
     floor = f"from read_parquet('{folder}/grades.parquet')"
     [(rows,)] = duckdb.execute(f"select count(*) {ours}").fetchall()

@@ -15,7 +15,7 @@ def prepare(month, settings, policy, folder, step) -> dict[str, Any]:
     from pipeline.warehouse.connection import transaction
     from pipeline.warehouse.monthly_tables import TABLES
 
-    lake, tables = Lake(settings.lake_path), {}
+    lake, tables = Lake.of(settings), {}
     with transaction(settings) as connection:
         connection.execute(text("drop schema if exists floor cascade"))
         connection.execute(text("create schema floor"))

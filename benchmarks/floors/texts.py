@@ -50,7 +50,7 @@ def _literal(value: Any) -> exp.Expression:
 def facts(month: RatingMonth, settings: Settings, policy: Policy, folder: Path) -> list[str]:
     """Views of all that the month may know, as ``create view`` statements; small tables go to files of ``folder``."""
     with DuckDBEngine(settings) as engine:
-        KnownRecords(Lake(settings.lake_path), policy, month).bind(engine)
+        KnownRecords(Lake.of(settings), policy, month).bind(engine)
         for name in ("families", "lake_begins"):
             keep(engine, name, folder)
         return views(engine)

@@ -11,7 +11,7 @@ def prepare(month, settings, policy, folder, step) -> dict[str, Any]:
     from benchmarks.floors import texts
     from pipeline.lake import Lake
 
-    lake = Lake(settings.lake_path)
+    lake = Lake.of(settings)
     given = texts.database(settings, policy, folder) | {"timezone": policy.timezone}
     queries = {f"{table.name} {of}": _query(table, of, month, lake, policy) for table, of in _checked(lake, step)}
     return given | {"queries": queries}
@@ -25,7 +25,7 @@ def run(given: dict[str, Any]) -> dict[str, list[int]]:
 def compare(month, settings, policy, folder, step, made) -> dict[str, int]:
     from pipeline.lake import QUARANTINE, Lake, fact_key
 
-    lake, ours = Lake(settings.lake_path), {}
+    lake, ours = Lake.of(settings), {}
     for table, of in _checked(lake, step):
         manifest = lake.manifest(QUARANTINE + table.name, **{fact_key(table.name): of})
         named_nothing = [each["rows_failed"] for each in manifest["results"] if each["severity"] == "warn"]

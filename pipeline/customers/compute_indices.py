@@ -2,7 +2,7 @@
 
 from pipeline.basis import Basis
 from pipeline.customers.accounts import Accounts
-from pipeline.customers.index_values import write_indices
+from pipeline.customers.index_values import computed_from, write_indices
 from pipeline.engine import open_engine
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
@@ -18,12 +18,14 @@ def compute_indices(
     lake = Lake.of(settings)
     known = KnownRecords(lake, policy, month, basis)
     with open_engine(settings) as engine, lake.writing("indices", rating_month=month, basis=basis) as partition:
-        computed = write_indices(engine, known, partition.folder, accounts=Accounts.of(engine, known))
+        accounts = Accounts.of(engine, known)
+        computed = write_indices(engine, known, partition.folder, accounts=accounts, with_rules=True)
         partition.manifest(
             rows=computed.rows,
             input_sha256=computed.input_sha256,
             inputs=known.inputs.hashes(),
             known_in=str(known.known_in),
             policy_sha256=policy.sha256,
+            computed_from=computed_from(known),
         )
     return {"month": str(month), "basis": basis, "customers": computed.rows, "indices": len(policy.indices)}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.customers.accounts import Accounts
+from pipeline.customers.accounts import Accounts, fingerprint
 from pipeline.customers.index_query import indices_query
 from pipeline.customers.parameters import parameters
 from pipeline.engine import Engine, queries
@@ -27,18 +27,20 @@ def write_indices(
     only: str | None = None,
     names: Iterable[str] | None = None,
     accounts: Accounts | None = None,
+    with_rules: bool = False,
 ) -> Computed:
     """One row per rated customer, by customer_id, in numbered files: segment, family, region, bills, is_in_default,
     is_thin_file and, for each index of ``names`` (default: all of the policy), its value, whether it was missing
-    (``_missing``; the value is then what the policy puts in its place, or null for the median that only a model knows)
-    and its band. An index of other families than the customer's, or one whose tables the lake lacks, is missing and
-    null. ``accounts``: those of the month; with them also the columns of sql/lake/grading/rule_facts.sql,
-    is_default_by_register and quarantined_records. ``only``: the name of a bound view of customer_id, to compute just
-    these."""
+    (``_missing``; the value is then what the policy puts in its place, or null for the median that only a model
+    knows) and its band. An index of other families than the customer's, or one whose tables the lake lacks, is
+    missing and null. ``accounts``: those of the month, or of the cohort. ``with_rules``: also the columns of
+    sql/lake/grading/rule_facts.sql, is_default_by_register and quarantined_records. ``only``: the name of a bound
+    view of customer_id, to compute just these."""
     policy = known.policy
     names = policy.indices if names is None else names
-    facts, given = (rule_facts(), accounts.files) if accounts else ((), ())
-    query = indices_query(policy, names, known.absent, facts, given)
+    query = indices_query(
+        policy, names, known.absent, rule_facts() if with_rules else (), accounts.files if accounts else ()
+    )
     bound = with_empty_windows(parameters(policy, known.month), query)
     if "segment_slopes" in query.tables:
         known.bind(engine, only=only)
@@ -52,6 +54,22 @@ def write_indices(
         files.append(folder / f"part-{number:04d}.parquet")
         rows += engine.write(query, bound, files[-1])
     return Computed(files, rows, sha256)
+
+
+def kept_indices(known: KnownRecords) -> list[str] | None:
+    """The files that ``compute_indices`` left of the month; None where it left none, or where these records, queries or
+    this policy would give others."""
+    lake, keys = known.lake, {"rating_month": known.month, "basis": known.basis}
+    if not lake.has("indices", **keys) or lake.manifest("indices", **keys).get("computed_from") != computed_from(known):
+        return None
+    return lake.files("indices", **keys)
+
+
+def computed_from(known: KnownRecords) -> str:
+    """A hash of all that the indices of a month follow from."""
+    query = indices_query(known.policy, known.policy.indices, known.absent, rule_facts())
+    slopes = queries.compose("select * from satisfaction_slope_by_segment")
+    return fingerprint(known, [query, slopes], with_empty_windows(parameters(known.policy, known.month), query))
 
 
 def rule_facts() -> list[str]:

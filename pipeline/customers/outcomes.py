@@ -2,9 +2,11 @@
 
 import hashlib
 import logging
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from pipeline.customers.index_values import Computed
+from pipeline.customers.accounts import FACTS, Accounts, facts_kept
+from pipeline.customers.index_values import Computed, kept_indices
 from pipeline.customers.parameters import label_parameters, parameters
 from pipeline.engine import Engine, queries
 from pipeline.lake import Lake
@@ -12,6 +14,7 @@ from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 
+PARTS = ("default_status", "cohort", "outcomes")
 _LOG = logging.getLogger(__name__)
 
 
@@ -48,26 +51,55 @@ def write_outcomes(
     known_in: RatingMonth,
     customers_of: RatingMonth,
     only: str | None = None,
+    beside: Collection[str] = (),
 ) -> Computed:
     """What became of every customer of a cohort, as known in a later month: the columns of
     sql/lake/labels/default_label.sql by customer_id, in numbered files. Who was a customer, of which segment and in
     default or not, is as known at the cohort's own cut-off. ``customers_of``: see ``cohort_snapshot``. ``only``: see
-    ``KnownRecords.bind``."""
-    labelled = queries.compose("select * from default_label order by customer_id")
+    ``KnownRecords.bind``. ``beside``: those of FACTS that are left in the folder as they were at the cut-off; with them
+    ``default_status``; see ``facts_beside``. Where the cohort was rated as known then, who was a customer is read from
+    its indices, and nothing is left beside."""
+    labelled = queries.compose("select * from default_label order by customer_id", FACTS)
+    members = queries.compose("select * from cohort_members", [*FACTS, "default_status"])
     window = cohort + policy.label.horizon_months
     then = KnownRecords(lake, policy, cohort, customers_of=customers_of)
     later = KnownRecords(lake, policy, window, known_in=known_in, customers_of=customers_of)
+    rated = kept_indices(then)
     is_known = window < known_in and lake.is_validated("customers", window)
     closings = lake.fact_files("customers", [window if is_known else known_in])
     engine.bind_facts("closed_customers", {"customer_id": "VARCHAR", "closed_on": "DATE"}, closings)
     files, rows, sha256 = [], 0, ""
     for number, within in enumerate(later.ranges(engine) if only is None else [(None, None)]):
-        members = folder / f"members-{number:04d}.parquet"
-        read = [then.bind(engine, only=only, within=within)]
-        engine.write(queries.compose("select * from cohort_members"), parameters(policy, cohort), members)
-        engine.bind_files("cohort", [str(members)])
+        part = {name: folder / f"{name}-{number:04d}.parquet" for name in (*PARTS, *beside)}
+        read = [then.inputs.sha256]
+        if rated is not None:
+            engine.bind_files("rated", rated, within=within)
+            engine.write(_rated_members(only), {}, part["cohort"])
+        else:
+            bound = parameters(policy, cohort)
+            then.bind(engine, only=only, within=within)
+            with facts_kept(engine, bound):
+                for name in ("default_status", *beside):
+                    engine.write(queries.compose(f"select * from {name}", FACTS), bound, part[name])
+                engine.bind_files("default_status", [str(part["default_status"])])
+                engine.write(members, bound, part["cohort"])
+        engine.bind_files("cohort", [str(part["cohort"])])
         read.append(later.bind(engine, only=only, within=within))
-        files.append(folder / f"outcomes-{number:04d}.parquet")
-        rows += engine.write(labelled, label_parameters(policy, cohort), files[-1])
+        bound = label_parameters(policy, cohort)
+        with facts_kept(engine, bound):
+            rows += engine.write(labelled, bound, part["outcomes"])
+        files.append(part["outcomes"])
         sha256 = " ".join(read)
     return Computed(files, rows, hashlib.sha256(sha256.encode()).hexdigest())
+
+
+def _rated_members(only: str | None) -> queries.Query:
+    """``cohort_members`` of a month's indices, bound as ``rated``."""
+    columns = ", ".join(queries.columns("cohort_members"))
+    where = f" where customer_id in (select customer_id from {only})" if only else ""
+    return queries.compose(f"select {columns} from rated{where}")
+
+
+def facts_beside(folder: Path, names: Iterable[str]) -> Accounts:
+    """What ``write_outcomes`` left of these in its folder."""
+    return Accounts({name: [str(file) for file in sorted(folder.glob(f"{name}-*.parquet"))] for name in names})

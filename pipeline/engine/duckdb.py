@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from pipeline.engine import Range
 from pipeline.engine.connection import open_connection, refusals
-from pipeline.engine.parquet import Written, literal, literals
+from pipeline.engine.parquet import lacking, literal, literals
 from pipeline.engine.queries import DIALECT, Query
 from pipeline.settings import Settings
 
@@ -27,7 +27,6 @@ class DuckDBEngine:
     def __init__(self, settings: Settings, timezone: str = "UTC"):
         self._connection = open_connection(settings, timezone)
         self._tables: dict[str, pa.Table] = {}
-        self._written = Written()
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +65,7 @@ class DuckDBEngine:
     def _selected(self, columns: Mapping[str, str], files: Sequence[str]) -> tuple[str, str]:
         """What to select of files of facts, and how to read them: a column that came to the contract after a file was
         written is null there."""
-        absent, mixed = self._written.lacking(self._connection, files, columns)
+        absent, mixed = lacking(self._connection, files, columns)
         listed = (f'cast(null as {absent[name]}) as "{name}"' if name in absent else f'"{name}"' for name in columns)
         return ", ".join(listed), ", union_by_name = true" if mixed else ""
 

@@ -181,6 +181,8 @@ def _environment(settings: Settings, port: int) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(settings.home / "logs"),
         "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
+        # A month is a chain of short tasks, and each would wait up to a second to be noticed.
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "GX_ANALYTICS_ENABLED": "false",
         "PYTHONPATH": str(PACKAGE.parent),

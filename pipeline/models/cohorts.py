@@ -13,20 +13,22 @@ by are drawn whatever became of them, so that shares among them stay true.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import pandas as pd
 import pyarrow as pa
 
 from pipeline.basis import Basis
-from pipeline.customers.index_values import model_columns, write_indices
-from pipeline.customers.outcomes import cohort_snapshot, write_outcomes
+from pipeline.customers.index_values import kept_indices, model_columns, write_indices
+from pipeline.customers.outcomes import cohort_snapshot, facts_beside, write_outcomes
 from pipeline.engine import Engine, open_engine, queries
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
+from pipeline.models.sampled_facts import SampledFacts
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
@@ -64,6 +66,7 @@ class Rows:
         self.cohorts: list[RatingMonth] = []
         self.counts = pd.DataFrame(columns=["cohort", "family", "role", "outcome", "customers"])
         self._engine, self._lake, self._policy, self._known, self._scratch = engine, lake, policy, known, scratch
+        self._seed = f"pool {policy.training.seed} "
         self._digest = hashlib.sha256()
         self._snapshots: dict[RatingMonth, RatingMonth] = {}
 
@@ -78,6 +81,10 @@ class Rows:
         if most is not None and cohorts:
             customers = self._lake.manifest("customers", snapshot_month=self._known)["rows"]
             self._share = most / max(1, customers * len(cohorts))
+            months = {*cohorts, self._known}
+            snapshots = {month for month in months if self._lake.has("customers", snapshot_month=month)}
+            if bind_sample(self._engine, self._lake, snapshots, self._share, self._seed, "sampled_ever"):
+                self._engine = cast(Engine, SampledFacts(self._engine, "sampled_ever", self._scratch))
         apart = self._policy.training.out_of_time_cohorts
         late = set(cohorts[-apart:]) if 0 < apart < len(cohorts) else set()
         counts = []
@@ -121,7 +128,7 @@ class Rows:
         folder.mkdir()
         snapshot = cohort_snapshot(self._engine, self._lake, self._policy, cohort, self._known)
         self._snapshots[cohort] = snapshot
-        only = bind_sample(self._engine, self._lake, snapshot, self._share, f"pool {self._policy.training.seed} ")
+        only = bind_sample(self._engine, self._lake, [snapshot], self._share, self._seed)
         found = write_outcomes(
             self._engine,
             self._lake,
@@ -131,6 +138,7 @@ class Rows:
             known_in=self._known,
             customers_of=snapshot,
             only=only,
+            beside=["bill_status"],
         )
         self._digest.update(f"{found.input_sha256} ".encode())
         self._engine.bind_files("outcomes", [str(file) for file in found.files])
@@ -162,9 +170,13 @@ class Rows:
         self._engine.bind_files("drawn", [str(folder / "drawn.parquet")])
         known = KnownRecords(self._lake, self._policy, cohort, customers_of=self._snapshots[cohort])
         names = self._policy.scored_in_some_family
-        computed = write_indices(self._engine, known, folder, only="drawn", names=names)
-        self._digest.update(f"{computed.input_sha256} ".encode())
-        self._engine.bind_files("computed", [str(file) for file in computed.files])
+        computed = kept_indices(known)
+        if computed is None:
+            accounts = facts_beside(folder, ["bill_status", "default_status"])
+            made = write_indices(self._engine, known, folder, only="drawn", names=names, accounts=accounts)
+            computed = [str(file) for file in made.files]
+        self._digest.update(f"{known.inputs.sha256} ".encode())
+        self._engine.bind_files("computed", computed)
         bands = ", ".join(f"i.{name}_band" for name in names)
         rows = queries.query("training_rows", indices=model_columns(names), bands=bands)
         self._engine.write(rows, {"cohort": str(cohort)}, folder / "rows.parquet")
@@ -189,14 +201,17 @@ def labelled(
         yield rows
 
 
-def bind_sample(engine: Engine, lake: Lake, snapshot: RatingMonth, share: float, seed: str) -> str | None:
-    """A view of about this share of a snapshot's customers, the same ones for the same seed; None stands for all."""
+def bind_sample(
+    engine: Engine, lake: Lake, snapshots: Iterable[RatingMonth], share: float, seed: str, name: str = "sampled"
+) -> str | None:
+    """A view of about this share of the snapshots' customers, the same ones for the same seed; None stands for all."""
     if share >= 1:
         return None
-    engine.bind_files("everyone", lake.files("customers", snapshot_month=snapshot))
+    files = [file for month in sorted(snapshots) for file in lake.files("customers", snapshot_month=month)]
+    engine.bind_files("everyone", files)
     drawn = queries.compose("select distinct customer_id from everyone where md5(:seed || customer_id) < :share")
-    engine.bind_table("sampled", engine.fetch(drawn, {"seed": seed, "share": _hex(share)}))
-    return "sampled"
+    engine.bind_table(name, engine.fetch(drawn, {"seed": seed, "share": _hex(share)}))
+    return name
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def checks(
         _write_rated(settings, cohort, folder / "rated.parquet")
         share = policy.monitoring.max_customers / max(1, lake.manifest("customers", snapshot_month=known)["rows"])
         snapshot = cohort_snapshot(engine, lake, policy, cohort, known)
-        only = bind_sample(engine, lake, snapshot, share, f"matured {cohort} ")
+        only = bind_sample(engine, lake, [snapshot], share, f"matured {cohort} ")
         outcomes = write_outcomes(
             engine, lake, policy, cohort, folder, known_in=known, customers_of=snapshot, only=only
         )
