@@ -26,9 +26,9 @@ from pipeline.basis import Basis
 from pipeline.customers.index_values import kept_indices, model_columns, write_indices
 from pipeline.customers.outcomes import cohort_snapshot, facts_beside, write_outcomes
 from pipeline.engine import Engine, open_engine, queries
+from pipeline.engine.sampled_facts import SampledFacts
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
-from pipeline.models.sampled_facts import SampledFacts
 from pipeline.month import RatingMonth
 from pipeline.policy import Policy
 from pipeline.settings import Settings
