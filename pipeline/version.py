@@ -4,13 +4,13 @@ The policy and the models have hashes of their own. Comments, docstrings and lay
 code around a rating: commands, reports, actions, monitoring.
 """
 
-import ast
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import CodeType
 
 from pipeline import resources, source
 from pipeline.engine import queries
@@ -52,6 +52,18 @@ _DOES_NOT = (
     "publishing/up_to_date.py",
 )
 _OTHER_QUERIES = ("measures", "monitoring", "outages", "outbox", "publishing", "rebates")
+_OF_CODE = (
+    "co_code",
+    "co_names",
+    "co_varnames",
+    "co_freevars",
+    "co_cellvars",
+    "co_argcount",
+    "co_posonlyargcount",
+    "co_kwonlyargcount",
+    "co_flags",
+    "co_exceptiontable",
+)
 _LIBRARIES = (
     "duckdb",
     "great-expectations",
@@ -76,19 +88,19 @@ def sha256() -> str:
 @cache
 def without_documentation(python: str) -> str:
     """What a module does, as text: equal for two modules that differ in comments, docstrings and layout only."""
-    tree = ast.parse(python)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [statement for statement in node.body if not _is_text(statement)]
-    return ast.dump(tree, annotate_fields=False)
+    return _as_text(compile(python, "", "exec", dont_inherit=True, optimize=2))
 
 
-def _is_text(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+def _as_text(constant: object) -> str:
+    """Of code all but where it stands, of a set its members in order."""
+    match constant:
+        case CodeType() as code:
+            return repr([getattr(code, name) for name in _OF_CODE]) + _as_text(code.co_consts)
+        case tuple():
+            return f"({', '.join(map(_as_text, constant))})"
+        case frozenset():
+            return f"{{{', '.join(sorted(map(_as_text, constant)))}}}"
+    return repr(constant)
 
 
 def _modules() -> Iterator[tuple[str, str]]:

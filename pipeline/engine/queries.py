@@ -100,11 +100,13 @@ def header(name: str) -> str:
 
 
 def normal_form(name: str) -> str:
-    """The text of the query <name>.sql without comments, laid out anew: equal where only comments or layout differ."""
-    if slots(name):
-        lines = (line.strip() for line in _body(name).splitlines())
-        return " ".join(line for line in lines if line and not line.startswith("--"))
-    return _parse(name).sql(DIALECT, comments=False)
+    """The tokens of the query <name>.sql, one a line: equal where only comments or layout differ."""
+    file = _file(name)
+    try:
+        tokens = sqlglot.tokenize(file.read_text(encoding="utf-8"), read=DIALECT)
+    except sqlglot.TokenError as error:
+        raise _unreadable(file, error) from None
+    return "\n".join(f"{token.token_type.name} {token.text}" for token in tokens)
 
 
 def slots(name: str) -> frozenset[str]:
@@ -157,9 +159,12 @@ def _parse(name: str) -> exp.Query:
 def _parsed(file: Path) -> exp.Query:
     try:
         return _query(sqlglot.parse_one(file.read_text(encoding="utf-8"), read=DIALECT))
-    except sqlglot.ParseError as error:
-        line = " ".join(str(error).split())
-        raise ConfigError(f"{resources.display(file)} is not SQL that can be read: {line}") from None
+    except (sqlglot.ParseError, sqlglot.TokenError) as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: Exception) -> ConfigError:
+    return ConfigError(f"{resources.display(file)} is not SQL that can be read: {' '.join(str(error).split())}")
 
 
 def _query(tree: exp.Expr) -> exp.Query:
