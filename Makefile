@@ -35,7 +35,7 @@ quick: venv  ## the inner loop, under 90 seconds: no PostgreSQL, Airflow, browse
 
 test: venv  ## the tests, about 10 minutes on two cores (ARGS="-k month")
 	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery and not mariadb and not spark and not wheel" \
-	    -n 2 --dist loadfile --no-loadscope-reorder \
+	    -n 3 --dist loadfile --no-loadscope-reorder \
 	    $(ARGS)
 
 test-slow: venv  ## the long trials

@@ -159,7 +159,7 @@ MEANS, DEVIATIONS = (
 SCALES = st.fixed_dictionaries({"mean": MEANS, "deviation": DEVIATIONS})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_sql_finds_the_same_nearest_centroid_as_numpy_to_the_bit(data):
     columns = data.draw(st.lists(st.sampled_from(["a", "b b", 'c"']), unique=True))
