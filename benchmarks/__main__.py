@@ -33,7 +33,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from benchmarks import floors, measure, peak_mb, results
+from benchmarks import floors, measure, peak_mb, result_alone, results
 from benchmarks.home import empty_lake_and_warehouse, filled_source, home, refuse_other_homes, require_space
 
 BEFORE_MODEL = ("extract", "validate", "compute_indices")
@@ -110,8 +110,9 @@ def main() -> None:
     if asked.step:
         from benchmarks.steps import step
 
-        result = step(asked.step, asked.month, asked.chosen)
-        print(json.dumps({"result": result, "peak_mb": peak_mb()}, default=str))
+        with result_alone() as output:
+            result = step(asked.step, asked.month, asked.chosen)
+            json.dump({"result": result, "peak_mb": peak_mb()}, output, default=str)
         return
     sizes, above = sorted(set(asked.customers)), home()
     require_space(sizes, asked.months + asked.repeat - 1)
