@@ -101,11 +101,18 @@ def postgres_cpu_seconds() -> float:
     import psutil
 
     try:
-        server = psutil.Process(int((home() / "postgres/data/postmaster.pid").read_text().split()[0]))
-        sessions, seconds = server.children(), sum(server.cpu_times()[:4])
+        return tree_cpu_seconds(int((home() / "postgres/data/postmaster.pid").read_text().split()[0]))
     except (OSError, psutil.NoSuchProcess):
         return 0.0
-    for session in sessions:
+
+
+def tree_cpu_seconds(pid: int | None = None) -> float:
+    """Of a process (None: this one), of those it started and has waited for, and of those that run."""
+    import psutil
+
+    process = psutil.Process(pid)
+    running, seconds = process.children(recursive=True), sum(process.cpu_times()[:4])
+    for each in running:
         with suppress(psutil.NoSuchProcess):
-            seconds += sum(session.cpu_times()[:2])
+            seconds += sum(each.cpu_times()[:2])
     return seconds

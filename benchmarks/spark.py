@@ -22,12 +22,14 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from benchmarks import result_alone
 from benchmarks.home import ROOT, empty_lake_and_warehouse, filled_source, home, refuse_other_homes, require_space
+from benchmarks.measure import tree_cpu_seconds
 
 ENGINES = ("duckdb", "spark")
 REACHED = (10_000_000, 60_000_000, 500_000_000)
@@ -89,29 +91,17 @@ def watch_engine(name: str, used: Callable[[str, float], None]) -> None:
         def called(self: Any, *args: Any, **kwargs: Any) -> Any:
             query = next(argument for argument in args if hasattr(argument, "tables"))
             kept = args[0] if call == "keep" else ""
-            before = cpu_seconds()
+            before = tree_cpu_seconds()
             found = run(self, *args, **kwargs)
             if call == "batches":  # DuckDB has done nothing yet
                 found = found.from_batches(found.schema, iter(found.read_all().to_batches()))
-            used(" ".join([call, kept, "of", *sorted(query.tables)]), cpu_seconds() - before)
+            used(" ".join([call, kept, "of", *sorted(query.tables)]), tree_cpu_seconds() - before)
             return found
 
         return called
 
     for call in ("fetch", "keep", "write", "batches"):
         setattr(watched, call, timed(call, getattr(watched, call)))
-
-
-def cpu_seconds() -> float:
-    """Of this process and its children, Java among them."""
-    import psutil
-
-    itself = psutil.Process()
-    used = sum(itself.cpu_times()[:4])
-    for child in itself.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            used += sum(child.cpu_times()[:2])
-    return used
 
 
 @contextmanager
@@ -176,7 +166,7 @@ def _child(part: str, customers: int, months: int, environment: dict[str, str]) 
     )
     if done.returncode:
         sys.exit(f"{part} of {customers:,} customers failed, see above")
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout)
 
 
 def show(sizes: list[dict[str, Any]]) -> None:
@@ -209,8 +199,9 @@ def main() -> None:
     parser.add_argument("--part", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.part:
-        result = prepare(asked.customers[0], asked.months) if asked.part == "prepare" else rate()
-        print(f"\n{json.dumps(result)}")
+        with result_alone() as output:
+            result = prepare(asked.customers[0], asked.months) if asked.part == "prepare" else rate()
+            json.dump(result, output)
         return
     above, sizes = home() / "spark", []
     require_space(asked.customers, asked.months)

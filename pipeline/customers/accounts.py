@@ -6,7 +6,7 @@ made again. So a step that reads them needs no other step to have run.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -24,13 +24,19 @@ FACTS = (*_SHARED, *TABLES, "arrears_register")
 
 
 @contextmanager
-def facts_kept(engine: Engine, bound: Mapping[str, Any]) -> Iterator[None]:
-    """FACTS of the records that are bound, worked out once for all queries of the block that are given them."""
-    for at, name in enumerate(FACTS):
-        engine.keep(name, compose(f"select * from {name}", FACTS[:at]), bound)
+def facts_kept(engine: Engine, bound: Mapping[str, Any], names: Sequence[str] = FACTS) -> Iterator[None]:
+    """The first of FACTS, or all, of the records that are bound: worked out once for all queries of the block that are
+    given them."""
+    for name, query in _in_turn(names).items():
+        engine.keep(name, query, bound)
     yield
-    for name in FACTS:
+    for name in names:
         engine.release(name)
+
+
+def _in_turn(names: Sequence[str]) -> dict[str, Query]:
+    """The query of each of these, given those before it."""
+    return {name: compose(f"select * from {name}", names[:at]) for at, name in enumerate(names)}
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,7 @@ class Accounts:
     def of(cls, engine: Engine, known: KnownRecords) -> Self:
         """Those of a month, written if the lake does not have them."""
         lake, keys = known.lake, {"rating_month": known.month, "basis": known.basis}
-        in_turn = (*_SHARED, *TABLES)
-        made_by = {name: compose(f"select * from {name}", in_turn[:at]) for at, name in enumerate(in_turn)}
+        made_by = _in_turn((*_SHARED, *TABLES))
         bound = parameters(known.policy, known.month)
         made_from = fingerprint(known, made_by.values(), bound)
         if not all(lake.has(name, **keys) and lake.manifest(name, **keys)["made_from"] == made_from for name in TABLES):
@@ -53,14 +58,11 @@ class Accounts:
                 rows = dict.fromkeys(TABLES, 0)
                 for number, within in enumerate(known.ranges(engine)):
                     known.bind(engine, within=within)
-                    for name in _SHARED:
-                        engine.keep(name, made_by[name], bound)
-                    for name in TABLES:
-                        path = written[name].folder / f"part-{number:04d}.parquet"
-                        rows[name] += engine.write(made_by[name], bound, path)
-                        engine.bind_files(name, [str(path)])
-                    for name in _SHARED:
-                        engine.release(name)
+                    with facts_kept(engine, bound, _SHARED):
+                        for name in TABLES:
+                            path = written[name].folder / f"part-{number:04d}.parquet"
+                            rows[name] += engine.write(made_by[name], bound, path)
+                            engine.bind_files(name, [str(path)])
                 for name, partition in written.items():
                     partition.manifest(rows=rows[name], made_from=made_from)
         return cls({name: lake.files(name, **keys) for name in TABLES})

@@ -335,7 +335,7 @@ def _result(rule: Rule, rows: int, failed: int, examples: list[str] | None) -> d
         "success": not failed,
         "rows_checked": rows,
         "rows_failed": failed,
-        "detail": {"examples": examples[:_EXAMPLES]} if examples else {},
+        "detail": {"examples": examples} if examples else {},
     }
 
 

@@ -15,7 +15,6 @@ from typing import Any
 from pipeline.basis import Basis
 from pipeline.engine import Engine, open_engine
 from pipeline.engine.connection import open_connection
-from pipeline.engine.connection import refusals as lake_refusals
 from pipeline.errors import DataQualityError, GridgradeError, LakeError
 from pipeline.ingest.expectations import differing, row_suite
 from pipeline.ingest.table_check import Judged, TableCheck, months_read
@@ -62,7 +61,6 @@ def validate(
 
     checked = 0
     with (
-        lake_refusals(),
         open_engine(settings.with_memory(1 - _LISTING), policy.timezone) as engine,
         open_connection(settings.with_memory(_LISTING), policy.timezone) as database,
         TemporaryDirectory(dir=settings.scratch_path) as scratch,

@@ -85,13 +85,8 @@ def hashes(files: Iterable[_Openable], known_by: str | None) -> dict[str, str]:
     return {"sha256": now} if known_by in (None, now) else {"sha256": str(known_by), "files_sha256": now}
 
 
-def hash_files(paths: Iterable[Path]) -> str:
-    """The common sha256 of files of this machine, one after the other."""
-    return hash_opened(partial(path.open, "rb") for path in paths)
-
-
 def hash_opened(files: Iterable[_Openable]) -> str:
-    """The same of files that are opened by calling them."""
+    """The common sha256 of files, one after the other; each is opened by calling it."""
     digest = hashlib.sha256()
     for opened in files:
         with opened() as file:

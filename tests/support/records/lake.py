@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ def reseal(lake: Lake, folder: Path | str, **changes: Any) -> None:
     path = folder / integrity.MANIFEST
     document = json.loads(path.read_text(encoding="utf-8"))
     del document["manifest_sha256"]
-    document |= {"sha256": integrity.hash_files([folder / name for name in document["files"]])} | changes
+    document |= {
+        "sha256": integrity.hash_opened(partial((folder / name).open, "rb") for name in document["files"])
+    } | changes
     path.write_text(json.dumps(integrity.seal(document, folder.relative_to(lake.root).as_posix())), encoding="utf-8")
 
 
