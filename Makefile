@@ -97,10 +97,10 @@ lock: venv  ## compile requirements*.txt anew from pyproject.toml (ARGS=--upgrad
 # Tools that look at the lock, each run in an environment of its own; they need the package index.
 TOOL = $(INDEX) UV_NO_CACHE=1 UV_TOOL_DIR="$(TMPDIR)/tools" "$(BIN)/uv" tool run --quiet
 
-audit: venv  ## known vulnerabilities of what requirements.txt locks; says so and passes where PyPI cannot be asked
+audit: venv  ## known vulnerabilities of what requirements*.txt lock; says so and passes where PyPI cannot be asked
 	@$(RUN) if ! "$(BIN)/python" -c 'import urllib.request; urllib.request.urlopen("https://pypi.org/pypi/pip/25.0/json", timeout=20)' \
 	    2>/dev/null; then echo "skipped: PyPI's list of vulnerabilities cannot be reached"; exit 0; fi; \
-	$(TOOL) pip-audit==2.10.1 -r requirements.txt --require-hashes --disable-pip --strict $(ARGS)
+	$(TOOL) pip-audit==2.10.1 -r requirements.txt -r requirements-spark.txt --require-hashes --disable-pip --strict $(ARGS)
 
 sbom: venv  ## what requirements.txt locks as dist/sbom.cdx.json (CycloneDX)
 	@$(RUN) mkdir -p dist; $(TOOL) --from cyclonedx-bom==7.3.1 cyclonedx-py requirements requirements.txt \

@@ -73,8 +73,14 @@ def summary(months: list[dict[str, Any]], pandas: dict[str, Any]) -> dict[str, A
             f"{one} / {other}": round(median(_ratio(month["steps"][one], month["steps"][other]) for month in months), 2)
             for one, other in AGAINST
         }
-        | {"plain pandas / compute_indices": round(_ratio(pandas, steps["compute_indices"]), 1)},
+        | {"plain pandas / compute_indices": over_pandas(pandas, steps["compute_indices"])},
     }
+
+
+def over_pandas(pandas: dict[str, Any], step: dict[str, float]) -> float | str:
+    if "out_of_memory" in pandas["result"]:
+        return f"pandas did not fit into {pandas['result']['out_of_memory']:,} GB"
+    return round(_ratio(pandas, step), 1)
 
 
 def _ratio(one: dict[str, float], other: dict[str, float]) -> float:
@@ -108,7 +114,7 @@ def show(sizes: list[dict[str, Any]]) -> None:
     for figures in sizes:
         console.print(_table(figures))
         for what, ratio in figures["over"].items():
-            console.print(f"{what}: {ratio:,}", highlight=False)
+            console.print(f"{what}: {ratio if isinstance(ratio, str) else f'{ratio:,}'}", highlight=False)
         console.print(
             f"all processes of the month: {figures['whole_month']['process_seconds']:,.1f} s", highlight=False
         )

@@ -1,5 +1,7 @@
 """What runs in a process of its own: a step of the month, or its indices in plain pandas."""
 
+import resource
+from collections.abc import Callable
 from typing import Any
 
 PANDAS_READS = {
@@ -39,13 +41,26 @@ def step(name: str, month_text: str, chosen: dict[str, Any] | None) -> dict:
     run = Run(*inputs(month_text))
     if name == "pandas":
         try:
-            return {"rows": plain_pandas(*run.inputs)}
+            return unless_out_of_memory(lambda: {"rows": plain_pandas(*run.inputs)})
         except AssertionError as error:
             return {"differs": " ".join(str(error).split()[:40])}
     if name == "model":
         decision = run.choose_model()
         return run.retrain(decision) if decision["mode"] == "retrain" else run.apply(decision)
     return getattr(run, name)(*([chosen] if chosen else []))
+
+
+def unless_out_of_memory(work: Callable[[], dict]) -> dict:
+    """What ``work`` returns; {"out_of_memory": gigabytes} where it asks for more than is free. That is refused from now
+    on, since the kernel would end any process for it."""
+    import psutil
+
+    free = psutil.virtual_memory().available
+    resource.setrlimit(resource.RLIMIT_DATA, (free, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    try:
+        return work()
+    except MemoryError:
+        return {"out_of_memory": round(free / 1e9, 1)}
 
 
 def plain_pandas(month, settings, policy) -> int:

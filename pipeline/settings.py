@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SecretsSettingsSource, SettingsConfigDict, SettingsError
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -81,18 +81,12 @@ class Settings(BaseSettings):
             return None
         return _checked(str(lake)) if is_url(lake) else Path(lake).expanduser().absolute()
 
-    @field_validator("project")
+    @field_validator("project", "secrets")
     @classmethod
-    def _is_folder(cls, path: Path | None) -> Path | None:
+    def _is_folder(cls, path: Path | None, setting: ValidationInfo) -> Path | None:
         if path and not path.is_dir():
-            raise ValueError(f"{path} is not a folder; gridgrade init {path} makes it")
-        return path
-
-    @field_validator("secrets")
-    @classmethod
-    def _holds_secrets(cls, path: Path | None) -> Path | None:
-        if path and not path.is_dir():
-            raise ValueError(f"{path} is not a folder")
+            made = f"; gridgrade init {path} makes it" if setting.field_name == "project" else ""
+            raise ValueError(f"{path} is not a folder{made}")
         return path
 
     @field_validator("memory_limit")

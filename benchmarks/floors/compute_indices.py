@@ -129,6 +129,7 @@ def compare(month, settings, policy, folder, step, made) -> dict[str, int]:
 
     ours = file_list(Lake.of(settings).files("indices", rating_month=month, basis="as_known_then"))
     with duckdb.connect() as database:
+        database.execute("set enable_progress_bar = false")
         database.execute(f"create view ours as select * from read_parquet({ours}, hive_partitioning = false)")
         database.execute(
             "create view floor as select f.* replace (d.id as customer_id) "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -97,6 +98,14 @@ def test_memory_of_steps_that_run_at_once_adds_up_and_of_others_does_not():
     assert found["whole_month"]["peak_mb"] == 330 + 280
     assert found["whole_month"]["seconds"] == 15 + 6
     assert found["whole_month"]["process_seconds"] == 22
+
+
+def test_what_asks_for_more_memory_than_there_is_says_so_and_does_not_end_the_benchmark():
+    asking = "from benchmarks.steps import unless_out_of_memory as u; print(u(lambda: bytearray(10**15)), u(dict))"
+    done = subprocess.run([sys.executable, "-c", asking], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"\{'out_of_memory': [\d.]+\} \{\}\n", done.stdout)
+    assert results.over_pandas({"seconds": 27.0, "result": {"rows": 5}}, {"seconds": 9.0}) == 3.0
+    assert "did not fit into 8.5 GB" in results.over_pandas({"seconds": 2.0, "result": {"out_of_memory": 8.5}}, {})
 
 
 def test_what_differs_is_named():
