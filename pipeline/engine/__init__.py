@@ -58,8 +58,10 @@ class Engine(Protocol):
     ) -> None:
         """View ``name`` over the files of the rows to leave out of each table: table_name, customer_id of each row."""
 
-    def bind_files(self, name: str, files: Sequence[str], *, within: Range | None = None) -> None:
-        """View ``name`` over Parquet files as they are; ``within``: see ``bind_facts``."""
+    def bind_files(
+        self, name: str, files: Sequence[str], *, only: str | None = None, within: Range | None = None
+    ) -> None:
+        """View ``name`` over Parquet files as they are; ``only``, ``within``: see ``bind_facts``."""
 
     def bind_rows(self, name: str, columns: Mapping[str, str], files: Sequence[tuple[int, str]]) -> None:
         """View ``name`` with these columns over numbered files of facts: every row with ``file_number`` and its place

@@ -95,8 +95,10 @@ class DuckDBEngine:
             rows = f"select * from ({rows}) where {' and '.join(conditions)}"
         self._bind(name, rows)
 
-    def bind_files(self, name: str, files: Sequence[str], *, within: Range | None = None) -> None:
-        self._bind_customers(name, f"select * from read_parquet({literals(files)})", None, within)
+    def bind_files(
+        self, name: str, files: Sequence[str], *, only: str | None = None, within: Range | None = None
+    ) -> None:
+        self._bind_customers(name, f"select * from read_parquet({literals(files)})", only, within)
 
     def bind_rows(self, name: str, columns: Mapping[str, str], files: Sequence[tuple[int, str]]) -> None:
         if not files:

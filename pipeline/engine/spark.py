@@ -93,8 +93,10 @@ class SparkEngine:
                 rows = rows.unionByName(self._read(left_out).selectExpr(f"{text(table)} as table_name", "customer_id"))
         self._bind_customers(name, rows, only, within)
 
-    def bind_files(self, name: str, files: Sequence[str], *, within: Range | None = None) -> None:
-        self._bind_customers(name, self._read(files), None, within)
+    def bind_files(
+        self, name: str, files: Sequence[str], *, only: str | None = None, within: Range | None = None
+    ) -> None:
+        self._bind_customers(name, self._read(files), only, within)
 
     def _bind_customers(self, name: str, rows: DataFrame, only: str | None, within: Range | None) -> None:
         if only:

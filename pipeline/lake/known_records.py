@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -122,14 +123,15 @@ class KnownRecords:
         engine.bind_table("lake_begins", self._lake_begins(engine))
         return self.inputs.sha256
 
-    def ranges(self, engine: Engine) -> list[Range]:
+    def ranges(self, engine: Engine, customers: Sequence[str] | None = None) -> list[Range]:
         """The customers of the snapshot in ranges of ``engine.customers_at_once`` or fewer, together all there may be.
+        ``customers``: files of customer_id, of those who count in place of the snapshot's.
 
         No query looks from one customer at another but satisfaction_slope_by_segment, which is asked before, and the
         lake keeps its rows by customer. So a month is computed range after range, each in memory, and reads no more
         than it would at once.
         """
-        engine.bind_files("snapshot", self.lake.files("customers", snapshot_month=self.customers_of))
+        engine.bind_files("snapshot", customers or self.lake.files("customers", snapshot_month=self.customers_of))
         query = queries.compose("select * from range_starts order by customer_id")
         starts = engine.fetch(query, {"customers": engine.customers_at_once})["customer_id"].to_pylist()
         return list(zip([None, *starts], [*starts, None], strict=True))

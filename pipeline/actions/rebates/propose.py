@@ -11,13 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.actions.outbox import propose
 from pipeline.actions.rebates import ledger
 from pipeline.actions.rebates.ledger import Campaign
 from pipeline.customers.accounts import Accounts
 from pipeline.customers.parameters import parameters
-from pipeline.engine import Engine, open_engine, queries
+from pipeline.engine import Engine, Range, open_engine, queries
 from pipeline.lake import Lake
 from pipeline.lake.known_records import KnownRecords
 from pipeline.month import RatingMonth
@@ -26,7 +27,7 @@ from pipeline.policy.actions import Campaign as CampaignTerms
 from pipeline.settings import Settings
 from pipeline.warehouse.connection import bulk_transaction
 
-PERHAPS_OVERDUE = "perhaps_overdue"
+LOOKED_AT = "looked_at"
 OVERDUE = "overdue_at_start"
 STANDING = "standing"
 AFFECTED = "affected"
@@ -50,25 +51,23 @@ def propose_rebates(month: RatingMonth, settings: Settings, policy: Policy) -> d
         warehouse.cursor() as cursor,
     ):
         known = KnownRecords(lake, policy, month, publication.basis)
-        ranges = known.ranges(engine)
         computing = Computing(engine, policy, Path(scratch))
         ledger.lock(cursor)
+        accounts = Accounts.of(engine, known) if campaigns else Accounts({})
+        known.bind(engine)
+        learnt = engine.batches(queries.compose("select * from learnt_later"), computing.recorded(month, month))
+        ended = list(ledger.affected_grants(cursor, month, learnt))
+        ranges = known.ranges(engine, [computing.narrow(campaigns, accounts, [customers for _, customers in ended])])
         changed = 0
         for campaign in campaigns:
             engine.bind_table(STANDING, ledger.standing(cursor, campaign))
-            accounts = Accounts.of(engine, known)
-            known.bind(engine)
-            computing.narrow(campaign, accounts)
-            narrowed = (known.bind(engine, only=PERHAPS_OVERDUE, within=within) for within in ranges)
-            computing.look_at_start(campaign, narrowed)
-            known.bind(engine, only=OVERDUE)  # few customers are in arrears, and only their payments matter
+            computing.look_at_start(campaign, (computing.bind_narrowed(known, LOOKED_AT, within) for within in ranges))
+            computing.bind_narrowed(known, OVERDUE)
             changed += ledger.grant(cursor, publication, campaign, computing.grants(campaign, accounts))
-        known.bind(engine)
-        learnt = engine.batches(queries.compose("select * from learnt_later"), computing.recorded(month, month))
-        for campaign, customers in ledger.affected_grants(cursor, month, learnt):
+        for campaign, customers in ended:
             engine.bind_table(AFFECTED, pa.table({"customer_id": customers}))
-            ended = KnownRecords(lake, policy, campaign.last_month, known_in=known.known_in)
-            ended.bind(engine, only=AFFECTED)
+            then = KnownRecords(lake, policy, campaign.last_month, known_in=known.known_in)
+            computing.bind_narrowed(then, AFFECTED)
             computing.apply_reversals(campaign, month)
             computing.look_at_start(campaign, [None])
             changed += ledger.settle(cursor, publication, campaign, computing.rebates_of_affected(campaign))
@@ -105,12 +104,36 @@ class Computing:
 
     def __init__(self, engine: Engine, policy: Policy, scratch: Path):
         self._engine, self._policy, self._scratch = engine, policy, scratch
+        self._copies = dict.fromkeys(("bills", "payments"), "")
 
-    def narrow(self, campaign: Campaign, accounts: Accounts) -> None:
-        """Bind the customers who may have had bills overdue when the campaign began."""
+    def narrow(self, campaigns: Iterable[Campaign], accounts: Accounts, affected: Iterable[pa.Array]) -> str:
+        """Bind the customers who may have had bills overdue when one of the campaigns began, and the ``affected``; the
+        file that lists them.
+
+        They are few. Queries read their bills and payments again and again, and would look for them among all each
+        time: so these are copied for ``bind_narrowed``. All records are bound.
+        """
         accounts.bind(self._engine)
-        perhaps = self.written("select * from perhaps_overdue_at_start", self.parameters(campaign), accounts.files)
-        self._engine.bind_files(PERHAPS_OVERDUE, [perhaps])
+        lists = [
+            self.written("select * from perhaps_overdue_at_start", self.parameters(campaign), accounts.files)
+            for campaign in campaigns
+        ]
+        lists.append(str(self._scratch / "affected.parquet"))
+        pq.write_table(pa.table({"customer_id": pa.chunked_array(list(affected), pa.string())}), lists[-1])
+        self._engine.bind_files(LOOKED_AT, lists)
+        looked_at = self.written(f"select distinct customer_id from {LOOKED_AT}", {})
+        self._engine.bind_files(LOOKED_AT, [looked_at])
+        for name in self._copies:
+            chosen = f"select * from {name} where customer_id in (select customer_id from {LOOKED_AT})"
+            self._copies[name] = self.written(chosen, {})
+        return looked_at
+
+    def bind_narrowed(self, known: KnownRecords, only: str, within: Range | None = None) -> str:
+        """Bind the records of those customers of ``narrow`` who are in the view ``only``; see ``KnownRecords.bind``."""
+        sha256 = known.bind(self._engine, only=only, within=within)
+        for name, copy in self._copies.items():
+            self._engine.bind_files(name, [copy], only=only, within=within)
+        return sha256
 
     def look_at_start(self, campaign: Campaign, bound: Iterable) -> None:
         """Bind the bills overdue when the campaign began, from one range of customers ``bound`` after the other.
