@@ -15,8 +15,6 @@ KINDS = {
     "bill": ("bill_id", "cancels_bill_id"),
     "payment": ("payment_id", "reverses_payment_id"),
 }
-STAGES = ("live_bills", "received", "bill_money", "opening_balances", "credited", "bill_status")
-GIVEN = ("credited", "bill_status")
 AT_ONCE = 125_000
 # What the queries say of an id as a text, and what they say of a number. Credits keep their order: first the credit
 # notes, then the opening balance, then the payments.
@@ -33,6 +31,7 @@ AS_NUMBERS = (
 
 def prepare(month, settings, policy, folder, step) -> dict[str, Any]:
     from benchmarks.floors import texts
+    from pipeline.customers.accounts import FACTS, GIVEN
     from pipeline.customers.index_query import indices_query
     from pipeline.customers.index_values import rule_facts, with_empty_windows
     from pipeline.customers.parameters import parameters
@@ -55,7 +54,8 @@ def prepare(month, settings, policy, folder, step) -> dict[str, Any]:
         "numbered": {path.stem: str(path) for path in sorted(folder.glob("numbered/*.parquet"))},
         "ranges": [[first, first + AT_ONCE] for first in range(0, customers, AT_ONCE)],
         "slopes": on_numbers(compose("select * from satisfaction_slope_by_segment")),
-        "stages": [[name, on_numbers(compose(f"select * from {name}", STAGES[:at]))] for at, name in enumerate(STAGES)],
+        "stages": [[name, on_numbers(compose(f"select * from {name}", FACTS[:at]))] for at, name in enumerate(FACTS)],
+        "not_read_again": sorted(set(FACTS) - set(GIVEN)),
         "indices": on_numbers(indices_query(policy, policy.indices, known.absent, rule_facts(), GIVEN)),
     }
 
@@ -114,7 +114,7 @@ def run(given: dict[str, Any]) -> int:
             bind(f"customer_id >= {first} and customer_id < {end}")
             for name, query in given["stages"]:
                 database.execute(f"create or replace temp table {name} as {query}")
-            for name in set(STAGES) - set(GIVEN):
+            for name in given["not_read_again"]:
                 database.execute(f"drop table {name}")
             rows += write(database, given["indices"], f"{given['folder']}/indices-{number:04d}.parquet")
     return rows

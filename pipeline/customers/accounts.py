@@ -6,7 +6,7 @@ made again. So a step that reads them needs no other step to have run.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,26 +17,30 @@ from pipeline.engine.queries import Query, compose
 from pipeline.lake.known_records import KnownRecords
 
 TABLES = ("credited", "bill_status")
-# What both are made from, and each of these from those before it.
-_SHARED = ("live_bills", "received", "bill_money", "opening_balances")
-FACTS = (*_SHARED, *TABLES, "arrears_register")
+_READ_OFTEN = ("live_bills", "arrears_register")
+_READ_FOR_TABLES = ("received", "bill_money", "opening_balances")
+FACTS = (*_READ_OFTEN, *_READ_FOR_TABLES, *TABLES)
 """What most queries of a cut-off read, each of it made from those before it."""
+GIVEN = (*_READ_OFTEN, *TABLES)
+"""Those of which a month's indices are computed."""
 
 
 @contextmanager
-def facts_kept(engine: Engine, bound: Mapping[str, Any], names: Sequence[str] = FACTS) -> Iterator[None]:
-    """The first of FACTS, or all, of the records that are bound: worked out once for all queries of the block that are
-    given them."""
-    for name, query in _in_turn(names).items():
+def facts_kept(
+    engine: Engine, bound: Mapping[str, Any], names: Sequence[str] = FACTS, given: Sequence[str] = ()
+) -> Iterator[None]:
+    """These of FACTS, which follow those ``given``, of the records that are bound: worked out once for all queries of
+    the block that are given them."""
+    for name, query in _in_turn(names, given).items():
         engine.keep(name, query, bound)
     yield
     for name in names:
         engine.release(name)
 
 
-def _in_turn(names: Sequence[str]) -> dict[str, Query]:
+def _in_turn(names: Sequence[str], given: Sequence[str] = ()) -> dict[str, Query]:
     """The query of each of these, given those before it."""
-    return {name: compose(f"select * from {name}", names[:at]) for at, name in enumerate(names)}
+    return {name: compose(f"select * from {name}", (*given, *names[:at])) for at, name in enumerate(names)}
 
 
 @dataclass(frozen=True)
@@ -48,29 +52,62 @@ class Accounts:
     @classmethod
     def of(cls, engine: Engine, known: KnownRecords) -> Self:
         """Those of a month, written if the lake does not have them."""
-        lake, keys = known.lake, {"rating_month": known.month, "basis": known.basis}
-        made_by = _in_turn((*_SHARED, *TABLES))
-        bound = parameters(known.policy, known.month)
-        made_from = fingerprint(known, made_by.values(), bound)
-        if not all(lake.has(name, **keys) and lake.manifest(name, **keys)["made_from"] == made_from for name in TABLES):
-            with ExitStack() as stack:
-                written = {name: stack.enter_context(lake.writing(name, **keys)) for name in TABLES}
-                rows = dict.fromkeys(TABLES, 0)
-                for number, within in enumerate(known.ranges(engine)):
-                    known.bind(engine, within=within)
-                    with facts_kept(engine, bound, _SHARED):
-                        for name in TABLES:
-                            path = written[name].folder / f"part-{number:04d}.parquet"
-                            rows[name] += engine.write(made_by[name], bound, path)
-                            engine.bind_files(name, [str(path)])
-                for name, partition in written.items():
-                    partition.manifest(rows=rows[name], made_from=made_from)
-        return cls({name: lake.files(name, **keys) for name in TABLES})
+        if not _are_there(known):
+            for _ in bound_by_range(engine, known):
+                pass
+        return cls({name: known.lake.files(name, **_keys(known)) for name in TABLES})
 
     def bind(self, engine: Engine, within: Range | None = None) -> None:
         """Bind the tables; ``within``: only customers of this range."""
         for name, files in self.files.items():
             engine.bind_files(name, files, within=within)
+
+
+def bound_by_range(engine: Engine, known: KnownRecords) -> Generator[Sequence[str]]:
+    """Bind the records of a month, range after range, with its accounts; yields those of FACTS that are bound.
+
+    Where the lake lacks the accounts they are computed on the way, and are there when the last range is done with.
+    Close it, so that a month that breaks off leaves none.
+    """
+    if _are_there(known):
+        accounts = Accounts.of(engine, known)
+        for within in known.ranges(engine):
+            known.bind(engine, within=within)
+            accounts.bind(engine, within)
+            yield TABLES
+        return
+    made_by, bound = _made_by(), parameters(known.policy, known.month)
+    with ExitStack() as stack:
+        written = {name: stack.enter_context(known.lake.writing(name, **_keys(known))) for name in TABLES}
+        rows = dict.fromkeys(TABLES, 0)
+        for number, within in enumerate(known.ranges(engine)):
+            known.bind(engine, within=within)
+            with facts_kept(engine, bound, _READ_OFTEN):
+                with facts_kept(engine, bound, _READ_FOR_TABLES, _READ_OFTEN):
+                    for name in TABLES:
+                        path = written[name].folder / f"part-{number:04d}.parquet"
+                        rows[name] += engine.write(made_by[name], bound, path)
+                        engine.bind_files(name, [str(path)])
+                yield GIVEN
+        for name, partition in written.items():
+            partition.manifest(rows=rows[name], made_from=_made_from(known))
+
+
+def _are_there(known: KnownRecords) -> bool:
+    lake, keys, made_from = known.lake, _keys(known), _made_from(known)
+    return all(lake.has(name, **keys) and lake.manifest(name, **keys)["made_from"] == made_from for name in TABLES)
+
+
+def _keys(known: KnownRecords) -> dict[str, Any]:
+    return {"rating_month": known.month, "basis": known.basis}
+
+
+def _made_by() -> dict[str, Query]:
+    return _in_turn(FACTS)
+
+
+def _made_from(known: KnownRecords) -> str:
+    return fingerprint(known, _made_by().values(), parameters(known.policy, known.month))
 
 
 def fingerprint(known: KnownRecords, made_by: Iterable[Query], bound: Mapping[str, Any]) -> str:

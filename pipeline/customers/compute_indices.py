@@ -1,7 +1,6 @@
 """Step: one row per rated customer with every credit index of the policy."""
 
 from pipeline.basis import Basis
-from pipeline.customers.accounts import Accounts
 from pipeline.customers.index_values import computed_from, write_indices
 from pipeline.engine import open_engine
 from pipeline.lake import Lake
@@ -18,8 +17,7 @@ def compute_indices(
     lake = Lake.of(settings)
     known = KnownRecords(lake, policy, month, basis)
     with open_engine(settings) as engine, lake.writing("indices", rating_month=month, basis=basis) as partition:
-        accounts = Accounts.of(engine, known)
-        computed = write_indices(engine, known, partition.folder, accounts=accounts, with_rules=True)
+        computed = write_indices(engine, known, partition.folder, with_rules=True)
         partition.manifest(
             rows=computed.rows,
             input_sha256=computed.input_sha256,

@@ -1,10 +1,11 @@
 """The indices of a month's customers, or of a cohort's, as Parquet files."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.customers.accounts import Accounts, fingerprint
+from pipeline.customers.accounts import Accounts, bound_by_range, fingerprint
 from pipeline.customers.index_query import indices_query
 from pipeline.customers.parameters import parameters
 from pipeline.engine import Engine, queries
@@ -25,35 +26,43 @@ def write_indices(
     folder: Path,
     *,
     only: str | None = None,
-    names: Iterable[str] | None = None,
     accounts: Accounts | None = None,
+    names: Iterable[str] | None = None,
     with_rules: bool = False,
 ) -> Computed:
     """One row per rated customer, by customer_id, in numbered files: segment, family, region, bills, is_in_default,
     is_thin_file and, for each index of ``names`` (default: all of the policy), its value, whether it was missing
     (``_missing``; the value is then what the policy puts in its place, or null for the median that only a model
     knows) and its band. An index of other families than the customer's, or one whose tables the lake lacks, is
-    missing and null. ``accounts``: those of the month, or of the cohort. ``with_rules``: also the columns of
-    sql/lake/grading/rule_facts.sql, is_default_by_register and quarantined_records. ``only``: the name of a bound
-    view of customer_id, to compute just these."""
+    missing and null. ``with_rules``: also the columns of sql/lake/grading/rule_facts.sql, is_default_by_register and
+    quarantined_records. ``only``: the name of a bound view of customer_id, to compute just these, whose ``accounts``
+    these are; else those of the month, which the lake is given on the way where it lacks them."""
     policy = known.policy
     names = policy.indices if names is None else names
-    query = indices_query(
-        policy, names, known.absent, rule_facts() if with_rules else (), accounts.files if accounts else ()
-    )
-    bound = with_empty_windows(parameters(policy, known.month), query)
-    if "segment_slopes" in query.tables:
+
+    def query(given: Collection[str] = ()) -> queries.Query:
+        return indices_query(policy, names, known.absent, rule_facts() if with_rules else (), given)
+
+    bound = with_empty_windows(parameters(policy, known.month), query())
+    if "segment_slopes" in query().tables:
         known.bind(engine, only=only)
         slopes = engine.fetch(queries.compose("select * from satisfaction_slope_by_segment"), bound)
         engine.bind_table("segment_slopes", slopes)
-    files, rows, sha256 = [], 0, ""
-    for number, within in enumerate(known.ranges(engine) if only is None else [(None, None)]):
-        sha256 = known.bind(engine, only=only, within=within)
-        if accounts:
-            accounts.bind(engine, within)
-        files.append(folder / f"part-{number:04d}.parquet")
-        rows += engine.write(query, bound, files[-1])
-    return Computed(files, rows, sha256)
+    files, rows = [], 0
+    with closing(
+        _bound(engine, known, only, accounts) if only and accounts else bound_by_range(engine, known)
+    ) as parts:
+        for number, given in enumerate(parts):
+            files.append(folder / f"part-{number:04d}.parquet")
+            rows += engine.write(query(given), bound, files[-1])
+    return Computed(files, rows, known.inputs.sha256)
+
+
+def _bound(engine: Engine, known: KnownRecords, only: str, accounts: Accounts) -> Generator[Collection[str]]:
+    """As ``bound_by_range``, of chosen customers and at once."""
+    known.bind(engine, only=only)
+    accounts.bind(engine)
+    yield accounts.files
 
 
 def kept_indices(known: KnownRecords) -> list[str] | None:
