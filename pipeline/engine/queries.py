@@ -72,9 +72,7 @@ def _composed(text: str, given: frozenset[str], project: Path | None) -> Query:
     if needed:
         own = tree.args.get("with_")
         # The parsed queries themselves, which nobody changes: copies take longer than parsing.
-        ctes = [
-            exp.CTE(this=body, alias=exp.TableAlias(this=exp.to_identifier(name))) for name, body in needed.items()
-        ]
+        ctes = [exp.CTE(this=body, alias=exp.TableAlias(this=exp.to_identifier(name))) for name, body in needed.items()]
         tree.set("with_", exp.With(expressions=ctes + (own.expressions if own else [])))
     return Query(tree)
 
