@@ -1,5 +1,6 @@
 """How a database is connected to."""
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, create_engine
@@ -7,13 +8,23 @@ from sqlalchemy.pool import NullPool
 
 
 def connect(url: URL, is_kept: bool = False) -> Engine:
-    """A SQLAlchemy engine that keeps no idle connection behind; ``is_kept``: until it is disposed of."""
-    arguments = {}
-    if url.get_driver_name() == "pymysql" and url.password is not None:
-        arguments["password"] = str(url.password).encode()  # of text, the driver takes Latin-1 alone
+    """A SQLAlchemy engine that keeps no idle connection behind, the same one for an address; ``is_kept``: one of the
+    caller's own, which keeps connections until it is disposed of."""
     if is_kept:
-        return create_engine(url, pool_pre_ping=True, connect_args=arguments)
-    return create_engine(url, poolclass=NullPool, connect_args=arguments)
+        return create_engine(url, pool_pre_ping=True, connect_args=_arguments(url))
+    return _engine(url)
+
+
+@lru_cache(maxsize=16)
+def _engine(url: URL) -> Engine:
+    """What an engine asks of a server when it first connects takes longer than most transactions."""
+    return create_engine(url, poolclass=NullPool, connect_args=_arguments(url))
+
+
+def _arguments(url: URL) -> dict[str, bytes]:
+    if url.get_driver_name() == "pymysql" and url.password is not None:
+        return {"password": str(url.password).encode()}  # of text, the driver takes Latin-1 alone
+    return {}
 
 
 def without_password(text: str, url: URL) -> str:

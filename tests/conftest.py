@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import URL
 
 from pipeline.local.postgres import CIS, PIPELINE, EmbeddedPostgres
+from pipeline.local.postgres_roles import read_passwords
 from pipeline.policy import Policy
 from pipeline.settings import Settings
 
@@ -40,6 +41,10 @@ def postgres(tmp_path_factory) -> Iterator[EmbeddedPostgres]:
         _admin(server, "create database copied template template0 strategy file_copy", "drop database copied")
     except psycopg.Error:  # a file system that cannot
         _admin(server, "alter system reset file_copy_method", "select pg_reload_conf()")
+    # A test connects often: the passwords are random, and need not be slow to check.
+    passwords = read_passwords(folder).items()
+    quick = (f"alter role {role} password '{password}'" for role, password in passwords)
+    _admin(server, "set scram_iterations = 1", *quick)
     yield server
     EmbeddedPostgres.stop(folder)
 

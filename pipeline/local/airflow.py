@@ -41,6 +41,7 @@ PRELOADED = (
     "airflow.sdk.execution_time.supervisor",
     "airflow.sdk.execution_time.task_runner",
     "airflow.providers.standard.operators.python",
+    "great_expectations",
     "pipeline.actions.measures.decide",
     "pipeline.actions.rebates.propose",
     "pipeline.customers.compute_indices",

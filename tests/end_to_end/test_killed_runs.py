@@ -3,15 +3,16 @@
 import json
 import os
 import random
-import shutil
 import signal
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pipeline.cycle import rate_month
+from pipeline.lake import Lake
 from pipeline.sample import LAST, generate
 from pipeline.source.write import replace_tables
 from pipeline.warehouse import publications
@@ -20,6 +21,7 @@ from pipeline.warehouse.monthly_tables import TABLES
 from tests.support.environment import variables
 from tests.support.killable_runs import Forks
 from tests.support.records.indices import MODELS, expert, register
+from tests.support.records.lake import fill_lake
 
 RATE = """
 import json, os, signal, sys, threading
@@ -133,10 +135,15 @@ def points(calls: Counter, number: int, seed: int) -> list[tuple[str, int]]:
 
 
 @pytest.fixture(scope="module")
-def rated_before(databases, policy, sample_lake, tmp_path_factory):
-    """The sample in the lake, and a model to rate it by."""
+def rated_before(databases, policy, tmp_path_factory):
+    """A small sample in the lake, and a model to rate it by."""
+    batches = defaultdict(list)
+    for name, batch in generate(150, 10):
+        batches[name].append(batch)
     with databases(tmp_path_factory.mktemp("before") / "home") as settings:
-        shutil.copytree(sample_lake, settings.lake_path)
+        fill_lake(
+            Lake(settings.lake_path), {name: pa.Table.from_batches(parts) for name, parts in batches.items()}, LAST
+        )
         for family, version in MODELS.items():
             register(settings, family, version, expert(policy))
         yield settings

@@ -22,7 +22,7 @@ def settings(settings):
     with psycopg.connect(url) as connection:
         connection.execute("drop schema ops, rating, report cascade")
         connection.execute(DUMP.read_text())
-    replace_tables(settings.source, generate(12, 26))
+    replace_tables(settings.source, generate(12, 14))
     return settings
 
 

@@ -42,6 +42,12 @@ def traces(settings: Settings, text: str) -> Iterator[str]:
             yield str(file)
 
 
+def query(settings: Settings, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """The rows that a query of the warehouse gives."""
+    with _connected(settings) as connection:
+        return connection.execute(statement, parameters or None).fetchall()
+
+
 def _texts(rows: pa.Table) -> Iterator[str]:
     for column in rows.columns:
         if pa.types.is_string(column.type):

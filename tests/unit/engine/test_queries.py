@@ -95,6 +95,22 @@ def test_a_query_named_twice_on_the_way_is_put_in_once():
     assert names.index("received") < names.index("bill_status") < names.index("late_debt") < names.index("mine")
 
 
+def test_a_text_is_the_same_whatever_was_composed_and_written_before():
+    """Composed queries have the parsed ones in common."""
+
+    def texts(names):
+        queries._composed.cache_clear()
+        queries._parsed.cache_clear()
+        composed = {name: queries.compose(f"select * from {name}") for name in names}
+        return {name: (query.sql(), query.sql("spark")) for name, query in composed.items()}
+
+    names = ["payment", "consumption", "late_debt", "bill_status"]
+    together = texts(names)
+    assert together == texts(names[::-1])
+    for name in names:
+        assert texts([name]) == {name: together[name]}
+
+
 def test_what_is_given_is_read_as_a_table():
     query = queries.compose("select * from late_debt", ["bill_status", "credited"])
     names = {cte.alias for cte in sqlglot.parse_one(query.sql(), read="duckdb").find_all(exp.CTE)}

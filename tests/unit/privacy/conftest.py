@@ -1,6 +1,7 @@
 """An installation that keeps something of a customer wherever it keeps anything of customers."""
 
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -11,7 +12,7 @@ from pipeline.sample import LAST, generate
 from pipeline.source.write import replace_tables
 from pipeline.warehouse import overrides
 from tests.support.records.indices import MODELS, expert, register
-from tests.support.records.kept import everywhere
+from tests.support.records.kept import everywhere, query
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +45,24 @@ def chosen_of(settings) -> str:
     return max(sorted(found), key=lambda name: len(found[name]))
 
 
+@pytest.fixture(scope="session")
+def copied(databases):
+    """``with copied(settings, home) as copy``: an installation like another, pages and all."""
+
+    @contextmanager
+    def copy(of, home):
+        with databases(home, like=of) as settings:
+            for folder in (of.data_docs_path, of.reports_path):
+                shutil.copytree(folder, settings.home / folder.name)
+            yield settings
+
+    return copy
+
+
 @pytest.fixture
-def settings(databases, template, tmp_path):
+def settings(copied, template, tmp_path):
     """A copy of the template, to change."""
-    with databases(tmp_path / "home", like=template) as settings:
-        for folder in (template.data_docs_path, template.reports_path):
-            shutil.copytree(folder, settings.home / folder.name)
+    with copied(template, tmp_path / "home") as settings:
         yield settings
 
 
@@ -58,7 +71,7 @@ def lake(settings) -> Lake:
     return Lake(settings.lake_path)
 
 
-@pytest.fixture
-def someone(sql) -> str:
-    [(customer,)] = sql("select customer_id from ops.rating_overrides")
-    return customer
+@pytest.fixture(scope="session")
+def someone(template) -> str:
+    """The customer with the override."""
+    return query(template, "select customer_id from ops.rating_overrides")[0][0]
