@@ -13,14 +13,10 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import altair as alt
-from altair.utils import schemapi
 from markupsafe import escape
 
 from pipeline.pages.palette import HEAT, coloured, stand_in
 from pipeline.text import visible
-
-# Altair would hold each part of a chart against its schema as it is made, which takes as long as drawing it.
-schemapi.disable_debug_mode()
 
 Row = Mapping[str, Any]
 SERIES = ("series-1", "series-2", "series-3", "series-4")
