@@ -1,17 +1,18 @@
--- The arrears register before the cut-off: one row per customer and month end, the one recorded last.
+-- The arrears register before the cut-off: the rows of arrears_recorded_last.
+-- One row per customer and month end.
 -- is_proved_by_bills: the customer's bills in the lake had begun by then. What was overdue at that month end, and since
 -- when, is then what bills and payments say; of the register only disputes and payment plans count.
--- Reads arrears, live_bills. Parameters: as_of.
+-- Reads arrears_recorded_last, live_bills, arrears. Parameters: as_of.
 select
     a.customer_id,
     a.as_of,
-    arg_max(a.amount_overdue, a.recorded_at) as amount_overdue,
-    arg_max(a.days_past_due, a.recorded_at) as days_past_due,
-    arg_max(a.is_disputed, a.recorded_at) as is_disputed,
-    arg_max(a.is_on_payment_plan, a.recorded_at) as is_on_payment_plan,
-    max(a.recorded_at) as recorded_at,
-    coalesce(max(b.first_issued_on) <= a.as_of, false) as is_proved_by_bills
-from arrears as a
+    a.amount_overdue,
+    a.days_past_due,
+    a.is_disputed,
+    a.is_on_payment_plan,
+    a.recorded_at,
+    coalesce(b.first_issued_on <= a.as_of, false) as is_proved_by_bills
+from arrears_recorded_last as a
 left join (
     select
         customer_id,
@@ -21,5 +22,3 @@ left join (
         and customer_id in (select customer_id from arrears)
     group by customer_id
 ) as b on b.customer_id = a.customer_id
-where a.as_of < :as_of
-group by a.customer_id, a.as_of

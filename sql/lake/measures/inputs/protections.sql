@@ -3,14 +3,14 @@
 -- order. The last: bills, payments or account balances of the customer are in quarantine, and what is owed is not sure.
 -- A dispute is open, and a plan active, where the arrears register of the month's end says so. Of a customer who is not
 -- in it, a plan is active that was agreed in the policy's months and has not been broken since.
--- Reads customers, arrears_register, collection_events, quarantined_by_customer, moratoria (segment).
+-- Reads customers, arrears_recorded_last, collection_events, quarantined_by_customer, moratoria (segment).
 -- Parameters: as_of, months_ago_1, plans_since.
 with register as (
     select
         customer_id,
         bool_or(is_disputed) as is_disputed,
         bool_or(is_on_payment_plan) as is_on_payment_plan
-    from arrears_register
+    from arrears_recorded_last
     where as_of >= :months_ago_1
     group by customer_id
 ),
