@@ -1,5 +1,6 @@
 """What a task works with: its month, what the run was asked for, and where things are."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,6 +120,7 @@ def current_settings():
     """The settings of this process, with Airflow's connections in front of the environment."""
     from pipeline.settings import Settings
 
+    os.environ.update(_lake_credentials())
     found = {
         "source_url": _connection_url("gridgrade_source"),
         "warehouse_url": _connection_url("gridgrade_warehouse"),
@@ -173,6 +175,26 @@ def _connection(connection_id: str):
         return Connection.get(connection_id)
     except AirflowNotFoundException:
         return None
+
+
+def _lake_credentials() -> dict[str, str]:
+    """Connection ``gridgrade_lake``, of type aws, as the variables that an S3 client reads: key id and secret as login
+    and password, and the extras ``aws_session_token``, ``region_name`` and ``endpoint_url``."""
+    connection = _connection("gridgrade_lake")
+    if connection is None:
+        return {}
+    if connection.conn_type != "aws":
+        raise ConfigError(
+            f"the Airflow connection gridgrade_lake is of type {connection.conn_type or 'none'}: only aws can be used; "
+            "for another store set the variables that its client reads"
+        )
+    extra = connection.extra_dejson
+    found = {"AWS_DEFAULT_REGION": extra.get("region_name"), "AWS_ENDPOINT_URL": extra.get("endpoint_url")}
+    found = {name: value for name, value in found.items() if value}
+    if connection.login:
+        found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"] = connection.login, connection.password or ""
+        found["AWS_SESSION_TOKEN"] = extra.get("aws_session_token", "")  # one of the environment's would not fit
+    return found
 
 
 def _webhook() -> dict[str, str | None]:

@@ -3,6 +3,7 @@
 from tests.support import in_airflow  # noqa: F401  isort: skip
 
 import json
+import os
 from types import SimpleNamespace
 
 import gridgrade_run
@@ -13,7 +14,9 @@ from gridgrade_run import TASK_DEFAULTS, resolve
 
 from pipeline import errors
 from pipeline.actions.channels import configuration
+from pipeline.lake import Lake
 from pipeline.month import RatingMonth
+from tests.support.s3 import SECRET
 
 
 def dag_run(partition_key=None, run_type="manual"):
@@ -127,6 +130,22 @@ def test_a_connection_without_a_type_is_refused(connections):
     connections["gridgrade_warehouse"] = Connection(conn_id="gridgrade_warehouse", conn_type="", host="h")
     with pytest.raises(errors.ConfigError, match="gridgrade_warehouse has no type"):
         _ = gridgrade_run.current_settings()
+
+
+def test_the_keys_of_the_lakes_store_are_a_connection_too(connections, bucket, elsewhere):
+    there = os.environ["AWS_ENDPOINT_URL"]
+    elsewhere(AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_SESSION_TOKEN="of other keys", GRIDGRADE_LAKE=bucket)
+    elsewhere(AWS_ACCESS_KEY_ID="other", AWS_SECRET_ACCESS_KEY="other")
+    store = {"conn_id": "gridgrade_lake", "conn_type": "aws", "login": "key", "password": SECRET}
+    connections["gridgrade_lake"] = Connection(**store, extra=json.dumps({"endpoint_url": there}))
+    lake = Lake.of(gridgrade_run.current_settings())
+    assert lake.facts("bills") == []  # asked of the store, which nobody would find by the environment
+    assert (os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]) == ("key", SECRET)
+    assert (os.environ["AWS_SESSION_TOKEN"], os.environ["AWS_DEFAULT_REGION"]) == ("", "us-east-1")
+    assert SECRET not in repr(gridgrade_run.current_settings())
+    connections["gridgrade_lake"] = Connection(conn_id="gridgrade_lake", conn_type="wasb", password=SECRET)
+    with pytest.raises(errors.ConfigError, match="gridgrade_lake is of type wasb: only aws can be used"):
+        gridgrade_run.current_settings()
 
 
 def test_channels_are_connections_too(connections, monkeypatch):
