@@ -1,10 +1,10 @@
 """Spark: for what one machine does not hold. The same queries, over files that the driver and every executor see."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from shutil import rmtree
+from shutil import move, rmtree
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -22,7 +22,7 @@ from pipeline.engine.connection import gone
 from pipeline.engine.objects import objects
 from pipeline.engine.objects import refusals as store_refusals
 from pipeline.engine.queries import Query
-from pipeline.engine.spark_session import close_session, is_server, open_session, refusals
+from pipeline.engine.spark_session import CONNECTORS, close_session, has_connector, is_server, open_session, refusals
 from pipeline.engine.spark_sql import spark_type, stages, text
 from pipeline.errors import LakeError
 from pipeline.settings import Settings, is_url
@@ -39,6 +39,7 @@ class SparkEngine:
 
     def __init__(self, settings: Settings, timezone: str = "UTC"):
         self._session = open_session(settings, timezone)
+        self._connected: dict[str, bool] = {}
         self._scratch = TemporaryDirectory(dir=settings.scratch_path, prefix="spark-", ignore_cleanup_errors=True)
 
     def __enter__(self) -> Self:
@@ -62,19 +63,18 @@ class SparkEngine:
         only: str | None = None,
         within: Range | None = None,
     ) -> None:
-        files = [(self._here(facts), left_out and self._here(left_out)) for facts, left_out in files]
         rows = self._read_facts(columns, [facts for facts, _ in files])
         if pairs := [(facts, left_out) for facts, left_out in files if left_out is not None]:
-            called = _names(rows)
-            left_out = self._left_out([(uri, left_out) for facts, left_out in pairs for uri in called[facts]])
+            called = self._names(rows)
+            left_out = self._left_out([(uri, left_out) for facts, left_out in pairs for uri in called(facts)])
             rows = _numbered(rows).join(left_out, ["file", "file_row_number"], "left_anti").select(*columns)
         self._bind_customers(name, rows, only, within)
 
     def _left_out(self, pairs: Sequence[tuple[str, str]]) -> DataFrame:
         """The rows to leave out, of all files at once: a branch of the plan for each would make an endless one."""
         rows = self._read([left_out for _, left_out in pairs])
-        called = _names(rows)
-        names = [(facts, uri) for facts, left_out in pairs for uri in called[left_out]]
+        called = self._names(rows)
+        names = [(facts, uri) for facts, left_out in pairs for uri in called(left_out)]
         of = self._session.createDataFrame(names, "file string, left_out string").hint("broadcast")
         listed = rows.selectExpr("_metadata.file_path as left_out", "file_row_number")
         return listed.join(of, "left_out").select("file", "file_row_number")
@@ -110,10 +110,9 @@ class SparkEngine:
             columns = {**columns, "file_number": "INTEGER", "file_row_number": "BIGINT"}
             self._read_facts(columns, []).createOrReplaceTempView(name)
             return
-        files = [(number, self._here(file)) for number, file in files]
         rows = self._read_facts(columns, [file for _, file in files])
-        called = _names(rows)
-        numbers = [(uri, number) for number, file in files for uri in called[file]]
+        called = self._names(rows)
+        numbers = [(uri, number) for number, file in files for uri in called(file)]
         of = self._session.createDataFrame(numbers, "file string, file_number int").hint("broadcast")
         placed = _numbered(rows).join(of, "file")
         placed.select(*columns, "file_number", "file_row_number").createOrReplaceTempView(name)
@@ -124,21 +123,40 @@ class SparkEngine:
 
     def _read(self, files: Sequence[str], schema: StructType | None = None) -> DataFrame:
         """Parquet files as they are; the schema of the first, unless one is given, so that Spark looks at none."""
-        files = [self._here(file) for file in files]
-        schema = schema or from_arrow_schema(pq.read_schema(files[0]))
-        return self._session.read.schema(schema).parquet(*files)
+        schema = schema or from_arrow_schema(self._schema(files[0]))
+        with refusals():
+            return self._session.read.schema(schema).parquet(*map(self._here, files))
+
+    def _schema(self, file: str) -> pa.Schema:
+        if not is_url(here := self._here(file)):
+            return pq.read_schema(here)
+        with _gone(file), objects(file).open(file) as opened:
+            return pq.read_schema(opened)
+
+    def _names(self, rows: DataFrame) -> Callable[[str], set[str]]:
+        """What Spark may call each of the files that are read: a URI, of this machine's with one slash or three."""
+        found = {}
+        for uri in rows.inputFiles():
+            name = unquote(urlsplit(uri).path if uri.startswith("file:") else uri)
+            found[name] = {uri, uri.replace("file:///", "file:/", 1)}
+        return lambda file: found[self._here(file)]
 
     def _here(self, file: str) -> str:
-        """A file of the lake where Spark can read it: one of an object store is copied to scratch, once a session."""
-        if not is_url(file):
+        """A file of the lake where Spark can read it: in its store where Hadoop has a connector to it, else as a copy
+        in scratch, made once a session."""
+        scheme, _, rest = file.partition("://")
+        if not is_url(file) or scheme not in CONNECTORS:
             return file
+        in_store = f"{CONNECTORS[scheme]}://{rest}"
+        if scheme not in self._connected:
+            self._connected[scheme] = has_connector(self._session, in_store)
+        return in_store if self._connected[scheme] else self._copied(file)
+
+    def _copied(self, file: str) -> str:
         copy = Path(self._scratch.name, f"{sha256(file.encode()).hexdigest()}.parquet")
         if not copy.exists():
-            with store_refusals(file, "read"):
-                try:
-                    objects(file).store.get_file(file, f"{copy}.part")
-                except FileNotFoundError:
-                    raise LakeError(gone(file)) from None
+            with _gone(file):
+                objects(file).store.get_file(file, f"{copy}.part")
             Path(f"{copy}.part").rename(copy)
         return str(copy)
 
@@ -163,7 +181,7 @@ class SparkEngine:
 
     def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
         [file] = self._written(query, parameters, one_file=True)
-        file.replace(path)
+        move(file, path)  # from one volume to another, perhaps
         rmtree(file.parent)
         return pq.read_metadata(path).num_rows
 
@@ -195,15 +213,19 @@ class SparkEngine:
                     self._session.catalog.dropTempView(stage.name)
 
 
-def _names(rows: DataFrame) -> dict[str, set[str]]:
-    """What Spark may call each of the files that are read, by its path: a URI, of this machine's with one slash or
-    three."""
-    return {unquote(urlsplit(uri).path): {uri, uri.replace("file:///", "file:/", 1)} for uri in rows.inputFiles()}
-
-
 def _numbered(rows: DataFrame) -> DataFrame:
     """Rows of files with the file that each is from, as Spark calls it, and its place there."""
     return rows.selectExpr("*", "_metadata.file_path as file", "_metadata.row_index as file_row_number")
+
+
+@contextmanager
+def _gone(file: str) -> Iterator[None]:
+    """LakeError where a file of an object store is not there, or cannot be read."""
+    with store_refusals(file, "read"):
+        try:
+            yield
+        except FileNotFoundError:
+            raise LakeError(gone(file)) from None
 
 
 def _stream(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
