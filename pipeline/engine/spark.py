@@ -28,6 +28,9 @@ from pipeline.errors import LakeError
 from pipeline.settings import Settings, is_url
 
 BATCH_ROWS = 100_000
+_KEYS = pa.schema({"table_name": pa.string(), "customer_id": pa.string()})
+_LEFT_OUT = pa.schema({"file": pa.string(), "left_out": pa.string()})
+_NUMBERED = pa.schema({"file": pa.string(), "file_number": pa.int32()})
 
 
 class SparkEngine:
@@ -74,8 +77,8 @@ class SparkEngine:
         """The rows to leave out, of all files at once: a branch of the plan for each would make an endless one."""
         rows = self._read([left_out for _, left_out in pairs])
         called = self._names(rows)
-        names = [(facts, uri) for facts, left_out in pairs for uri in called(left_out)]
-        of = self._session.createDataFrame(names, "file string, left_out string").hint("broadcast")
+        names = [{"file": facts, "left_out": uri} for facts, left_out in pairs for uri in called(left_out)]
+        of = self._table(pa.Table.from_pylist(names, _LEFT_OUT)).hint("broadcast")
         listed = rows.selectExpr("_metadata.file_path as left_out", "file_row_number")
         return listed.join(of, "left_out").select("file", "file_row_number")
 
@@ -87,7 +90,7 @@ class SparkEngine:
         only: str | None = None,
         within: Range | None = None,
     ) -> None:
-        rows = self._session.createDataFrame([], "table_name string, customer_id string")
+        rows = self._table(_KEYS.empty_table())
         for table, left_out in files.items():
             if left_out:
                 rows = rows.unionByName(self._read(left_out).selectExpr(f"{text(table)} as table_name", "customer_id"))
@@ -112,14 +115,14 @@ class SparkEngine:
             return
         rows = self._read_facts(columns, [file for _, file in files])
         called = self._names(rows)
-        numbers = [(uri, number) for number, file in files for uri in called(file)]
-        of = self._session.createDataFrame(numbers, "file string, file_number int").hint("broadcast")
+        numbers = [{"file": uri, "file_number": number} for number, file in files for uri in called(file)]
+        of = self._table(pa.Table.from_pylist(numbers, _NUMBERED)).hint("broadcast")
         placed = _numbered(rows).join(of, "file")
         placed.select(*columns, "file_number", "file_row_number").createOrReplaceTempView(name)
 
     def _read_facts(self, columns: Mapping[str, str], files: Sequence[str]) -> DataFrame:
         schema = StructType.fromDDL(", ".join(f"`{column}` {spark_type(kind)}" for column, kind in columns.items()))
-        return self._read(files, schema) if files else self._session.createDataFrame([], schema)
+        return self._read(files, schema) if files else self._empty(schema)
 
     def _read(self, files: Sequence[str], schema: StructType | None = None) -> DataFrame:
         """Parquet files as they are; the schema of the first, unless one is given, so that Spark looks at none."""
@@ -161,8 +164,17 @@ class SparkEngine:
         return str(copy)
 
     def bind_table(self, name: str, table: pa.Table) -> None:
-        rows = table if table.num_rows else []  # a server does not take the types of an empty table from it
-        self._session.createDataFrame(rows, from_arrow_schema(table.schema)).createOrReplaceTempView(name)
+        self._table(table).createOrReplaceTempView(name)
+
+    def _table(self, table: pa.Table) -> DataFrame:
+        """An Arrow table, which needs no Python on the executors, as a list of rows would."""
+        schema = from_arrow_schema(table.schema)
+        # A server does not take the types of an empty table from it.
+        return self._session.createDataFrame(table, schema) if table.num_rows else self._empty(schema)
+
+    def _empty(self, schema: StructType) -> DataFrame:
+        nulls = (f"cast(null as {field.dataType.simpleString()}) as `{field.name}`" for field in schema)
+        return self._session.range(0).selectExpr(*nulls)
 
     def keep(self, name: str, query: Query, parameters: Mapping[str, Any] | None = None) -> None:
         with self._result(query, parameters) as rows:

@@ -21,7 +21,7 @@ from pipeline.settings import Settings
 warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
 logging.getLogger("py4j").setLevel(logging.WARNING)
 
-_SAME_RESULTS = {
+_SESSION = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.decimalOperations.allowPrecisionLoss": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
@@ -29,7 +29,22 @@ _SAME_RESULTS = {
     "spark.sql.cteRecursionLevelLimit": "100000",
     "spark.sql.cteRecursionRowLimit": "-1",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # What is sent to every executor passes through the driver, where it takes ten times the space and more.
+    "spark.sql.autoBroadcastJoinThreshold": "1MB",
+    "spark.sql.adaptive.autoBroadcastJoinThreshold": "1MB",
 }
+# The driver plans queries, each once: Java's second compiler would work longer on it than it does, and what it keeps of
+# tasks and plans would fill a small heap. spark.driver.extraJavaOptions come after these, and hold.
+_DRIVER = {
+    "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=400m",
+    "spark.ui.retainedJobs": "20",
+    "spark.ui.retainedStages": "100",
+    "spark.ui.retainedTasks": "1000",
+    "spark.sql.ui.retainedExecutions": "5",
+}
+# A task may join a dozen tables by customer, and each of them is sorted in memory of its own, at least a page: of up to
+# 64 MB, unless it is said.
+_TASKS = {"spark.buffer.pageSize": "2m"}
 CONNECTORS = {"s3": "s3a", "abfs": "abfs", "gs": "gs"}
 """By scheme of a lake's URL, that of Hadoop's connector to the store."""
 _NO_CONNECTOR = re.compile(r"No FileSystem for scheme|ClassNotFoundException")
@@ -63,7 +78,7 @@ def open_session(settings: Settings, timezone: str = "UTC") -> SparkSession:
         else:
             _require_java()
             session = _builder(where, settings).getOrCreate().newSession()
-        for name, value in (_SAME_RESULTS | {"spark.sql.session.timeZone": timezone}).items():
+        for name, value in (_SESSION | {"spark.sql.session.timeZone": timezone}).items():
             session.conf.set(name, value)
     return session
 
@@ -126,10 +141,14 @@ def has_connector(session: SparkSession, url: str) -> bool:
 def _builder(master: str, settings: Settings) -> SparkSession.Builder:
     """What holds for a cluster stands in Spark's own spark-defaults.conf; here is only what this process needs."""
     builder = SparkSession.builder.appName("gridgrade").master(master)
-    own = {
-        "spark.ui.showConsoleProgress": "false",
-        "spark.sql.warehouse.dir": str(settings.scratch_path / "warehouse"),
-    }
+    own = (
+        _DRIVER
+        | _TASKS
+        | {
+            "spark.ui.showConsoleProgress": "false",
+            "spark.sql.warehouse.dir": str(settings.scratch_path / "warehouse"),
+        }
+    )
     if master.startswith("local"):
         own |= {
             "spark.driver.bindAddress": "127.0.0.1",
