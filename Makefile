@@ -76,6 +76,7 @@ secrets:  ## secrets/: a random value in each file that docker-compose.yaml read
 	new airflow_fernet_key "$$(openssl rand -base64 32 | tr '+/' '-_')"; \
 	new airflow_database_url "postgresql+psycopg2://airflow:$$(random)@metadata:5432/airflow"; \
 	new airflow_broker_url "redis://:$$(random)@redis:6379/0"; \
+	new aws_credentials "$$(printf '[default]\naws_access_key_id = gridgrade\naws_secret_access_key = %s' "$$(random)")"; \
 	new gridgrade_warehouse_url "postgresql://gridgrade_pipeline:$$(random)@warehouse:5432/warehouse"; \
 	[ -e secrets/gridgrade_source_url ] || \
 	    echo "now write the billing system's SQLAlchemy URL into secrets/gridgrade_source_url, and chmod 444 it"

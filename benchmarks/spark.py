@@ -27,7 +27,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from benchmarks import result_alone
+from benchmarks import forget_peak, peak_mb, result_alone
 from benchmarks.home import ROOT, empty_lake_and_warehouse, filled_source, home, refuse_other_homes, require_space
 from benchmarks.measure import tree_cpu_seconds
 
@@ -61,21 +61,29 @@ def prepare(customers: int, months: int) -> None:
 
 
 def rate() -> dict[str, Any]:
-    """The month, by the engine of the settings: CPU seconds by query, and when each step began."""
+    """The month, by the engine of the settings: CPU seconds by query; of each step when it began, and the memory of
+    this process at its most."""
+    from pipeline.customers.accounts import TABLES
     from pipeline.cycle import rate_month
     from pipeline.sample import LAST
 
     settings, policy = inputs()
-    shutil.rmtree(settings.lake_path / "quarantine")
+    for derived in ("quarantine", *TABLES):  # or this engine would find what the other left
+        shutil.rmtree(settings.lake_path / derived, ignore_errors=True)
     calls: Counter[str] = Counter()
     steps: dict[str, float] = {}
+    peaks: dict[str, float] = {}
     watch_engine(settings.engine, lambda query, used: calls.update({f"{list(steps)[-1]}: {query}": used}))
 
     def advance(done: int, of: int, what: str) -> None:
-        steps.setdefault(what.split()[1], time.time())
+        if steps:
+            peaks[list(steps)[-1]] = peak_mb()
+        if (step := what.split()[1]) not in steps:
+            steps[step] = time.time()
+            forget_peak()
 
     rate_month(LAST, settings, policy, mode="apply", accept_moves=True, advance=advance)
-    return {"queries": dict(calls), "steps": steps}
+    return {"queries": dict(calls), "steps": steps, "peak_mb": peaks}
 
 
 def watch_engine(name: str, used: Callable[[str, float], None]) -> None:
@@ -105,14 +113,14 @@ def watch_engine(name: str, used: Callable[[str, float], None]) -> None:
 
 
 @contextmanager
-def logged(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment in which Spark writes its events into the folder."""
+def logged(folder: Path, where: str, own: dict[str, str] | None = None) -> Iterator[dict[str, str]]:
+    """The environment in which Spark runs there, with these settings beside, and writes its events into the folder."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "events").mkdir(parents=True)
-    settings = {"enabled": "true", "dir": (folder / "events").as_uri(), "compress": "false", "rolling.enabled": "false"}
-    lines = [f"spark.eventLog.{name} {value}\n" for name, value in settings.items()]
+    events = {"enabled": "true", "dir": (folder / "events").as_uri(), "compress": "false", "rolling.enabled": "false"}
+    settings = {f"spark.eventLog.{name}": value for name, value in events.items()} | (own or {})
+    lines = [f"{name} {value}\n" for name, value in settings.items()]
     (folder / "spark-defaults.conf").write_text("".join(lines), encoding="utf-8")
-    where = os.environ.get("GRIDGRADE_SPARK", "local[2]")
     yield {"SPARK_CONF_DIR": str(folder), "GRIDGRADE_ENGINE": "spark", "GRIDGRADE_SPARK": where}
 
 
@@ -140,10 +148,10 @@ def metrics(folder: Path, steps: dict[str, float]) -> dict[str, Counter[str]]:
 
 def measured(customers: int, months: int) -> dict[str, Any]:
     """One size: CPU seconds of every query by both engines, and what Spark did in every step."""
-    _child("prepare", customers, months, {})
-    by_duckdb = _child("rate", customers, months, {"GRIDGRADE_ENGINE": "duckdb"})
-    with logged(home() / "spark-log") as environment:
-        by_spark = _child("rate", customers, months, environment)
+    child("prepare", customers, months, {})
+    by_duckdb = child("rate", customers, months, {"GRIDGRADE_ENGINE": "duckdb"})
+    with logged(home() / "spark-log", os.environ.get("GRIDGRADE_SPARK", "local[2]")) as environment:
+        by_spark = child("rate", customers, months, environment)
     return {
         "customers": customers,
         "queries": {
@@ -154,7 +162,7 @@ def measured(customers: int, months: int) -> dict[str, Any]:
     }
 
 
-def _child(part: str, customers: int, months: int, environment: dict[str, str]) -> Any:
+def child(part: str, customers: int, months: int, environment: dict[str, str]) -> Any:
     command = [sys.executable, "-m", "benchmarks.spark", "--part", part, "--months", str(months)]
     done = subprocess.run(
         [*command, "--customers", str(customers)],

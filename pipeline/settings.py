@@ -36,9 +36,10 @@ class Settings(BaseSettings):
     ``source_url`` and ``warehouse_url`` are SQLAlchemy URLs. ``memory_limit`` bounds the engine of all steps of a month
     that run at once (DuckDB notation), ``threads`` the parallelism of each (None: all cores). ``spark`` is where Spark
     runs: a master or ``sc://host:port`` (None: in this process, within both). ``lake`` is a folder, or the URL of a
-    bucket and prefix, without credentials: those its own client finds. ``project`` is the utility's own folder
-    (see ``pipeline.resources``), and its policy the default of ``policy``. ``webhook_*``, ``smtp_url`` and
-    ``mail_from`` are read by ``pipeline.actions.channels.configuration``.
+    bucket and prefix, without credentials: those its own client finds. ``scratch`` is a folder of its own for what
+    does not fit in memory (None: under ``home``). ``project`` is the utility's own folder (see ``pipeline.resources``),
+    and its policy the default of ``policy``. ``webhook_*``, ``smtp_url`` and ``mail_from`` are read by
+    ``pipeline.actions.channels.configuration``.
     """
 
     model_config = SettingsConfigDict(env_prefix="GRIDGRADE_", frozen=True, extra="ignore", env_ignore_empty=True)
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     source_url: SecretStr | None = None
     warehouse_url: SecretStr | None = None
     lake: Path | str | None = None
+    scratch: Path | None = None
     policy: Path | None = Field(default_factory=resources.project_policy)
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark: SecretStr | None = None
@@ -69,7 +71,7 @@ class Settings(BaseSettings):
         secrets = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder.is_dir() else ()
         return init_settings, env_settings, *secrets
 
-    @field_validator("home", "secrets", "project", "policy")
+    @field_validator("home", "scratch", "secrets", "project", "policy")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
@@ -140,8 +142,7 @@ class Settings(BaseSettings):
 
     @property
     def scratch_path(self) -> Path:
-        """Room for what does not fit in memory."""
-        return self.home / "scratch"
+        return self.scratch or self.home / "scratch"
 
     @property
     def source(self) -> URL:

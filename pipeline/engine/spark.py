@@ -1,10 +1,10 @@
 """Spark: for what one machine does not hold. The same queries, over files that the driver and every executor see."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from shutil import rmtree
+from shutil import move, rmtree
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -22,12 +22,15 @@ from pipeline.engine.connection import gone
 from pipeline.engine.objects import objects
 from pipeline.engine.objects import refusals as store_refusals
 from pipeline.engine.queries import Query
-from pipeline.engine.spark_session import close_session, is_server, open_session, refusals
+from pipeline.engine.spark_session import CONNECTORS, close_session, has_connector, is_server, open_session, refusals
 from pipeline.engine.spark_sql import spark_type, stages, text
 from pipeline.errors import LakeError
 from pipeline.settings import Settings, is_url
 
 BATCH_ROWS = 100_000
+_KEYS = pa.schema({"table_name": pa.string(), "customer_id": pa.string()})
+_LEFT_OUT = pa.schema({"file": pa.string(), "left_out": pa.string()})
+_NUMBERED = pa.schema({"file": pa.string(), "file_number": pa.int32()})
 
 
 class SparkEngine:
@@ -39,6 +42,7 @@ class SparkEngine:
 
     def __init__(self, settings: Settings, timezone: str = "UTC"):
         self._session = open_session(settings, timezone)
+        self._connected: dict[str, bool] = {}
         self._scratch = TemporaryDirectory(dir=settings.scratch_path, prefix="spark-", ignore_cleanup_errors=True)
 
     def __enter__(self) -> Self:
@@ -62,20 +66,19 @@ class SparkEngine:
         only: str | None = None,
         within: Range | None = None,
     ) -> None:
-        files = [(self._here(facts), left_out and self._here(left_out)) for facts, left_out in files]
         rows = self._read_facts(columns, [facts for facts, _ in files])
         if pairs := [(facts, left_out) for facts, left_out in files if left_out is not None]:
-            called = _names(rows)
-            left_out = self._left_out([(uri, left_out) for facts, left_out in pairs for uri in called[facts]])
+            called = self._names(rows)
+            left_out = self._left_out([(uri, left_out) for facts, left_out in pairs for uri in called(facts)])
             rows = _numbered(rows).join(left_out, ["file", "file_row_number"], "left_anti").select(*columns)
         self._bind_customers(name, rows, only, within)
 
     def _left_out(self, pairs: Sequence[tuple[str, str]]) -> DataFrame:
         """The rows to leave out, of all files at once: a branch of the plan for each would make an endless one."""
         rows = self._read([left_out for _, left_out in pairs])
-        called = _names(rows)
-        names = [(facts, uri) for facts, left_out in pairs for uri in called[left_out]]
-        of = self._session.createDataFrame(names, "file string, left_out string").hint("broadcast")
+        called = self._names(rows)
+        names = [{"file": facts, "left_out": uri} for facts, left_out in pairs for uri in called(left_out)]
+        of = self._table(pa.Table.from_pylist(names, _LEFT_OUT)).hint("broadcast")
         listed = rows.selectExpr("_metadata.file_path as left_out", "file_row_number")
         return listed.join(of, "left_out").select("file", "file_row_number")
 
@@ -87,7 +90,7 @@ class SparkEngine:
         only: str | None = None,
         within: Range | None = None,
     ) -> None:
-        rows = self._session.createDataFrame([], "table_name string, customer_id string")
+        rows = self._table(_KEYS.empty_table())
         for table, left_out in files.items():
             if left_out:
                 rows = rows.unionByName(self._read(left_out).selectExpr(f"{text(table)} as table_name", "customer_id"))
@@ -112,41 +115,68 @@ class SparkEngine:
             columns = {**columns, "file_number": "INTEGER", "file_row_number": "BIGINT"}
             self._read_facts(columns, []).createOrReplaceTempView(name)
             return
-        files = [(number, self._here(file)) for number, file in files]
         rows = self._read_facts(columns, [file for _, file in files])
-        called = _names(rows)
-        numbers = [(uri, number) for number, file in files for uri in called[file]]
-        of = self._session.createDataFrame(numbers, "file string, file_number int").hint("broadcast")
+        called = self._names(rows)
+        numbers = [{"file": uri, "file_number": number} for number, file in files for uri in called(file)]
+        of = self._table(pa.Table.from_pylist(numbers, _NUMBERED)).hint("broadcast")
         placed = _numbered(rows).join(of, "file")
         placed.select(*columns, "file_number", "file_row_number").createOrReplaceTempView(name)
 
     def _read_facts(self, columns: Mapping[str, str], files: Sequence[str]) -> DataFrame:
         schema = StructType.fromDDL(", ".join(f"`{column}` {spark_type(kind)}" for column, kind in columns.items()))
-        return self._read(files, schema) if files else self._session.createDataFrame([], schema)
+        return self._read(files, schema) if files else self._empty(schema)
 
     def _read(self, files: Sequence[str], schema: StructType | None = None) -> DataFrame:
         """Parquet files as they are; the schema of the first, unless one is given, so that Spark looks at none."""
-        files = [self._here(file) for file in files]
-        schema = schema or from_arrow_schema(pq.read_schema(files[0]))
-        return self._session.read.schema(schema).parquet(*files)
+        schema = schema or from_arrow_schema(self._schema(files[0]))
+        with refusals():
+            return self._session.read.schema(schema).parquet(*map(self._here, files))
+
+    def _schema(self, file: str) -> pa.Schema:
+        if not is_url(here := self._here(file)):
+            return pq.read_schema(here)
+        with _gone(file), objects(file).open(file) as opened:
+            return pq.read_schema(opened)
+
+    def _names(self, rows: DataFrame) -> Callable[[str], set[str]]:
+        """What Spark may call each of the files that are read: a URI, of this machine's with one slash or three."""
+        found = {}
+        for uri in rows.inputFiles():
+            name = unquote(urlsplit(uri).path if uri.startswith("file:") else uri)
+            found[name] = {uri, uri.replace("file:///", "file:/", 1)}
+        return lambda file: found[self._here(file)]
 
     def _here(self, file: str) -> str:
-        """A file of the lake where Spark can read it: one of an object store is copied to scratch, once a session."""
-        if not is_url(file):
+        """A file of the lake where Spark can read it: in its store where Hadoop has a connector to it, else as a copy
+        in scratch, made once a session."""
+        scheme, _, rest = file.partition("://")
+        if not is_url(file) or scheme not in CONNECTORS:
             return file
+        in_store = f"{CONNECTORS[scheme]}://{rest}"
+        if scheme not in self._connected:
+            self._connected[scheme] = has_connector(self._session, in_store)
+        return in_store if self._connected[scheme] else self._copied(file)
+
+    def _copied(self, file: str) -> str:
         copy = Path(self._scratch.name, f"{sha256(file.encode()).hexdigest()}.parquet")
         if not copy.exists():
-            with store_refusals(file, "read"):
-                try:
-                    objects(file).store.get_file(file, f"{copy}.part")
-                except FileNotFoundError:
-                    raise LakeError(gone(file)) from None
+            with _gone(file):
+                objects(file).store.get_file(file, f"{copy}.part")
             Path(f"{copy}.part").rename(copy)
         return str(copy)
 
     def bind_table(self, name: str, table: pa.Table) -> None:
-        rows = table if table.num_rows else []  # a server does not take the types of an empty table from it
-        self._session.createDataFrame(rows, from_arrow_schema(table.schema)).createOrReplaceTempView(name)
+        self._table(table).createOrReplaceTempView(name)
+
+    def _table(self, table: pa.Table) -> DataFrame:
+        """An Arrow table, which needs no Python on the executors, as a list of rows would."""
+        schema = from_arrow_schema(table.schema)
+        # A server does not take the types of an empty table from it.
+        return self._session.createDataFrame(table, schema) if table.num_rows else self._empty(schema)
+
+    def _empty(self, schema: StructType) -> DataFrame:
+        nulls = (f"cast(null as {field.dataType.simpleString()}) as `{field.name}`" for field in schema)
+        return self._session.range(0).selectExpr(*nulls)
 
     def keep(self, name: str, query: Query, parameters: Mapping[str, Any] | None = None) -> None:
         with self._result(query, parameters) as rows:
@@ -165,7 +195,7 @@ class SparkEngine:
 
     def write(self, query: Query, parameters: Mapping[str, Any] | None, path: Path) -> int:
         [file] = self._written(query, parameters, one_file=True)
-        file.replace(path)
+        move(file, path)  # from one volume to another, perhaps
         rmtree(file.parent)
         return pq.read_metadata(path).num_rows
 
@@ -197,15 +227,19 @@ class SparkEngine:
                     self._session.catalog.dropTempView(stage.name)
 
 
-def _names(rows: DataFrame) -> dict[str, set[str]]:
-    """What Spark may call each of the files that are read, by its path: a URI, of this machine's with one slash or
-    three."""
-    return {unquote(urlsplit(uri).path): {uri, uri.replace("file:///", "file:/", 1)} for uri in rows.inputFiles()}
-
-
 def _numbered(rows: DataFrame) -> DataFrame:
     """Rows of files with the file that each is from, as Spark calls it, and its place there."""
     return rows.selectExpr("*", "_metadata.file_path as file", "_metadata.row_index as file_row_number")
+
+
+@contextmanager
+def _gone(file: str) -> Iterator[None]:
+    """LakeError where a file of an object store is not there, or cannot be read."""
+    with store_refusals(file, "read"):
+        try:
+            yield
+        except FileNotFoundError:
+            raise LakeError(gone(file)) from None
 
 
 def _stream(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:

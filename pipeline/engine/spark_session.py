@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from pipeline.engine.connection import gone
 from pipeline.errors import ConfigError, LakeError, SparkUnavailableError
 from pipeline.private import make_folder
 from pipeline.settings import Settings
@@ -20,7 +21,7 @@ from pipeline.settings import Settings
 warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
 logging.getLogger("py4j").setLevel(logging.WARNING)
 
-_SAME_RESULTS = {
+_SESSION = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.decimalOperations.allowPrecisionLoss": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
@@ -28,7 +29,28 @@ _SAME_RESULTS = {
     "spark.sql.cteRecursionLevelLimit": "100000",
     "spark.sql.cteRecursionRowLimit": "-1",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # What is sent to every executor passes through the driver, where it takes ten times the space and more.
+    "spark.sql.autoBroadcastJoinThreshold": "1MB",
+    "spark.sql.adaptive.autoBroadcastJoinThreshold": "1MB",
 }
+# The driver plans queries, each once: Java's second compiler would work longer on it than it does, and what it keeps of
+# tasks and plans would fill a small heap. spark.driver.extraJavaOptions come after these, and hold.
+_DRIVER = {
+    "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=400m",
+    "spark.ui.retainedJobs": "20",
+    "spark.ui.retainedStages": "100",
+    "spark.ui.retainedTasks": "1000",
+    "spark.sql.ui.retainedExecutions": "5",
+}
+# A task may join a dozen tables by customer, and each of them is sorted in memory of its own, at least a page: of up to
+# 64 MB, unless it is said.
+_TASKS = {"spark.buffer.pageSize": "2m"}
+CONNECTORS = {"s3": "s3a", "abfs": "abfs", "gs": "gs"}
+"""By scheme of a lake's URL, that of Hadoop's connector to the store."""
+_NO_CONNECTOR = re.compile(r"No FileSystem for scheme|ClassNotFoundException")
+_REFUSED = re.compile(r"AccessDeniedException|NoAuthWithAWSException|AWS\w*Exception|AbfsRestOperationException")
+_TOO_LARGE = re.compile(r"is bigger than (?:local )?(spark\.driver\.maxResultSize|maxResultSize)")
+_GONE = re.compile(r"Path does not exist: (\S+?)\.? |FILE_NOT_EXIST\] Encountered error while reading file (\S+?)\. ")
 _SIZES = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _PORTS = {"spark": 7077, "sc": 15002}
 _PATIENCE = 10  # seconds
@@ -56,7 +78,7 @@ def open_session(settings: Settings, timezone: str = "UTC") -> SparkSession:
         else:
             _require_java()
             session = _builder(where, settings).getOrCreate().newSession()
-        for name, value in (_SAME_RESULTS | {"spark.sql.session.timeZone": timezone}).items():
+        for name, value in (_SESSION | {"spark.sql.session.timeZone": timezone}).items():
             session.conf.set(name, value)
     return session
 
@@ -75,7 +97,7 @@ def is_server(session: SparkSession) -> bool:
 @contextmanager
 def refusals() -> Iterator[None]:
     """What Spark refuses for want of memory, as a ConfigError that names the settings; a cluster that is away as a
-    SparkUnavailableError."""
+    SparkUnavailableError; a file of the lake that is gone, or that Spark may not read in its store, as a LakeError."""
     try:
         yield
     except Exception as error:
@@ -85,6 +107,18 @@ def refusals() -> Iterator[None]:
                 "Spark has too little memory for this step: raise GRIDGRADE_MEMORY_LIMIT or, on a cluster, "
                 "spark.executor.memory in spark-defaults.conf"
             ) from None
+        if too_large := _TOO_LARGE.search(what):
+            raise ConfigError(
+                f"Spark would send a result to the step's process that is larger than {too_large[1]}; if it is set "
+                "lower than 1g in spark-defaults.conf, raise it"
+            ) from None
+        if lost := _GONE.search(what):
+            raise LakeError(gone(lost[1] or lost[2])) from None
+        if refused := _REFUSED.search(what):
+            raise LakeError(
+                f"Spark cannot read the lake in its store: {refused[0]}; check what spark-defaults.conf says of it "
+                "(spark.hadoop.fs.*), and what those credentials may do there"
+            ) from None
         if away := _AWAY.search(what):
             raise SparkUnavailableError(
                 f"Spark cannot be reached, or went away: {away[0]}; check GRIDGRADE_SPARK and that the cluster runs"
@@ -92,13 +126,29 @@ def refusals() -> Iterator[None]:
         raise
 
 
+def has_connector(session: SparkSession, url: str) -> bool:
+    """Whether Spark's Hadoop has a connector for the scheme of this file's URL."""
+    try:
+        with refusals():
+            session.read.format("binaryFile").load(url).schema  # noqa: B018
+    except Exception as error:
+        if _NO_CONNECTOR.search(str(error)):
+            return False
+        raise
+    return True
+
+
 def _builder(master: str, settings: Settings) -> SparkSession.Builder:
     """What holds for a cluster stands in Spark's own spark-defaults.conf; here is only what this process needs."""
     builder = SparkSession.builder.appName("gridgrade").master(master)
-    own = {
-        "spark.ui.showConsoleProgress": "false",
-        "spark.sql.warehouse.dir": str(settings.scratch_path / "warehouse"),
-    }
+    own = (
+        _DRIVER
+        | _TASKS
+        | {
+            "spark.ui.showConsoleProgress": "false",
+            "spark.sql.warehouse.dir": str(settings.scratch_path / "warehouse"),
+        }
+    )
     if master.startswith("local"):
         own |= {
             "spark.driver.bindAddress": "127.0.0.1",

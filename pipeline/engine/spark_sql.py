@@ -1,7 +1,7 @@
 """DuckDB's SQL in Spark's: where sqlglot's translation gives other values, and a query taken apart into stages."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar, NamedTuple
 
 from sqlglot import exp
@@ -70,14 +70,42 @@ def text(value: str) -> str:
 
 
 def stages(query: Query, prefix: str) -> list[Stage]:
-    """The common table expressions of a query in the order they need each other, and last the query itself.
+    """The common table expressions of a query that it names more than once, in the order they need each other, and last
+    the query itself.
 
-    Spark would put the text of each wherever it is named, and an account's history many times over into one plan.
+    Spark would put the text of each wherever it is named, and an account's history many times over into one plan. The
+    others stay where they are named: a view of its own would have Spark look at its text again for each after it.
     """
     unfolded = _Unfolded(prefix)
-    unfolded.add("result", unfolded.body(query.tree, {}))
-    named = Counter(table.name for tree in unfolded.views.values() for table in tree.find_all(exp.Table))
-    return [Stage(name, tree.sql(SparkSQL, comments=False), named[name]) for name, tree in unfolded.views.items()]
+    last = unfolded.add("result", unfolded.body(query.tree, {}))
+    views = unfolded.views
+    named = Counter(name for tree in views.values() for name in _named(tree))
+    recursive = [tree for tree in views.values() if "with_" in tree.args]
+    apart = {name for name, times in named.items() if times > 1} | {name for tree in recursive for name in _named(tree)}
+    apart |= {name for name, tree in views.items() if tree in recursive} | {last}
+    return [
+        Stage(name, _with_own(tree, views, apart).sql(SparkSQL, comments=False), named[name])
+        for name, tree in views.items()
+        if name in apart
+    ]
+
+
+def _with_own(tree: exp.Query, views: Mapping[str, exp.Query], apart: Collection[str]) -> exp.Query:
+    """The query with the views that it needs and that are not ``apart`` as its common table expressions."""
+    needed: set[str] = set()
+    looked_at = [tree]
+    while looked_at:
+        found = {name for name in _named(looked_at.pop()) if name in views and name not in apart} - needed
+        needed |= found
+        looked_at += [views[name] for name in found]
+    if needed:
+        ctes = [
+            exp.CTE(this=view.copy(), alias=exp.TableAlias(this=exp.to_identifier(name)))
+            for name, view in views.items()
+            if name in needed
+        ]
+        tree.set("with_", exp.With(expressions=ctes))
+    return tree
 
 
 class _Unfolded:
@@ -99,7 +127,7 @@ class _Unfolded:
         if (own := query.args.get("with_")) is not None:
             own.pop()
             for cte in own.expressions:
-                itself = own.args.get("recursive") and cte.alias in _tables(cte.this)
+                itself = own.args.get("recursive") and cte.alias in _named(cte.this)
                 known[cte.alias] = self.add(cte.alias, _recursive(cte, known) if itself else self.body(cte.this, known))
         return _over(query, known)
 
@@ -120,5 +148,5 @@ def _over(query: exp.Query, views: Mapping[str, str]) -> exp.Query:
     return query
 
 
-def _tables(query: exp.Expr) -> set[str]:
-    return {table.name for table in query.find_all(exp.Table)}
+def _named(query: exp.Expr) -> list[str]:
+    return [table.name for table in query.find_all(exp.Table)]

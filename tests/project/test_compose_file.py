@@ -15,6 +15,7 @@ from tests.support.compose import FILE, VARIABLE, make_secrets
 AIRFLOW = {"api-server", "scheduler", "dag-processor", "triggerer", "worker", "init"}
 ONCE = {"init", "databases"}  # end when they are done
 SERVERS = {"metadata", "warehouse", "redis"}
+OPTIONAL = {"spark-master": "spark", "spark-worker": "spark", "store": "store"}  # by profile
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,14 @@ def test_it_keeps_to_the_compose_schema():
 
 
 def test_the_services_are_those_of_a_celery_airflow(compose):
-    assert set(compose["services"]) == AIRFLOW | ONCE | SERVERS
+    assert set(compose["services"]) == AIRFLOW | ONCE | SERVERS | OPTIONAL.keys()
+
+
+def test_spark_and_the_store_start_where_their_profile_is_asked_for(compose):
+    profiles = {name: service["profiles"] for name, service in compose["services"].items() if "profiles" in service}
+    assert profiles == {name: [profile] for name, profile in OPTIONAL.items()}
+    needed = {other for service in compose["services"].values() for other in service.get("depends_on", ())}
+    assert needed & OPTIONAL.keys() == {"spark-master"}
 
 
 def test_every_port_is_open_to_this_machine_only(compose):
@@ -105,6 +113,8 @@ def test_a_service_joins_the_networks_it_needs(compose):
         "warehouse": {"warehouse", "databases", "init", "api-server", "worker"},
         "broker": {"redis", "scheduler", "worker"},
         "tasks": {"api-server", "worker"},
+        "spark": {"spark-master", "spark-worker", "worker"},
+        "store": {"store", "api-server", "worker"},
         "outside": {"api-server", "worker"},
     }
     assert {name for name, network in compose["networks"].items() if not network.get("internal")} == {"outside"}
@@ -113,7 +123,7 @@ def test_a_service_joins_the_networks_it_needs(compose):
 def test_a_secret_is_a_file_and_goes_to_those_who_need_it(compose):
     assert all(secret == {"file": f"./secrets/{name}"} for name, secret in compose["secrets"].items())
     holders = {
-        secret: {name for name, service in compose["services"].items() if secret in service["secrets"]}
+        secret: {name for name, service in compose["services"].items() if secret in service.get("secrets", ())}
         for secret in compose["secrets"]
     }
     readers = {"api-server", "scheduler", "dag-processor", "triggerer", "init"}
@@ -124,6 +134,7 @@ def test_a_secret_is_a_file_and_goes_to_those_who_need_it(compose):
         "airflow_fernet_key": readers,
         "airflow_session_key": {"api-server", "triggerer", "worker"},
         "airflow_token_key": {"api-server", "scheduler"},
+        "aws_credentials": {"api-server", "store", "worker"},
         "gridgrade_source_url": {"worker"},
         "gridgrade_warehouse_url": {"api-server", "databases", "init", "worker"},
         "postgres_password": {"databases", "metadata", "warehouse"},
@@ -135,11 +146,12 @@ def test_a_service_reads_no_secret_that_it_is_not_given_and_none_from_a_variable
     for name, service in compose["services"].items():
         text = str([service.get(key) for key in ("environment", "entrypoint", "command", "healthcheck")])
         named = set(re.findall(r"/run/secrets/(\w+)", text)) | set(re.findall(r"(?:secret|password_of) (\w+)", text))
-        ours = {secret for secret in service["secrets"] if secret.startswith("gridgrade_")}
-        assert named - ours == set(service["secrets"]) - ours, name
+        given = set(service.get("secrets", ()))
+        ours = {secret for secret in given if secret.startswith("gridgrade_")}
+        assert named - ours == given - ours, name
         assert not ours or name == "databases" or "GRIDGRADE_SECRETS" in service["environment"], name
         for key, value in service.get("environment", {}).items():
-            assert not re.search(r"[@$]", value), key
+            assert not re.search(r"[@$]", value or ""), key
 
 
 def test_make_secrets_makes_what_is_missing_and_keeps_what_is_there(compose, secrets_folder, tmp_path):
@@ -168,6 +180,17 @@ def test_every_variable_is_asked_for_and_explained():
     assert sorted(lines) == sorted({f"{name}=" for name, _ in used})
 
 
+def test_what_may_be_set_in_env_is_explained_there(compose):
+    """Compose takes a name without a value from .env, and leaves it out where it is not there."""
+    services = compose["services"].values()
+    given = [service.get("environment", {}) for service in services]
+    given += [service["build"]["args"] for service in services if "build" in service]
+    optional = {name for values in given for name, value in values.items() if value is None}
+    assert {"GRIDGRADE_EXTRA", "GRIDGRADE_ENGINE", "GRIDGRADE_SPARK", "GRIDGRADE_LAKE"} < optional
+    explained = re.findall(r"^# ?(\w+)=\S", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert optional | {"COMPOSE_PROFILES"} == set(explained)
+
+
 def test_of_the_host_s_files_only_the_utility_s_own_folder_and_one_of_ours_are_mounted_read_only(compose):
     mounts = {mount for service in compose["services"].values() for mount in service.get("volumes", ())}
     own, ours = sorted(mount for mount in mounts if mount.split(":")[0] not in compose["volumes"])
@@ -182,6 +205,9 @@ def test_the_image_holds_the_wheel_of_this_version(compose):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wheel = f"gridgrade-{project['version']}-py3-none-any.whl"
     image = compose["services"]["worker"]["build"]["dockerfile_inline"]
+    assert {service["image"] for service in compose["services"].values() if "build" in service} == {
+        compose["services"]["worker"]["image"]
+    }
     assert f"COPY dist/{wheel} " in image
     assert f"--no-deps {wheel}" in image
     assert compose["services"]["worker"]["image"] == f"gridgrade:{project['version']}"

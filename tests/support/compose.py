@@ -51,6 +51,7 @@ class Native:
         self.services = compose["services"]
         self.folder, self.secrets, self.project, self.postgres = folder, secrets, project, postgres
         self.api, self.redis, self.health = free_port(), free_port(), free_port()
+        self.spark, self.spark_pages, self.spark_worker_pages = free_port(), free_port(), free_port()
         self.processes: dict[str, subprocess.Popen] = {}
         self._path = os.pathsep.join([str(Path(sys.executable).parent), str(postgres_bin), os.environ["PATH"]])
         (folder / "logs").mkdir()
@@ -67,10 +68,10 @@ class Native:
 
     def _mount(self, name: str) -> None:
         place = self.place(name)
-        for folder in ("airflow", "data", "home", "secrets", "tmp"):
+        for folder in ("airflow", "data", "home", "secrets", "spark", "tmp"):
             (place / folder).mkdir(parents=True)
         (place / "airflow" / "logs").symlink_to(self.folder / "logs")
-        for secret in self.services[name]["secrets"]:
+        for secret in self.services[name].get("secrets", ()):
             (place / "secrets" / secret).write_text(self._here(name, self.secret(secret)))
 
     def _here(self, name: str, value: str) -> str:
@@ -83,6 +84,12 @@ class Native:
             ("127.0.0.1:8080", f"127.0.0.1:{self.api}"),
             ("localhost:8080", f"127.0.0.1:{self.api}"),
             ("localhost:8974", f"127.0.0.1:{self.health}"),
+            ("spark-master:7077", f"127.0.0.1:{self.spark}"),
+            ("spark-master:8080", f"127.0.0.1:{self.spark_pages}"),
+            ("localhost:8081", f"127.0.0.1:{self.spark_worker_pages}"),
+            ("spark-master", "127.0.0.1"),
+            ("driver.host=worker", "driver.host=127.0.0.1"),
+            ("/var/lib/spark", f"{place}/spark"),
             ("/data/redis.conf --", f"/data/redis.conf --port {self.redis} --bind 127.0.0.1 --dir '{place}/data' --"),
             ("/data/redis.conf", f"{place}/data/redis.conf"),
             ("redis-cli ", f"redis-cli -p {self.redis} "),
@@ -114,8 +121,12 @@ class Native:
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self.health),
             "HOSTNAME": socket.gethostname(),
             "PGPORT": str(self.postgres.port),
+            "SPARK_MASTER_PORT": str(self.spark),
+            "SPARK_MASTER_WEBUI_PORT": str(self.spark_pages),
+            "SPARK_WORKER_WEBUI_PORT": str(self.spark_worker_pages),
         }
-        given = {key: self.text(name, value) for key, value in self.services[name].get("environment", {}).items()}
+        given = {key: value for key, value in self.services[name].get("environment", {}).items() if value is not None}
+        given = {key: self.text(name, value) for key, value in given.items()}
         return clean_environment() | given | here
 
     def command(self, name: str) -> list[str]:
@@ -134,7 +145,7 @@ class Native:
     def _writable(self, name: str) -> list[Path]:
         service, place = self.services[name], self.place(name)
         tmpfs = {"/opt/airflow": place / "airflow", "/tmp": place / "tmp", "/data": place / "data"}
-        volumes = {"logs": self.folder / "logs", "gridgrade": self.folder / "state"}
+        volumes = {"logs": self.folder / "logs", "gridgrade": self.folder / "state", "spark": place / "spark"}
         mounted = [volume.split(":")[0] for volume in service.get("volumes", ()) if not volume.endswith(":ro")]
         return [tmpfs[path] for path in service["tmpfs"] if path in tmpfs] + [volumes[volume] for volume in mounted]
 

@@ -28,11 +28,13 @@ def test_the_environment_decides_and_an_empty_variable_does_not(monkeypatch, tmp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GRIDGRADE_HOME", "somewhere")
     monkeypatch.setenv("GRIDGRADE_LAKE", "~/lake")
+    monkeypatch.setenv("GRIDGRADE_SCRATCH", "shared/scratch")
     monkeypatch.setenv("GRIDGRADE_POLICY", "")
     monkeypatch.setenv("GRIDGRADE_THREADS", "1")
     settings = Settings.load()
     assert settings.home == tmp_path / "somewhere"
     assert settings.lake_path == Path.home() / "lake"
+    assert settings.scratch_path == tmp_path / "shared" / "scratch"
     assert (settings.policy, settings.threads) == (None, 1)
 
 

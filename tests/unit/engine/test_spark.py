@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.engine import open_engine
-from pipeline.engine.objects import objects
 from pipeline.engine.queries import compose
 from pipeline.errors import ConfigError, LakeError, SparkUnavailableError
 from pipeline.settings import Settings
@@ -70,17 +69,3 @@ def test_nothing_is_left_in_scratch(spark_settings, tmp_path):
         engine.bind_table("numbers", pa.table({"n": [1, 2, 3]}))
         assert engine.batches(compose("select n from numbers")).read_next_batch().num_rows
     assert list(settings.scratch_path.iterdir()) == []
-
-
-@pytest.mark.spark
-def test_files_of_an_object_store_are_read_less_the_rows_to_leave_out(spark, bucket, tmp_path):
-    urls = []
-    for name, column in (("facts", {"customer_id": ["a", "b", "c"]}), ("left_out", {"file_row_number": [1]})):
-        pq.write_table(pa.table(column), tmp_path / name)
-        urls.append(f"{bucket}/bills/{name}.parquet")
-        objects(bucket).store.put(str(tmp_path / name), urls[-1])
-    spark.bind_facts("bills", {"customer_id": "VARCHAR"}, [(urls[0], urls[1])])
-    found = spark.fetch(compose("select customer_id from bills order by customer_id"))
-    assert found["customer_id"].to_pylist() == ["a", "c"]
-    with pytest.raises(LakeError, match="another run has replaced or removed its partition meanwhile; run again"):
-        spark.bind_files("gone", [f"{bucket}/bills/gone.parquet"])

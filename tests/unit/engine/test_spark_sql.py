@@ -21,21 +21,32 @@ def test_every_query_has_words_in_spark(name):
         assert isinstance(tree, exp.Query)
 
 
-def test_each_common_table_expression_is_a_stage_that_names_those_before_it():
+def test_what_is_named_twice_is_a_stage_and_the_rest_stays_where_it_is_named():
     found = of("with a as (select 1 as n), b as (select n from a union all select n from a) select b.n from b")
-    assert list(found) == ["s_0_a", "s_1_b", "s_2_result"]
-    assert found["s_1_b"].sql == "SELECT n FROM s_0_a AS a UNION ALL SELECT n FROM s_0_a AS a"
-    assert found["s_2_result"].sql == "SELECT b.n FROM s_1_b AS b"
-    assert [stage.times_named for stage in found.values()] == [2, 1, 0]
+    assert list(found) == ["s_0_a", "s_2_result"]
+    assert found["s_2_result"].sql == (
+        "WITH s_1_b AS (SELECT n FROM s_0_a AS a UNION ALL SELECT n FROM s_0_a AS a) SELECT b.n FROM s_1_b AS b"
+    )
+    assert [stage.times_named for stage in found.values()] == [2, 0]
+
+
+def test_what_stays_stands_in_the_stage_that_needs_it():
+    found = of("with a as (select 1 as n), b as (select n from a), c as (select n from b) select * from c, c as d")
+    assert list(found) == ["s_2_c", "s_3_result"]
+    assert found["s_2_c"].sql == (
+        "WITH s_0_a AS (SELECT 1 AS n), s_1_b AS (SELECT n FROM s_0_a AS a) SELECT n FROM s_1_b AS b"
+    )
+    assert found["s_3_result"].sql == "SELECT * FROM s_2_c AS c, s_2_c AS d"
 
 
 def test_the_nearest_of_two_of_one_name_is_meant():
     nested = "with a as (select n + 1 as n from a) select * from a"
     found = of(f"with a as (select 1 as n), b as ({nested}) select * from a, b")
-    assert list(found) == ["s_0_a", "s_1_a", "s_2_b", "s_3_result"]
-    assert "FROM s_0_a" in found["s_1_a"].sql
-    assert "FROM s_1_a" in found["s_2_b"].sql
-    assert "FROM s_0_a AS a, s_2_b AS b" in found["s_3_result"].sql
+    assert list(found) == ["s_0_a", "s_3_result"]
+    assert found["s_3_result"].sql == (
+        "WITH s_1_a AS (SELECT n + 1 AS n FROM s_0_a AS a), s_2_b AS (SELECT * FROM s_1_a AS a) "
+        "SELECT * FROM s_0_a AS a, s_2_b AS b"
+    )
 
 
 def test_one_that_names_itself_stays_whole():
