@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipeline.actions.rebates.ledger import Campaign
@@ -126,10 +127,10 @@ class _Trial:
         self._bind(self._latest, self._latest)
         window = {"window_start": campaign.first_month.first_day, "window_end": (campaign.last_month + 1).first_day}
         recorded = self._computing.recorded(campaign.last_month + 1, self._latest)
-        affected = self._engine.fetch(queries.compose("select * from customers_reversed"), window | recorded)
-        if not affected.num_rows:
+        affected = self._computing.written("select * from customers_reversed", window | recorded)
+        if not pq.read_metadata(affected).num_rows:
             return Decimal(0)
-        self._engine.bind_table(AFFECTED, affected)
+        self._engine.bind_files(AFFECTED, [affected])
         self._bind(campaign.last_month, self._latest, only=AFFECTED)
         self._computing.apply_reversals(campaign, self._latest)
         self._computing.look_at_start(campaign, [None])
