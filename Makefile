@@ -11,7 +11,7 @@ export RUSTUP_HOME := $(TMPDIR)/rustup
 # Imports without byte code are several times slower; the others would point Python at somebody else's packages.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help demo quick test test-slow test-compose test-mariadb test-spark test-wheel up down bench \
+.PHONY: help demo quick test test-trials test-slow test-compose test-mariadb test-spark test-wheel up down bench \
     lint wheel secrets dictionary lock audit sbom licences pictures venv
 .DEFAULT_GOAL := help
 
@@ -33,12 +33,15 @@ quick: venv  ## the inner loop, under 90 seconds: no PostgreSQL, Airflow, browse
 	    and not celery and not mariadb and not spark and not wheel" \
 	    --ignore tests/airflow --ignore tests/end_to_end -n 2 --dist loadfile $(ARGS)
 
-test: venv  ## the tests, about 10 minutes on two cores (ARGS="-k month")
-	@$(RUN) "$(BIN)/python" -m pytest -m "not slow and not celery and not mariadb and not spark and not wheel" \
+test: venv  ## the tests, under 10 minutes on two cores (ARGS="-k month")
+	@$(RUN) "$(BIN)/python" -m pytest -m "not trial and not slow and not celery and not mariadb and not spark and not wheel" \
 	    -n 3 --dist loadfile --no-loadscope-reorder \
 	    $(ARGS)
 
-test-slow: venv  ## the long trials
+test-trials: venv  ## another 5 minutes: the demo through Airflow, killed runs, backups, backfills, upgrades, own folders
+	@$(RUN) "$(BIN)/python" -m pytest -m "trial and not slow and not mariadb" -n 3 --dist loadfile $(ARGS)
+
+test-slow: venv  ## trials of minutes and hours
 	@$(RUN) "$(BIN)/python" -m pytest -m slow $(ARGS)
 
 test-compose: venv  ## docker-compose.yaml's services, started natively; needs redis-server

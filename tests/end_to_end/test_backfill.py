@@ -28,6 +28,8 @@ from pipeline.warehouse.connection import transaction
 from tests.support.records.indices import MODELS, expert, register
 from tests.support.records.lake import fill_lake
 
+pytestmark = pytest.mark.trial
+
 THEN, NOW = "as_known_then", "as_known_now"
 NEED_THE_MONTH_BEFORE = {"notch_limit", "promotion_buffer", "violation", "broken_plan", "long_arrears"}
 

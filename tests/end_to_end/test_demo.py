@@ -205,6 +205,7 @@ def second(demo_and_more) -> dict:
 
 
 @pytest.mark.airflow
+@pytest.mark.trial
 @pytest.mark.timeout(900)
 def test_a_month_goes_through_the_scheduler(folder, first):
     assert list(first["months"]) == ["2026-10"]
@@ -230,12 +231,14 @@ def test_a_month_goes_through_the_scheduler(folder, first):
 
 
 @pytest.mark.airflow
+@pytest.mark.trial
 @pytest.mark.timeout(900)
 def test_the_demo_leaves_no_failed_run(second):
     assert second["failed runs"] == []
 
 
 @pytest.mark.airflow
+@pytest.mark.trial
 @pytest.mark.timeout(900)
 def test_a_backfill_through_the_scheduler_rates_what_it_should_and_fires_nothing(folder, second):
     observed = second

@@ -149,6 +149,7 @@ def rated_before(databases, policy, tmp_path_factory):
         yield settings
 
 
+@pytest.mark.trial
 def test_a_cycle_killed_on_its_way_is_completed_by_the_next(forks, databases, rated_before, tmp_path):
     trial = Trial(forks, databases, rated_before, tmp_path, from_lake=True, models=MODELS)
     expected, calls = trial.undisturbed()

@@ -19,6 +19,8 @@ from pipeline.source.write import replace_tables
 from tests.support.documented_project import INDEX, MEASURE, documented_project
 from tests.support.environment import variables
 
+pytestmark = pytest.mark.trial
+
 COMMAND_MONTH, AIRFLOW_MONTH = LAST - 1, LAST
 
 

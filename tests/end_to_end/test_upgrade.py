@@ -12,6 +12,8 @@ from pipeline.source.write import replace_tables
 from pipeline.warehouse import migrations
 from tests.support.records import kept
 
+pytestmark = pytest.mark.trial
+
 DUMP = ROOT / "tests/support/records/first_version.sql"
 
 
