@@ -166,8 +166,11 @@ def test_a_month_again_is_a_no_op_and_the_command_prints_all_that_was_done_as_js
     assert published(rated.settings, LAST) == before
 
 
-def test_a_month_whose_models_pass_a_limit_is_published_and_the_command_fails(gridgrade, rated, monkeypatch, tmp_path):
-    (tmp_path / "strict.yaml").write_text("monitoring: {max_psi: 0.001}")
+def test_a_month_whose_models_pass_a_limit_is_published_and_the_command_fails(
+    gridgrade, rated, policy, monkeypatch, tmp_path
+):
+    strict = policy.model_dump(mode="json") | {"monitoring": {"max_psi": 0.001}}
+    (tmp_path / "strict.yaml").write_text(yaml.safe_dump(strict))
     monkeypatch.setenv("GRIDGRADE_POLICY", str(tmp_path / "strict.yaml"))
     code, out, err = gridgrade("rate", str(LAST), settings=rated.settings)
     assert code == 1
@@ -260,6 +263,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
 def test_runs_at_once_of_a_month_and_of_the_one_before_leave_one_result_of_each(
     rated, databases, policy, forks, tmp_path
 ):

@@ -23,10 +23,10 @@ from tests.support.billing_simulation import bill, payment
 
 POLICY = Policy.load()
 FIRST = RatingMonth(2026, 1)
-MONTHS = [FIRST + n for n in range(9)]  # the last record is of day 260
+MONTHS = [FIRST + n for n in range(6)]  # the last record is of day 165
 MONEY = ("billed", "billed_booked_later", "collected", "collected_booked_later")
 CENT = Decimal("0.01")
-DAYS, DELAYS = st.integers(0, 150), st.integers(0, 80)
+DAYS, DELAYS = st.integers(0, 70), st.integers(0, 65)
 AMOUNTS = st.integers(1, 30000).map(lambda cents: Decimal(cents) / 100)
 
 
@@ -57,7 +57,7 @@ def records(draw):
         if cancels is not None:
             who = next(b["customer_id"] for b in bills if b["bill_id"] == cancels)
         bills.append(bill(f"b{n}", who, amount, day(on), day(on + 20), cancels=cancels, recorded=day(on + delay)))
-    for n, (on, delay) in enumerate(draw(st.lists(st.tuples(DAYS, st.integers(-30, 80)), max_size=6))):
+    for n, (on, delay) in enumerate(draw(st.lists(st.tuples(DAYS, st.integers(-30, 65)), max_size=6))):
         amount = draw(AMOUNTS)
         paid = payment(f"p{n}", "c", amount, day(on), recorded=day(on + delay))
         payments.append(paid)

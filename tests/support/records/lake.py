@@ -1,6 +1,8 @@
 """Rows of the source straight into the lake, as extraction and validation leave them where nothing is wrong."""
 
 import json
+import os
+import shutil
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -32,6 +34,17 @@ def fill_lake(lake: Lake, tables: Tables, *snapshots: RatingMonth) -> None:
                 database.register("rows", rows)
                 for month in snapshots if name == "customers" else _recorded(database):
                     _write(lake, name, month, _known(database, name, month))
+
+
+def linked(lake: Path, folder: Path, until: RatingMonth | None = None) -> Lake:
+    """A lake of the same files, in which partitions may be added and replaced; without those of after ``until``."""
+
+    def later(_: str, names: list[str]) -> list[str]:
+        partitions = [name for name in names if "month=" in name]
+        return [name for name in partitions if until and RatingMonth.parse(name.partition("=")[2]) > until]
+
+    shutil.copytree(lake, folder, copy_function=os.link, ignore=later)
+    return Lake(folder)
 
 
 def reseal(lake: Lake, folder: Path | str, **changes: Any) -> None:

@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from pipeline.customers.compute_indices import compute_indices
@@ -21,15 +20,15 @@ from pipeline.month import RatingMonth
 from pipeline.sample import LAST
 from pipeline.settings import Settings
 from tests.support.records.labelled import changed
-from tests.support.records.lake import fill_lake, tables
+from tests.support.records.lake import fill_lake, linked, tables
 
 MONTH = LAST - 1
 
 
 @pytest.fixture(scope="module")
 def brief(policy):
-    """Four cohorts, the last of them out of time."""
-    return changed(policy, "training", cohorts=4, out_of_time_cohorts=1)
+    """Three cohorts, the last of them out of time."""
+    return changed(policy, "training", cohorts=3, out_of_time_cohorts=1)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +40,11 @@ def settings(sample_lake, tmp_path_factory):
 def rows(settings, brief):
     with cohorts.labelled(MONTH, settings, brief, "as_known_then") as rows:
         yield rows
+
+
+@pytest.fixture(scope="module")
+def counted(settings, brief):
+    return cohorts.outcomes(MONTH, settings, brief)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +69,7 @@ def test_no_cohort_is_older_than_the_records(tmp_path, policy):
     assert cohorts.mature(lake, MONTH, policy) == [MONTH - 7, MONTH - 6]
 
 
-def test_nothing_recorded_of_customers_after_a_cohort_changes_it(sample, policy, tmp_path):
+def test_nothing_recorded_of_customers_after_a_cohort_changes_it(sample, sample_lake, policy, tmp_path):
     """Customers who are added, move to another segment or feeder, get another connection, close and come back."""
     policy = changed(policy, "training", cohorts=1, out_of_time_cohorts=0)
     cohort = MONTH - policy.label.horizon_months
@@ -93,7 +97,7 @@ def test_nothing_recorded_of_customers_after_a_cohort_changes_it(sample, policy,
     for name, more in (("as it was", []), ("changed afterwards", afterwards)):
         settings = Settings(home=tmp_path / name, threads=2)
         customers = pa.Table.from_pylist([*known, *more], sample["customers"].schema)
-        fill_lake(Lake(settings.lake_path), sample | {"customers": customers}, cohort, MONTH)
+        fill_lake(linked(sample_lake, settings.lake_path), {"customers": customers}, cohort, MONTH)
         with cohorts.labelled(MONTH, settings, policy, "as_known_then") as rows:
             found[name] = rows.counts, {family: rows.of(family) for family in policy.families}
     (counts, families), (counts_then, families_then) = found.values()
@@ -103,13 +107,13 @@ def test_nothing_recorded_of_customers_after_a_cohort_changes_it(sample, policy,
         pd.testing.assert_frame_equal(rows, families_then[family])
 
 
-def test_a_cohort_that_was_rated_is_read_from_its_indices_and_is_the_same(sample, policy, tmp_path):
+def test_a_cohort_that_was_rated_is_read_from_its_indices_and_is_the_same(sample, sample_lake, policy, tmp_path):
     policy = changed(policy, "training", cohorts=2, out_of_time_cohorts=1)
     few = changed(policy, "training", max_looked_up=1200)
     rated = MONTH - policy.label.horizon_months
     settings = Settings(home=tmp_path, threads=2)
-    lake = Lake(settings.lake_path)
-    fill_lake(lake, sample, rated - 1, rated, MONTH)
+    lake = linked(sample_lake, settings.lake_path)
+    fill_lake(lake, {"customers": sample["customers"]}, rated - 1, rated)
 
     def labelled(policy):
         with cohorts.labelled(MONTH, settings, policy, "as_known_then") as rows:
@@ -132,23 +136,24 @@ def test_a_cohort_that_was_rated_is_read_from_its_indices_and_is_the_same(sample
     assert kept_indices(KnownRecords(lake, policy, rated, customers_of=MONTH)) is None
 
 
-def test_a_cohort_whose_customers_the_source_no_longer_knows_is_read_as_known_later(sample, policy, tmp_path, caplog):
+def test_a_cohort_whose_customers_the_source_no_longer_knows_is_read_as_known_later(
+    sample, sample_lake, policy, tmp_path, caplog
+):
     """A billing system that writes over its customers says of an earlier month only who has not changed since."""
     policy = changed(policy, "training", cohorts=1, out_of_time_cohorts=0)
     cohort = MONTH - policy.label.horizon_months
-    lake = Lake(tmp_path / "lake")
-    fill_lake(lake, sample | {"customers": sample["customers"].slice(0, 100)}, cohort)
+    lake = linked(sample_lake, tmp_path / "lake")
+    fill_lake(lake, {"customers": sample["customers"].slice(0, 100)}, cohort)
     with open_engine(Settings(home=tmp_path, threads=2)) as engine:
         assert cohort_snapshot(engine, lake, policy, cohort, MONTH) == MONTH
         assert f"the customers snapshot of {cohort} lacks" in caplog.text
-        lake = Lake(tmp_path / "whole")
-        fill_lake(lake, sample, cohort)
+        lake = linked(sample_lake, tmp_path / "whole")
+        fill_lake(lake, {"customers": sample["customers"]}, cohort)
         assert cohort_snapshot(engine, lake, policy, cohort, MONTH) == cohort
         assert cohort_snapshot(engine, lake, policy, cohort - 1, MONTH) == MONTH
 
 
-def test_everybody_connected_then_has_one_outcome(settings, brief, rows, sample):
-    counted = cohorts.outcomes(MONTH, settings, brief)
+def test_everybody_connected_then_has_one_outcome(counted, brief, rows, sample):
     assert [row["cohort"] for row in counted] == [str(cohort) for cohort in rows.cohorts for _ in brief.families]
     known = sorted(sample["customers"].to_pylist(), key=lambda row: row["recorded_at"])
     known = {row["customer_id"]: row for row in known if row["recorded_at"] < MONTH.cutoff("UTC")}
@@ -167,14 +172,10 @@ def test_everybody_connected_then_has_one_outcome(settings, brief, rows, sample)
     assert min(total[outcome] for outcome in ("good", "bad", "indeterminate", "too_few_bills", "in_default")) > 0
 
 
-def test_rows_are_the_labelled_customers_once_in_each_cohort(rows, households, settings, brief):
+def test_rows_are_the_labelled_customers_once_in_each_cohort(rows, households, counted):
     assert set(households["cohort"]) == {str(cohort) for cohort in rows.cohorts}
     assert not households.duplicated(["cohort", "customer_id"]).any()
-    [last] = [
-        row
-        for row in cohorts.outcomes(MONTH, settings, brief)
-        if row["family"] == "residential" and row["cohort"] == str(rows.cohorts[-1])
-    ]
+    [last] = [row for row in counted if row["family"] == "residential" and row["cohort"] == str(rows.cohorts[-1])]
     late = households[households["cohort"] == last["cohort"]]
     assert (late["is_default"] == 1).sum() == last["bad"]
     assert (late["is_default"] == 0).sum() == last["good"]
@@ -203,10 +204,11 @@ def test_without_cohorts_to_spare_the_three_parts_are_of_different_customers(set
 
 def test_of_more_rows_than_the_policy_takes_every_default_is_fitted_on_and_rates_are_known(settings, brief, households):
     fit = households[households["role"] == "fit"]
-    with cohorts.labelled(MONTH, settings, changed(brief, "training", max_rows=1000), "as_known_then") as rows:
+    few = brief.training.model_copy(update={"max_rows": 500})  # fewer than a policy may ask for
+    with cohorts.labelled(MONTH, settings, brief.model_copy(update={"training": few}), "as_known_then") as rows:
         drawn, share = rows.of("residential"), rows.default_share("residential")
     sampled = drawn[drawn["role"] == "fit"]
-    assert len(sampled) == pytest.approx(1000, abs=60)
+    assert len(sampled) == pytest.approx(500, abs=60)
     assert len(sampled) < len(fit)
     keys = ["cohort", "customer_id"]
     assert len(sampled.merge(fit, on=keys)) == len(sampled)
@@ -219,7 +221,7 @@ def test_of_more_rows_than_the_policy_takes_every_default_is_fitted_on_and_rates
         assert drawn.loc[drawn["role"] == role, "is_plain"].all()
 
 
-def test_of_more_customers_than_are_looked_up_a_plain_sample_stands_for_all(settings, brief, households):
+def test_of_more_customers_than_are_looked_up_a_plain_sample_stands_for_all(settings, brief, households, counted):
     few = changed(brief, "training", max_looked_up=1200)
     with cohorts.labelled(MONTH, settings, few, "as_known_then", roles=("test", "calibration")) as rows:
         some = rows.of("residential")
@@ -230,7 +232,7 @@ def test_of_more_customers_than_are_looked_up_a_plain_sample_stands_for_all(sett
     assert 0 < len(some) < len(late)
     theirs = some[keys].merge(late, on=keys)[some.columns]
     pd.testing.assert_frame_equal(some.drop(columns="is_plain"), theirs.drop(columns="is_plain"), check_exact=True)
-    assert cohorts.outcomes(MONTH, settings, few) == cohorts.outcomes(MONTH, settings, brief)  # these are of all
+    assert cohorts.outcomes(MONTH, settings, few) == counted  # these are of all
 
 
 def test_another_seed_holds_out_others(settings, brief, households):
@@ -268,13 +270,12 @@ def test_families_are_drawn_apart(policy):
     assert shares["residential", 0] < "g"
 
 
-def test_records_of_after_the_run_teach_nothing(settings, brief, sample, tmp_path):
+def test_records_of_after_the_run_teach_nothing(settings, brief, sample_lake, tmp_path):
     earlier, few = MONTH - 1, changed(brief, "training", cohorts=2)
-    facts = {name: rows for name, rows in sample.items() if "recorded_at" in rows.column_names}
-    cutoff = pa.scalar(earlier.cutoff("UTC"), pa.timestamp("us", "UTC"))
-    known = {name: rows.filter(pc.less(rows["recorded_at"], cutoff)) for name, rows in facts.items()}
     then = Settings(home=tmp_path / "home", threads=2)
-    fill_lake(Lake(then.lake_path), known, earlier)
+    lake = linked(sample_lake, then.lake_path, until=earlier)
+    assert lake.facts("bills")[-1] == earlier
+    assert not lake.has("customers", snapshot_month=MONTH)
     learnt = []
     for one in (settings, then):
         with cohorts.labelled(earlier, one, few, "as_known_then") as rows:
