@@ -263,7 +263,7 @@ sys.exit(main())
 """
 
 
-@pytest.mark.slow
+@pytest.mark.trial
 def test_runs_at_once_of_a_month_and_of_the_one_before_leave_one_result_of_each(
     rated, databases, policy, forks, tmp_path
 ):
