@@ -1,6 +1,7 @@
 """The accounts of the sample: with and without the bills' numbers on the payments, with a longer and a shorter lake."""
 
 import shutil
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.customers.accounts import Accounts
+from pipeline.customers.accounts import GIVEN, Accounts, bound_by_range
 from pipeline.customers.compute_indices import compute_indices
 from pipeline.customers.parameters import parameters
 from pipeline.engine import open_engine, queries
@@ -191,6 +192,26 @@ class TestKept:
             expected = engine.fetch(query, parameters(policy, LAST))
         assert rows.to_pylist() == expected.to_pylist()
         assert kept()[1] == written
+
+    def test_indices_are_the_same_whether_they_are_kept_already_or_computed_on_the_way(self, home, policy, monkeypatch):
+        monkeypatch.setattr(DuckDBEngine, "customers_at_once", 250)
+        lake, keys, hashes = Lake(home.lake_path), {"rating_month": LAST, "basis": "as_known_then"}, []
+        for is_kept in (False, True):
+            assert lake.has("bill_status", **keys) is is_kept
+            compute_indices(LAST, home, policy)
+            hashes.append(lake.manifest("indices", **keys)["sha256"])
+        assert hashes[0] == hashes[1]
+
+    def test_a_month_that_breaks_off_leaves_none(self, home, policy, monkeypatch):
+        monkeypatch.setattr(DuckDBEngine, "customers_at_once", 250)
+        lake = Lake(home.lake_path)
+        with open_engine(home) as engine:
+            known = KnownRecords(lake, policy, LAST)
+            with closing(bound_by_range(engine, known)) as parts:
+                assert next(parts) == GIVEN
+            assert not lake.has("bill_status", rating_month=LAST, basis="as_known_then")
+            assert len(list(bound_by_range(engine, known))) > 1
+        assert lake.has("bill_status", rating_month=LAST, basis="as_known_then")
 
     def test_of_another_policy_or_of_other_records_they_are_made_again(self, home, policy, kept):
         _, written = kept()
