@@ -62,7 +62,7 @@ def months(databases, policy, spark_settings, new_bucket, tmp_path_factory):
         rate_month(LAST - 1, by_duckdb, policy)
         with databases(tmp_path_factory.mktemp("by_spark"), like=by_duckdb) as like:
             lake = new_bucket()
-            objects(lake).store.put(f"{by_duckdb.lake_path}/", f"{lake}/", recursive=True)
+            objects(lake).store.put(f"{by_duckdb.lake_path}/", f"{lake}/", recursive=True, batch_size=4)
             by_spark = like.model_copy(update={"lake": lake})
             rate_month(LAST, by_duckdb, policy, mode="retrain")
             file = tmp_path_factory.mktemp("policy") / "policy.json"
