@@ -40,11 +40,17 @@ def agree(what: str, floor: Any, ours: Any) -> None:
 def connect(given: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     """A database in memory, as large as that of the step, with the views that ``given`` names."""
     config = {"memory_limit": given["memory"], "temp_directory": given["folder"]}
-    database = duckdb.connect(config=config | ({"threads": given["threads"]} if given["threads"] else {}))
+    database = silent(config | ({"threads": given["threads"]} if given["threads"] else {}))
     database.execute(f"set global timezone = '{given.get('timezone', 'UTC')}'")
-    database.execute("set enable_progress_bar = false")
     for view in given.get("views", ()):
         database.execute(view)
+    return database
+
+
+def silent(config: dict[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
+    """A database in memory that draws no progress bar among what the benchmark prints."""
+    database = duckdb.connect(config=config or {})
+    database.execute("set enable_progress_bar = false")
     return database
 
 

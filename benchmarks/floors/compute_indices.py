@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.floors import agree, connect, write
+from benchmarks.floors import agree, connect, silent, write
 
 # The columns that hold each kind of id.
 KINDS = {
@@ -122,14 +122,11 @@ def run(given: dict[str, Any]) -> int:
 
 def compare(month, settings, policy, folder, step, made) -> dict[str, int]:
     """Every value of every customer, doubles to 1e-9."""
-    import duckdb
-
     from benchmarks.floors.texts import file_list
     from pipeline.lake import Lake
 
     ours = file_list(Lake.of(settings).files("indices", rating_month=month, basis="as_known_then"))
-    with duckdb.connect() as database:
-        database.execute("set enable_progress_bar = false")
+    with silent() as database:
         database.execute(f"create view ours as select * from read_parquet({ours}, hive_partitioning = false)")
         database.execute(
             "create view floor as select f.* replace (d.id as customer_id) "

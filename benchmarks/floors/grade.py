@@ -6,7 +6,7 @@ a bare DuckDB.
 
 from typing import Any
 
-from benchmarks.floors import agree, connect, write
+from benchmarks.floors import agree, connect, silent, write
 
 NOBODY = "select '' as customer_id, '' as override_grade, '' as veto_grade where false"
 
@@ -46,18 +46,17 @@ def run(given: dict[str, Any]) -> int:
 
 def compare(month, settings, policy, folder, step, made) -> int:
     """Every value of every customer, to the bit."""
-    import duckdb
-
     from benchmarks.floors.texts import file_list
     from pipeline.lake import Lake
 
     files = Lake.of(settings).files("grades", rating_month=month, basis="as_known_then")
     ours = f"from read_parquet({file_list(files)}, hive_partitioning = false)"
     floor = f"from read_parquet('{folder}/grades.parquet')"
-    [(rows,)] = duckdb.execute(f"select count(*) {ours}").fetchall()
-    [(differing,)] = duckdb.execute(
-        f"select count(*) from (({ours} except all {floor}) union all ({floor} except all {ours}))"
-    ).fetchall()
+    with silent() as database:
+        [(rows,)] = database.execute(f"select count(*) {ours}").fetchall()
+        [(differing,)] = database.execute(
+            f"select count(*) from (({ours} except all {floor}) union all ({floor} except all {ours}))"
+        ).fetchall()
     agree("customers", made, rows)
     agree("rows that differ", differing, 0)
     return rows
