@@ -2,14 +2,14 @@
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
+
+from pipeline.local.airflow import end_processes, free_port
 
 MASTER, WORKER = "org.apache.spark.deploy.master.Master", "org.apache.spark.deploy.worker.Worker"
 HOST, START_SECONDS = "127.0.0.1", 120
@@ -19,7 +19,7 @@ HOST, START_SECONDS = "127.0.0.1", 120
 def cluster(folder: Path, *, cores: int = 2, memory: str = "3g") -> Iterator[str]:
     """Its address. Logs and executors' files go to ``folder``; ``cores`` and ``memory`` are what the worker gives to
     executors. TimeoutError where it does not start."""
-    port, pages = _free_port(), _free_port()
+    port, pages = free_port(), free_port()
     address = f"spark://{HOST}:{port}"
     with ExitStack() as running:
         at = ["--host", HOST, "--port", str(port), "--webui-port", str(pages)]
@@ -50,8 +50,7 @@ def _process(folder: Path, name: str, arguments: list[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
+        end_processes([process.pid])
         process.wait()
 
 
@@ -68,9 +67,3 @@ def _wait(until: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("the Spark cluster does not start: see its logs")
         time.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]

@@ -4,6 +4,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.local.postgres import CIS, PIPELINE, EmbeddedPostgres
 from pipeline.local.postgres_roles import read_passwords
 from pipeline.policy import Policy
 from pipeline.settings import Settings
+from tests.support.records.kept import query
 
 pytest_plugins = ["tests.support.fixtures", "tests.support.console", "tests.support.s3", "tests.support.spark"]
 
@@ -136,14 +138,7 @@ def settings(databases, tmp_path) -> Iterator[Settings]:
 @pytest.fixture
 def sql(settings) -> Callable[..., list[tuple]]:
     """Run a statement in the warehouse of the test: ``sql("select ...", parameter)`` gives its rows."""
-
-    def run(statement: str, *parameters) -> list[tuple]:
-        url = settings.warehouse.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url) as connection:
-            cursor = connection.execute(statement, parameters or None)
-            return cursor.fetchall() if cursor.description else []
-
-    return run
+    return partial(query, settings)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ made again. So a step that reads them needs no other step to have run.
 """
 
 import hashlib
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -53,7 +53,7 @@ class Accounts:
     def of(cls, engine: Engine, known: KnownRecords) -> Self:
         """Those of a month, written if the lake does not have them."""
         if not _are_there(known):
-            for _ in bound_by_range(engine, known):
+            for _ in _computed_by_range(engine, known):
                 pass
         return cls({name: known.lake.files(name, **_keys(known)) for name in TABLES})
 
@@ -62,20 +62,29 @@ class Accounts:
         for name, files in self.files.items():
             engine.bind_files(name, files, within=within)
 
+    def bound_by_range(
+        self, engine: Engine, known: KnownRecords, only: str | None = None
+    ) -> Generator[Collection[str]]:
+        """Bind the records with these, range after range; yields what is bound of FACTS. ``only``: the name of a bound
+        view of customer_id, to see just these, and at once."""
+        for within in known.ranges(engine) if only is None else [(None, None)]:
+            known.bind(engine, only=only, within=within)
+            self.bind(engine, within)
+            yield self.files
 
-def bound_by_range(engine: Engine, known: KnownRecords) -> Generator[Sequence[str]]:
-    """Bind the records of a month, range after range, with its accounts; yields those of FACTS that are bound.
 
-    Where the lake lacks the accounts they are computed on the way, and are there when the last range is done with.
-    Close it, so that a month that breaks off leaves none.
+def bound_by_range(engine: Engine, known: KnownRecords) -> Generator[Collection[str]]:
+    """``Accounts.bound_by_range`` of a month's accounts.
+
+    Where the lake lacks them they are computed on the way, and are there when the last range is done with. Close it, so
+    that a month that breaks off leaves none.
     """
-    if _are_there(known):
-        accounts = Accounts.of(engine, known)
-        for within in known.ranges(engine):
-            known.bind(engine, within=within)
-            accounts.bind(engine, within)
-            yield TABLES
-        return
+    if not _are_there(known):
+        return _computed_by_range(engine, known)
+    return Accounts.of(engine, known).bound_by_range(engine, known)
+
+
+def _computed_by_range(engine: Engine, known: KnownRecords) -> Generator[Collection[str]]:
     made_by, bound = _made_by(), parameters(known.policy, known.month)
     with ExitStack() as stack:
         written = {name: stack.enter_context(known.lake.writing(name, **_keys(known))) for name in TABLES}

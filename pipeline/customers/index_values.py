@@ -1,6 +1,6 @@
 """The indices of a month's customers, or of a cohort's, as Parquet files."""
 
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,20 +49,11 @@ def write_indices(
         slopes = engine.fetch(queries.compose("select * from satisfaction_slope_by_segment"), bound)
         engine.bind_table("segment_slopes", slopes)
     files, rows = [], 0
-    with closing(
-        _bound(engine, known, only, accounts) if only and accounts else bound_by_range(engine, known)
-    ) as parts:
+    with closing(accounts.bound_by_range(engine, known, only) if accounts else bound_by_range(engine, known)) as parts:
         for number, given in enumerate(parts):
             files.append(folder / f"part-{number:04d}.parquet")
             rows += engine.write(query(given), bound, files[-1])
     return Computed(files, rows, known.inputs.sha256)
-
-
-def _bound(engine: Engine, known: KnownRecords, only: str, accounts: Accounts) -> Generator[Collection[str]]:
-    """As ``bound_by_range``, of chosen customers and at once."""
-    known.bind(engine, only=only)
-    accounts.bind(engine)
-    yield accounts.files
 
 
 def kept_indices(known: KnownRecords) -> list[str] | None:

@@ -86,11 +86,8 @@ class _Reading(io.RawIOBase):
         end = self.size if length < 0 else min(self.size, self._at + length)
         if end <= self._at:
             return b""
-        with refusals(self._path, "read"):
-            try:
-                content = self._store.cat_file(self._path, start=self._at, end=end)
-            except FileNotFoundError:
-                raise LakeError(gone(self._path)) from None
+        with reading(self._path):
+            content = self._store.cat_file(self._path, start=self._at, end=end)
         self._at = end
         return content
 
@@ -128,6 +125,16 @@ def refusals(where: str, done: str) -> Iterator[None]:
         if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in _CLIENTS:
             raise
         raise LakeError(f"{where} cannot be {done}: {_reason(error)}") from None
+
+
+@contextmanager
+def reading(file: str) -> Iterator[None]:
+    """LakeError where a file of the lake is gone from the store, or cannot be read there."""
+    with refusals(file, "read"):
+        try:
+            yield
+        except FileNotFoundError:
+            raise LakeError(gone(file)) from None
 
 
 def is_conflict(error: BaseException) -> bool:

@@ -18,9 +18,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from pipeline.engine import Range
-from pipeline.engine.connection import gone
-from pipeline.engine.objects import objects
-from pipeline.engine.objects import refusals as store_refusals
+from pipeline.engine.objects import objects, reading
 from pipeline.engine.queries import Query
 from pipeline.engine.spark_session import CONNECTORS, close_session, has_connector, is_server, open_session, refusals
 from pipeline.engine.spark_sql import spark_type, stages, text
@@ -135,7 +133,7 @@ class SparkEngine:
     def _schema(self, file: str) -> pa.Schema:
         if not is_url(here := self._here(file)):
             return pq.read_schema(here)
-        with _gone(file), objects(file).open(file) as opened:
+        with reading(file), objects(file).open(file) as opened:
             return pq.read_schema(opened)
 
     def _names(self, rows: DataFrame) -> Callable[[str], set[str]]:
@@ -160,7 +158,7 @@ class SparkEngine:
     def _copied(self, file: str) -> str:
         copy = Path(self._scratch.name, f"{sha256(file.encode()).hexdigest()}.parquet")
         if not copy.exists():
-            with _gone(file):
+            with reading(file):
                 objects(file).store.get_file(file, f"{copy}.part")
             Path(f"{copy}.part").rename(copy)
         return str(copy)
@@ -230,16 +228,6 @@ class SparkEngine:
 def _numbered(rows: DataFrame) -> DataFrame:
     """Rows of files with the file that each is from, as Spark calls it, and its place there."""
     return rows.selectExpr("*", "_metadata.file_path as file", "_metadata.row_index as file_row_number")
-
-
-@contextmanager
-def _gone(file: str) -> Iterator[None]:
-    """LakeError where a file of an object store is not there, or cannot be read."""
-    with store_refusals(file, "read"):
-        try:
-            yield
-        except FileNotFoundError:
-            raise LakeError(gone(file)) from None
 
 
 def _stream(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:

@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 
-from pipeline.local.airflow import end_processes, require_alive
+from pipeline.local.airflow import require_alive
 from pipeline.local.airflow_client import AirflowApi
 from pipeline.local.postgres import EmbeddedPostgres
 from pipeline.month import RatingMonth
@@ -59,9 +59,7 @@ def native(tmp_path):
             services.wait_until_healthy(name)
         yield services
     finally:
-        end_processes([process.pid for process in services.processes.values()])
-        for process in services.processes.values():
-            process.wait()
+        services.stop()
         EmbeddedPostgres.stop(tmp_path / "postgres")
 
 

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.local.airflow import end_processes
 from pipeline.maintenance.cases import OURS
 from tests.support.compose import Native, make_secrets
 from tests.support.spark import faults_over
@@ -27,9 +26,7 @@ def native(spark_settings, tmp_path):
             services.wait_until_healthy(name)
         yield services
     finally:
-        end_processes([process.pid for process in services.processes.values()])
-        for process in services.processes.values():
-            process.wait()
+        services.stop()
 
 
 def test_a_task_runs_its_queries_there(native, monkeypatch):

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import yaml
 
-from pipeline.local.airflow import clean_environment, free_port
+from pipeline.local.airflow import clean_environment, end_processes, free_port
 from pipeline.local.postgres import EmbeddedPostgres
 from pipeline.resources import ROOT
 
@@ -178,6 +178,12 @@ class Native:
                 said = log.read_text()[-3000:] if log.exists() else ""
                 pytest.fail(f"{name} is not healthy: {done.stderr.decode()[-500:]}\n{said}")
             time.sleep(1)
+
+    def stop(self) -> None:
+        """End all that ``start`` began."""
+        end_processes([process.pid for process in self.processes.values()])
+        for process in self.processes.values():
+            process.wait()
 
     def processes_of(self, name: str) -> list[psutil.Process]:
         """The service's process and all that it started."""

@@ -79,11 +79,9 @@ class DecisionInputs:
         }
         parts: dict[str, list[str]] = {name: [] for name in computed}
         accounts = Accounts.of(self._engine, self._known)
-        for number, within in enumerate(self._known.ranges(self._engine)):
-            self._known.bind(self._engine, within=within)
-            accounts.bind(self._engine, within)
+        for number, given in enumerate(accounts.bound_by_range(self._engine, self._known)):
             for name, text in computed.items():
-                parts[name].append(self._written(f"{name}-{number:04d}", text, accounts.files))
+                parts[name].append(self._written(f"{name}-{number:04d}", text, given))
         for name, files in parts.items():
             self._engine.bind_files(name, files)
         self._known.bind(self._engine)

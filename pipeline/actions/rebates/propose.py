@@ -104,7 +104,7 @@ class Computing:
 
     def __init__(self, engine: Engine, policy: Policy, scratch: Path):
         self._engine, self._policy, self._scratch = engine, policy, scratch
-        self._copies = dict.fromkeys(("bills", "payments"), "")
+        self._copies: dict[str, str] = {}
 
     def narrow(self, campaigns: Iterable[Campaign], accounts: Accounts, affected: Iterable[pa.Array]) -> str:
         """Bind the customers who may have had bills overdue when one of the campaigns began, and the ``affected``; the
@@ -123,9 +123,10 @@ class Computing:
         self._engine.bind_files(LOOKED_AT, lists)
         looked_at = self.written(f"select distinct customer_id from {LOOKED_AT}", {})
         self._engine.bind_files(LOOKED_AT, [looked_at])
-        for name in self._copies:
-            chosen = f"select * from {name} where customer_id in (select customer_id from {LOOKED_AT})"
-            self._copies[name] = self.written(chosen, {})
+        self._copies = {
+            name: self.written(f"select * from {name} where customer_id in (select customer_id from {LOOKED_AT})", {})
+            for name in ("bills", "payments")
+        }
         return looked_at
 
     def bind_narrowed(self, known: KnownRecords, only: str, within: Range | None = None) -> str:

@@ -43,9 +43,10 @@ def traces(settings: Settings, text: str) -> Iterator[str]:
 
 
 def query(settings: Settings, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    """The rows that a query of the warehouse gives."""
+    """The rows that a statement in the warehouse gives."""
     with _connected(settings) as connection:
-        return connection.execute(statement, parameters or None).fetchall()
+        cursor = connection.execute(statement, parameters or None)
+        return cursor.fetchall() if cursor.description else []
 
 
 def _texts(rows: pa.Table) -> Iterator[str]:
