@@ -4,10 +4,10 @@
     python -m benchmarks.spark_driver --customers 5000 20000 --heap 256m
 
 The month after the first of a sample utility is rated on a standalone cluster on loopback, of one worker with an
-executor, by a driver whose heap cannot grow past ``--heap``. By step: what the heap held after a collection, at its
-most (from Java's log; what is garbage is not counted), and the memory of Python's side at its most, both in MB. Works
-in the folder spark of GRIDGRADE_HOME, as benchmarks.spark does; results go to spark_driver.json there, and to the
-screen.
+executor, by a driver whose heap cannot grow past ``--heap``. By step: what the heap held, at its most, and the memory
+of Python's side at its most, both in MB. Once a second Java collects what nobody holds any more in all of its heap, and
+what is left then counts: its other collectors leave garbage until the heap is full, however large that is. Works in
+the folder spark of GRIDGRADE_HOME, as benchmarks.spark does; results go to spark_driver.json there, and to the screen.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from benchmarks.home import home, refuse_other_homes, require_space
 from benchmarks.spark import child, logged, metrics
 from benchmarks.spark_cluster import cluster
 
-_COLLECTION = re.compile(r"\[([\d:T.+-]+)\]\S* GC\(\d+\) Pause .*?\d+[KMG]->(\d+)([KMG])\(")
+_COLLECTED = re.compile(r"\[([\d:T.+-]+)\]\S* GC\((\d+)\) (?:Concurrent cleanup|Pause Full.*?) \w+->(\d+)([KMG])\(")
+_EVERY_SECOND = "-XX:+UseShenandoahGC -XX:+UnlockExperimentalVMOptions -XX:ShenandoahGuaranteedGCInterval=1000"
 _MEGABYTES = {"K": 2**-10, "M": 1, "G": 2**10}
 
 
@@ -35,7 +36,7 @@ def measured(customers: int, months: int, heap: str, executor: str) -> dict[str,
     log.unlink(missing_ok=True)
     own = {
         "spark.driver.memory": heap,
-        "spark.driver.extraJavaOptions": f"-XX:+UseSerialGC -Xlog:gc:file={log}:time:filecount=0",
+        "spark.driver.extraJavaOptions": f"{_EVERY_SECOND} -Xlog:gc:file={log}:time:filecount=0",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.executor.memory": executor,
@@ -56,15 +57,16 @@ def measured(customers: int, months: int, heap: str, executor: str) -> dict[str,
 
 
 def held(log: Path, steps: dict[str, float]) -> dict[str, float]:
-    """MB that the heap held after a collection, at its most, by step; ``steps``: when each began."""
-    found: dict[str, float] = defaultdict(float)
+    """MB that the heap held at the end of a collection, at its most, by step; ``steps``: when each began."""
+    ends: dict[str, tuple[float, float]] = {}
     for line in log.read_text(encoding="utf-8").splitlines():
-        if collection := _COLLECTION.search(line):
-            at = datetime.fromisoformat(collection[1]).timestamp()
-            began = {name: since for name, since in steps.items() if since <= at}
-            if began:
-                step = max(began, key=began.__getitem__)
-                found[step] = max(found[step], int(collection[2]) * _MEGABYTES[collection[3]])
+        if done := _COLLECTED.search(line):
+            ends[done[2]] = datetime.fromisoformat(done[1]).timestamp(), int(done[3]) * _MEGABYTES[done[4]]
+    found: dict[str, float] = defaultdict(float)
+    for at, megabytes in ends.values():
+        if began := {name: since for name, since in steps.items() if since <= at}:
+            step = max(began, key=began.__getitem__)
+            found[step] = max(found[step], megabytes)
     return found
 
 

@@ -19,7 +19,7 @@ AT_ONCE = 125_000
 # What the queries say of an id as a text, and what they say of a number. Credits keep their order: first the credit
 # notes, then the opening balance, then the payments.
 AS_NUMBERS = (
-    (r"NULLIF\(TRIM\((\w+\.bill_id)\), ''\)", r"\1"),
+    (r"NULLIF\(CASE WHEN .*? THEN TRIM\((\w+\.bill_id)\) ELSE \w+\.bill_id END, ''\)", r"\1"),
     (r"TRIM\((CASE WHEN t\.payment_id IS NULL THEN p\.bill_id ELSE t\.bill_id END)\)", r"\1"),
     (r"'' AS bill_id", "-1 AS bill_id"),
     (r"bill_id <> ''", "bill_id <> -1"),

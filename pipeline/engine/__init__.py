@@ -30,6 +30,10 @@ class Engine(Protocol):
     def customers_at_once(self) -> int:
         """How many customers' records it works on well in one query."""
 
+    @property
+    def reads_in_order(self) -> bool:
+        """Whether the rows of files that were bound come as they lie in them, where a query asks for no order."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...

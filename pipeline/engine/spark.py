@@ -37,6 +37,7 @@ class SparkEngine:
 
     fault = PySparkException
     customers_at_once = 2_000_000
+    reads_in_order = False
 
     def __init__(self, settings: Settings, timezone: str = "UTC"):
         self._session = open_session(settings, timezone)

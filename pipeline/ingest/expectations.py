@@ -6,7 +6,9 @@ Great Expectations takes seconds to import and so is imported where rows are che
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
 from typing import Any
@@ -263,9 +265,23 @@ def as_expectation(rule: Rule):
 def great_expectations():
     """The library, without its telemetry."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import great_expectations
+    with _not_for("pyspark"):
+        import great_expectations
 
     return great_expectations
+
+
+@contextmanager
+def _not_for(library: str) -> Iterator[None]:
+    """Who asks for a library that is not loaded finds none: Great Expectations would load it wherever it is there."""
+    if library in sys.modules:
+        yield
+        return
+    sys.modules[library] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[library]
 
 
 def in_memory():

@@ -7,7 +7,7 @@ again only when the contract, the policy or what it is compared with changes.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -54,7 +54,6 @@ def validate(
     suites = {table.name: row_suite(table, policy) for table in tables}
     cohorts = policy.cohorts(month)
     checks = [TableCheck(suite, lake, known, policy, cohorts) for suite in suites.values()]
-    differences = differing(total for check in checks for total in check.totals())
 
     def store(name: str, checks: list[PartitionCheck]) -> None:
         replace_validation(settings, month, name, checks, basis=basis)
@@ -64,12 +63,14 @@ def validate(
         open_engine(settings.with_memory(1 - _LISTING), policy.timezone) as engine,
         open_connection(settings.with_memory(_LISTING), policy.timezone) as database,
         TemporaryDirectory(dir=settings.scratch_path) as scratch,
+        ThreadPoolExecutor(1) as judge,
     ):
-        for done, (check, judged) in enumerate(_judged(checks, engine, Path(scratch))):
+        differences = judge.submit(differing, [total for check in checks for total in check.totals()])
+        for done, (check, judged) in enumerate(_judged(checks, engine, Path(scratch), judge)):
             if progress:
                 progress(done, len(tables), tables[done].name)
             if judged:
-                checked += check.enter(judged, engine, database, store, differences)
+                checked += check.enter(judged, engine, database, store, differences.result())
         outcomes = {table.name: _outcomes(lake, table.name, known) for table in tables}
         refusals = _refusals(month, outcomes, lake, settings, policy)
         validated = [
@@ -93,16 +94,17 @@ def validate(
     }
 
 
-def _judged(checks: Sequence[TableCheck], engine: Engine, folder: Path) -> Iterator[tuple[TableCheck, Judged | None]]:
+def _judged(
+    checks: Sequence[TableCheck], engine: Engine, folder: Path, judge: Executor
+) -> Iterator[tuple[TableCheck, Judged | None]]:
     """Each table and what Great Expectations says of it, None where nothing is to be checked. While it looks at one
     table, the engine looks up the next."""
-    with ThreadPoolExecutor(1) as judge:
-        under_way: Callable[[], Judged | None] | None = None
-        for before, check in zip([None, *checks], [*checks, None], strict=True):
-            file = check and check.pick_out(engine, folder)
-            if before and under_way:
-                yield before, under_way()
-            under_way = judge.submit(check.judge, file).result if check and file else lambda: None
+    under_way: Callable[[], Judged | None] | None = None
+    for before, check in zip([None, *checks], [*checks, None], strict=True):
+        file = check and check.pick_out(engine, folder)
+        if before and under_way:
+            yield before, under_way()
+        under_way = judge.submit(check.judge, file).result if check and file else lambda: None
 
 
 Outcomes = dict[RatingMonth, dict[str, Any]]

@@ -2,11 +2,13 @@
 
 import hashlib
 import uuid
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from pipeline.engine import Engine
@@ -20,7 +22,7 @@ from pipeline.publishing.content_hash import ContentHash
 from pipeline.publishing.fingerprint import Fingerprint
 from pipeline.warehouse import model_registry, publications
 from pipeline.warehouse.audit import Expected
-from pipeline.warehouse.monthly_tables import TABLES, is_number, sql_type
+from pipeline.warehouse.monthly_tables import TABLES, MonthlyTable, is_number, sql_type
 from pipeline.warehouse.publications import Publication
 
 
@@ -41,6 +43,7 @@ class Content:
         self._columns = {table.name: table.columns(indices) for table in TABLES.values()}
         flagged = {name: policy.indices[name] for name in indices if f"{name}_missing" in held}
         self._missing_indices = f'{_missing_codes(flagged)} as "missing_indices"'
+        self._hashed: dict[str, ContentHash] = {}
 
     def _require_one_run(self) -> None:
         """AuditError when another run of the month has come in between the steps of this one."""
@@ -71,29 +74,25 @@ class Content:
         """The partitions of facts that were read."""
         return self._manifests["indices"]["inputs"]
 
-    @cached_property
-    def hashes(self) -> dict[str, ContentHash]:
-        """Of each table's values; file layout, row order, batches and threads do not enter them."""
-        found = {}
-        for table in TABLES:
-            with closing(self.batches(table)) as batches:
-                found[table] = ContentHash(batches.schema)
-                for batch in batches:
-                    found[table].update(batch)
-        return found
-
     @property
     def sha256(self) -> str:
-        """Hash of all tables' values."""
-        lines = (f"{table} {content.hexdigest()}\n" for table, content in self.hashes.items())
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        """Hash of all tables' values; file layout, row order, batches and threads do not enter it."""
+        return hashlib.sha256("".join(f"{table} {self._hash(table)}\n" for table in TABLES).encode()).hexdigest()
+
+    def _hash(self, table: str, *columns: str) -> str:
+        """Of these columns of a table; without any, of all. The table is read for it unless it was already."""
+        if table not in self._hashed:
+            with closing(self.batches(table)) as batches:
+                for _ in batches:
+                    pass
+        return self._hashed[table].hexdigest(*columns)
 
     def is_in(self, published: Publication | None) -> bool:
         """Whether a publication holds just this."""
         return published is not None and (published.basis, published.content_sha256) == (self.basis, self.sha256)
 
     def publication(self, connection: Connection, **run: Any) -> Publication:
-        """The month's next publication, as it would be."""
+        """The month's next publication, as it would be; what its rows are is for ``with_hashes`` to say."""
         grades, indices = self._manifests["grades"], self._manifests["indices"]
         fingerprint = Fingerprint(
             basis=self.basis,
@@ -113,8 +112,7 @@ class Content:
             rating_month=self.month,
             revision=publications.next_revision(connection, self.month),
             rows=self.rows,
-            content_sha256=self.sha256,
-            carried_sha256=self.hashes["credit_grades"].hexdigest("customer_id", "grade"),
+            content_sha256="",
             known_in=RatingMonth.parse(indices["known_in"]).first_day,
             model_versions=grades["model_versions"],
             model_decision=grades.get("model_decision", ""),
@@ -130,14 +128,38 @@ class Content:
             **run,
         )
 
+    def with_hashes(self, publication: Publication) -> Publication:
+        """A publication of this, with the hashes of its rows."""
+        carried = self._hash("credit_grades", "customer_id", "grade")
+        return replace(publication, content_sha256=self.sha256, carried_sha256=carried)
+
     def batches(self, table: str) -> pa.RecordBatchReader:
-        """The rows of one of tables.TABLES by its key, without rating_month and publication_id."""
+        """The rows of one of tables.TABLES by its key, without rating_month and publication_id. Whoever reads them to
+        their end for the first time has them hashed on the way."""
         declared = TABLES[table]
         selected = [f'cast("{name}" as {sql_type(kind)}) as "{name}"' for name, kind in self._columns[table].items()]
         if declared.has_indices:
             selected.append(self._missing_indices)
-        query = f"select {', '.join(selected)} from {declared.partition} order by {', '.join(declared.key)}"
-        return self.engine.batches(compose(query))
+        order = "" if self._lies_in_order(declared) else f" order by {', '.join(declared.key)}"
+        read = self.engine.batches(compose(f"select {', '.join(selected)} from {declared.partition}{order}"))
+        if table in self._hashed:
+            return read
+        return pa.RecordBatchReader.from_batches(read.schema, self._hashing(table, read))
+
+    def _hashing(self, table: str, read: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        found = ContentHash(read.schema)
+        with closing(read):
+            for batch in read:
+                found.update(batch)
+                yield batch
+        self._hashed[table] = found
+
+    def _lies_in_order(self, table: MonthlyTable) -> bool:
+        """Whether the files have the rows by the key, as the steps write them: sorting costs more than reading."""
+        if not self.engine.reads_in_order or len(table.key) > 1:
+            return False
+        with closing(self.engine.batches(compose(f"select {table.key[0]} from {table.partition}"))) as batches:
+            return _ascend(batch.column(0) for batch in batches)
 
     def expected(self) -> Expected:
         """What the warehouse must hold once these rows are loaded."""
@@ -160,6 +182,17 @@ class Content:
 
     def _fetch(self, query: str) -> pa.Table:
         return self.engine.fetch(compose(query))
+
+
+def _ascend(parts: Iterable[pa.StringArray]) -> bool:
+    """Whether each value of a column that comes in parts is greater than the one before it."""
+    last = None
+    for part in parts:
+        column = part if last is None else pa.concat_arrays([last, part])
+        if not pc.all(pc.less(column[:-1], column[1:]), skip_nulls=False, min_count=0).as_py():
+            return False
+        last = column[-1:]
+    return True
 
 
 def _missing_codes(indices: dict[str, Index]) -> str:

@@ -179,7 +179,7 @@ def _stage_and_audit(
     except (AuditError, MovesError):
         revisions.drop(connection, list(staged.values()))
         raise
-    return replace(publication, table_hashes=dict(zip(staged, hashes, strict=True)))
+    return content.with_hashes(replace(publication, table_hashes=dict(zip(staged, hashes, strict=True))))
 
 
 def _beyond_limit(customers: int, moved: int, policy: Policy) -> str | None:

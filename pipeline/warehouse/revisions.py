@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 # Shorter than PostgreSQL's deadlock_timeout, so that in a deadlock it is publishing that steps back; and new readers
 # never queue behind a waiting swap for longer than this.
 _PATIENCE_MILLISECONDS = 800
+_ROUGHLY = 10
+"""A sample of so many times 300 rows tells the planner enough for the audit; autovacuum looks more closely later."""
 
 
 def staged_name(table: str, month: RatingMonth, revision: int) -> str:
@@ -86,7 +88,7 @@ def stage(connection: Connection, table: str, publication: Publication, batches:
         driver.execute(
             f"create table rating.{name} (like rating.{table} including all excluding indexes excluding constraints)"
         )
-        driver.execute(_each_required_column(table, name, "drop not null"))
+        driver.execute(statement("publications/allow_nulls", staged=name, parent=table))
         driver.execute(
             f"alter table rating.{name} alter rating_month set default '{first}', "
             f"alter publication_id set default '{publication.publication_id}', "
@@ -108,6 +110,7 @@ def index(connection: Connection, staged: Mapping[str, str]) -> list[str]:
         try:
             with own.begin():
                 own.execute(text(f"alter table rating.{name} add primary key (rating_month, {key})"))
+                own.execute(text(f"set local default_statistics_target = {_ROUGHLY}"))
                 own.execute(text(f"analyze rating.{name}"))
         except IntegrityError:
             return False
@@ -122,13 +125,9 @@ def seal(connection: Connection, table: str, publication: Publication) -> None:
     name = staged_name(table, publication.rating_month, publication.revision)
     with connection.begin(), _refusals(publication.rating_month, table):
         driver = driver_connection(connection)
-        driver.execute(_each_required_column(table, name, "set not null"))
-        [checks] = driver.execute(
-            "select string_agg(format('add constraint %I %s', conname, pg_get_constraintdef(oid)), ', ') "
-            f"from pg_constraint where conrelid = 'rating.{table}'::regclass and contype = 'c'"
-        ).fetchone()
-        if checks:
-            driver.execute(f"alter table rating.{name} {checks}")
+        [changes] = driver.execute(statement("publications/seal_staged", parent=table)).fetchone()
+        if changes:
+            driver.execute(f"alter table rating.{name} {changes}")
 
 
 @contextmanager
@@ -236,11 +235,6 @@ def _swap_partition(connection: Connection, table: str, publication: Publication
             f"for values from ('{month.first_day}') to ('{(month + 1).first_day}')"
         )
     )
-
-
-def _each_required_column(table: str, name: str, change: str) -> str:
-    """A statement that changes, in a staged table, the columns that may not be null in its parent."""
-    return statement("publications/change_required_columns", staged=name, parent=table, change=change)
 
 
 def _drop_leftovers(connection: Connection, month: RatingMonth) -> None:

@@ -78,22 +78,35 @@ billed as (
 ),
 
 -- By the register only what is due counts, and so does no money for a bill that was due later.
+not_due as (
+    select
+        k.customer_id,
+        b.bill_id
+    from known as k
+    inner join bills as b on b.customer_id = k.customer_id
+    where k.is_by_register
+        and b.due_on > k.as_of
+        and b.amount > 0
+),
+
 paid as (
     select
         k.customer_id,
-        sum(case when p.reverses_payment_id is null then p.amount else -p.amount end) as amount
+        sum(
+            case
+                when b.bill_id is not null then 0
+                when p.reverses_payment_id is null then p.amount
+                else -p.amount
+            end
+        ) as amount
     from known as k
     inner join payments as p on p.customer_id = k.customer_id
-    left join bills as b
-        on k.is_by_register
+    left join not_due as b
+        on b.customer_id = p.customer_id
         and b.bill_id = p.bill_id
-        and b.customer_id = p.customer_id
-        and b.due_on > k.as_of
-        and b.amount > 0
     where p.paid_on <= (select as_of from last_known)
         and p.paid_on <= k.as_of
         and p.recorded_at <= k.known_at
-        and b.bill_id is null
     group by k.customer_id
 ),
 

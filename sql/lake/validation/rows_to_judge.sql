@@ -5,7 +5,16 @@
 -- Fragments: key (its columns), within (what a key is unique in), given (a condition: none of the key is null),
 -- rows (checked, under reference_looked_up for each reference), columns (what the rules look at), suspicious (a
 -- condition: a rule fails).
-with suspects as (
+with seen_before as (
+    select
+        file_number,
+        file_row_number,
+        {key}
+    from earlier
+    semi join checked using ({key})
+),
+
+suspects as (
     select hash({within}) as key_hash
     from checked
     where {given}
@@ -13,8 +22,7 @@ with suspects as (
     having count(*) > 1
     union all
     select hash({within}) as key_hash
-    from earlier
-    semi join checked using ({key})
+    from seen_before
 ),
 
 candidates as (
@@ -31,8 +39,7 @@ candidates as (
         file_row_number,
         false as is_checked,
         {key}
-    from earlier
-    where {given} and hash({within}) in (select key_hash from suspects)
+    from seen_before
 ),
 
 placed as (

@@ -1,5 +1,9 @@
 """The rows that SQL picks out for Great Expectations, held against what it finds in all of them."""
 
+import os
+import subprocess
+import sys
+
 import duckdb
 import pandas as pd
 import pytest
@@ -66,3 +70,21 @@ def test_sql_picks_out_the_rows_that_great_expectations_fails_and_no_others(rows
 def test_a_kind_of_rule_without_a_condition_is_refused():
     with pytest.raises(ValueError, match="no condition for ExpectColumnMaxToBeBetween"):
         suspicious([Rule("most", None, "ExpectColumnMaxToBeBetween", {"column": "other"})])
+
+
+def test_great_expectations_does_not_load_spark_where_nothing_else_does(tmp_path):
+    (tmp_path / "pyspark.py").write_text("raise RuntimeError('loaded')", encoding="utf-8")
+    (tmp_path / "checking.py").write_text(
+        "from pipeline.ingest.expectations import Checker, TIES\n"
+        "Checker('totals', [TIES])\n"
+        "try:\n"
+        "    import pyspark\n"
+        "except RuntimeError as error:\n"
+        "    print('there for others:', error)\n",
+        encoding="utf-8",
+    )
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = os.environ | {"PYTHONPATH": paths}
+    command = [sys.executable, "-m", "checking"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "there for others: loaded", done.stderr
