@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 # never queue behind a waiting swap for longer than this.
 _PATIENCE_MILLISECONDS = 800
 _ROUGHLY = 10
-"""A sample of so many times 300 rows tells the planner enough for the audit; autovacuum looks more closely later."""
+"""So many times 300 rows are sampled: with the key as its only index, a table has few plans to choose among."""
 
 
 def staged_name(table: str, month: RatingMonth, revision: int) -> str:

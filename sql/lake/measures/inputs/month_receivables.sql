@@ -7,7 +7,42 @@
 --   receivable, overdue what bills lack at the cut-off, and of that what was due before it
 -- Reads customers, bills, payments, bill_status. Parameters: as_of, months_ago_1, settlement_tolerance, timezone,
 -- booked_from (the instant the month began; null as known now: there nothing is booked later).
-with first_cancelled as (
+--
+-- Only what was issued, or recorded, from the month's beginning on can be booked in it; and of what is older, bills that
+-- it cancels.
+with new_bills as (
+    select
+        bill_id,
+        customer_id,
+        amount,
+        cancels_bill_id,
+        issued_on,
+        recorded_at
+    from bills
+    where issued_on >= :months_ago_1
+    union all
+    select
+        bill_id,
+        customer_id,
+        amount,
+        cancels_bill_id,
+        issued_on,
+        recorded_at
+    from bills
+    where issued_on < :months_ago_1
+        and recorded_at >= :booked_from
+),
+
+concerned as (
+    select bill_id
+    from new_bills
+    union all
+    select cancels_bill_id as bill_id
+    from new_bills
+    where cancels_bill_id is not null
+),
+
+first_cancelled as (
     select
         bill_id,
         issued_on,
@@ -28,6 +63,7 @@ with first_cancelled as (
             ) as place
         from bills
         where cancels_bill_id is not null
+            and cancels_bill_id in (select bill_id from concerned)
     ) as cancelling
     where place = 1
 ),
@@ -39,7 +75,7 @@ booked as (
         0 as collected,
         issued_on as booked_on,
         recorded_at
-    from bills
+    from new_bills
     where amount > 0
         or cancels_bill_id is null
     union all
@@ -61,6 +97,17 @@ booked as (
         paid_on as booked_on,
         recorded_at
     from payments
+    where paid_on >= :months_ago_1
+    union all
+    select
+        customer_id,
+        0 as billed,
+        case when reverses_payment_id is null then amount else -amount end as collected,
+        paid_on as booked_on,
+        recorded_at
+    from payments
+    where paid_on < :months_ago_1
+        and recorded_at >= :booked_from
 ),
 
 movements as (
