@@ -1,6 +1,7 @@
 """What the DAGs hand each other, and when a month starts: the assets, the monthly timetable, and names for lineage."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -32,10 +33,14 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times 
 
 
 def monthly() -> MonthlyTimetable:
-    """The policy's schedule: the run that starts on 1 November carries the partition 2026-10."""
+    """The policy's schedule: the run that starts on 1 November carries the partition 2026-10.
+
+    A new installation waits for the next month that ends. To Airflow's default a month that ended in the last tenth of
+    the interval is due at once: its run would wait for billing, and whatever a person starts would wait behind it.
+    """
     schedule, zone = _of_policy("schedule"), _of_policy("timezone")
     ZoneInfo(zone)  # an unknown one stops here, and not in the scheduler
-    return MonthlyTimetable(schedule, timezone=zone, run_offset=-1, key_format="%Y-%m")
+    return MonthlyTimetable(schedule, timezone=zone, run_offset=-1, key_format="%Y-%m", run_immediately=timedelta(0))
 
 
 def every_few_minutes() -> CronTriggerTimetable:

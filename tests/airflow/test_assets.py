@@ -70,6 +70,13 @@ def test_what_is_due_follows_the_last_scheduled_month_and_no_backfill(timetable,
     assert timetable.next_dagrun_info_v2(last_dagrun_info=before, restriction=anytime).partition_key == due
 
 
+@pytest.mark.parametrize("hours", [1, 5, 60, 700])
+def test_a_new_installation_starts_no_month_that_is_over(timetable, monkeypatch, hours):
+    monkeypatch.setattr(trigger, "utcnow", lambda: pendulum.datetime(2026, 12, 1).add(hours=hours))
+    anytime = TimeRestriction(earliest=None, latest=None, catchup=False)
+    assert timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=anytime).partition_key == "2026-12"
+
+
 def test_a_backfill_of_airflow_s_own_is_due_when_its_month_begins(timetable):
     [made] = timetable.iter_partition_dagrun_infos(
         earliest=pendulum.datetime(2026, 8, 1), latest=pendulum.datetime(2026, 8, 31)
