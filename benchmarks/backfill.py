@@ -32,20 +32,24 @@ def by_command(settings: Any, first: Any, last: Any) -> float:
     if done.returncode not in (0, 1):  # 1: published, but a model has passed a limit
         sys.exit(f"the backfill failed with {done.returncode}")
     seconds = time.perf_counter() - started
-    if missing := unpublished(settings, first, last):
-        sys.exit(f"{missing[0]} was not published, see above")
+    require_published(settings, first, last)
     print(f"{first} to {last}: {seconds:8.1f} s {cpu_seconds() - used:8.1f} s CPU by gridgrade backfill", flush=True)
     return seconds
 
 
-def unpublished(settings: Any, first: Any, last: Any) -> list[Any]:
-    """The months that readers do not see."""
+def require_published(settings: Any, first: Any, last: Any) -> None:
+    """End where readers do not see one of the months."""
+    from pipeline.errors import NotPublishedError
     from pipeline.month import RatingMonth
     from pipeline.warehouse import publications
     from pipeline.warehouse.connection import transaction
 
-    with transaction(settings) as connection:
-        return [month for month in RatingMonth.span(first, last) if publications.current(connection, month) is None]
+    try:
+        with transaction(settings) as connection:
+            for month in RatingMonth.span(first, last):
+                publications.of_month(connection, month)
+    except NotPublishedError as error:
+        sys.exit(str(error))
 
 
 def through_airflow(settings: Any, first: Any, last: Any) -> float:

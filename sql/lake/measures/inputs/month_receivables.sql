@@ -8,8 +8,8 @@
 -- Reads customers, bills, payments, bill_status. Parameters: as_of, months_ago_1, settlement_tolerance, timezone,
 -- booked_from (the instant the month began; null as known now: there nothing is booked later).
 --
--- Only what was issued, or recorded, from the month's beginning on can be booked in it; and of what is older, bills that
--- it cancels.
+-- Only what was issued or paid, or was recorded, from the month's beginning on can be booked in it; and of what is older,
+-- bills that it cancels. The two stand apart, since each alone lets the files of other months be passed over.
 with new_bills as (
     select
         bill_id,
@@ -30,6 +30,27 @@ with new_bills as (
         recorded_at
     from bills
     where issued_on < :months_ago_1
+        and recorded_at >= :booked_from
+),
+
+new_payments as (
+    select
+        customer_id,
+        amount,
+        reverses_payment_id,
+        paid_on,
+        recorded_at
+    from payments
+    where paid_on >= :months_ago_1
+    union all
+    select
+        customer_id,
+        amount,
+        reverses_payment_id,
+        paid_on,
+        recorded_at
+    from payments
+    where paid_on < :months_ago_1
         and recorded_at >= :booked_from
 ),
 
@@ -96,18 +117,7 @@ booked as (
         case when reverses_payment_id is null then amount else -amount end as collected,
         paid_on as booked_on,
         recorded_at
-    from payments
-    where paid_on >= :months_ago_1
-    union all
-    select
-        customer_id,
-        0 as billed,
-        case when reverses_payment_id is null then amount else -amount end as collected,
-        paid_on as booked_on,
-        recorded_at
-    from payments
-    where paid_on < :months_ago_1
-        and recorded_at >= :booked_from
+    from new_payments
 ),
 
 movements as (
